@@ -1,0 +1,17 @@
+"""Tools to compare compiled graphs, and to see what the rewrites did to them."""
+
+from pytensor_stabilize.graphs.compare import GraphDiff, diff, same_graph
+from pytensor_stabilize.graphs.counts import op_counts
+from pytensor_stabilize.graphs.explain import Explanation, explain, report
+from pytensor_stabilize.graphs.printing import debugprint
+
+__all__ = [
+    "Explanation",
+    "GraphDiff",
+    "debugprint",
+    "diff",
+    "explain",
+    "op_counts",
+    "report",
+    "same_graph",
+]

@@ -1,0 +1,59 @@
+"""What "graph" means in every tool here, and how to look inside ops that hold one."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from pytensor.compile.executor import Function
+from pytensor.graph.basic import Apply, Variable
+from pytensor.graph.fg import AbstractFunctionGraph
+from pytensor.graph.op import HasInnerGraph, Op
+from pytensor.graph.traversal import explicit_graph_inputs, toposort
+
+Graph = Function | AbstractFunctionGraph | Variable | Sequence[Variable]
+
+EXPECTED = "a compiled function, a FunctionGraph, a PyTensor variable or a list of variables"
+
+
+@dataclass(frozen=True, slots=True)
+class GraphView:
+    """Inputs, outputs and nodes in topological order of anything that counts as a graph."""
+
+    inputs: tuple[Variable, ...]
+    outputs: tuple[Variable, ...]
+    nodes: tuple[Apply, ...]
+    fgraph: AbstractFunctionGraph | None
+
+
+def view(graph: Graph, where: str) -> GraphView:
+    """Look at `graph` as inputs, outputs and nodes.
+
+    Raises
+    ------
+    TypeError
+        `graph` is none of the things that count as one; the message lists them.
+    """
+    if isinstance(graph, Function):
+        graph = graph.maker.fgraph
+    if isinstance(graph, AbstractFunctionGraph):
+        nodes = tuple(graph.toposort())
+        return GraphView(tuple(graph.inputs), tuple(graph.outputs), nodes, graph)
+    variables = [graph] if isinstance(graph, Variable) else graph
+    if (
+        not isinstance(variables, list | tuple)
+        or not variables
+        or not all(isinstance(variable, Variable) for variable in variables)
+    ):
+        raise TypeError(f"{where} takes {EXPECTED}, got {graph!r} of type {type(graph).__name__}.")
+    inputs = tuple(explicit_graph_inputs(variables))
+    return GraphView(inputs, tuple(variables), tuple(toposort(variables)), None)
+
+
+def inner_graphs(op: Op) -> Iterator[AbstractFunctionGraph]:
+    """Yield the graphs that `op` holds: OpFromGraph, Scan, fused loops, Composite, Blockwise."""
+    if isinstance(op, HasInnerGraph):
+        yield op.fgraph
+        return
+    for holder in ("scalar_op", "core_op"):
+        inner = getattr(op, holder, None)
+        if isinstance(inner, Op):
+            yield from inner_graphs(inner)

@@ -1,0 +1,108 @@
+"""Short readable text for pieces of a graph, and the user's source line that made them."""
+
+import linecache
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytensor
+from pytensor.graph.basic import Constant, Variable
+from pytensor.scalar.basic import ScalarOp
+from pytensor.tensor.elemwise import DimShuffle, Elemwise
+
+# scalar op class -> (symbol, precedence); the right operands of - / ** bind one tighter
+_INFIX = {"Add": ("+", 1), "Sub": ("-", 1), "Mul": ("*", 2), "TrueDiv": ("/", 2), "Pow": ("**", 4)}
+_ATOM = 9
+
+# Frames below these are library code: the user's line is the nearest one outside.
+_LIBRARIES = (Path(pytensor.__file__).parent, Path(__file__).parents[1] / "rewrites")
+_LIBRARY_NAMES = ("/site-packages/pymc/", "/graphs/explain.py")
+
+
+def describe(
+    variable: Variable, depth: int = 4, scope: Mapping[Variable, Variable] | None = None
+) -> str:
+    """Return `variable` as a formula, with an ellipsis below `depth` operations.
+
+    Parameters
+    ----------
+    variable
+        What to describe.
+    depth
+        Number of nested operations to write out.
+    scope
+        What to write for the inputs of an inner graph: the outer variables that they stand for.
+    """
+    return _describe(variable, depth, scope or {}, expand=True)[0]
+
+
+def _describe(
+    variable: Variable, depth: int, scope: Mapping[Variable, Variable], expand: bool = False
+) -> tuple[str, int]:
+    if variable in scope:
+        return _describe(scope[variable], depth, {}, expand)
+    if isinstance(variable, Constant):
+        return _constant(variable), _ATOM
+    node = variable.owner
+    if node is None:
+        return variable.name or str(variable), _ATOM
+    if variable.name and not expand:
+        return variable.name, _ATOM
+    if isinstance(node.op, DimShuffle):
+        return _describe(node.inputs[0], depth, scope, expand)
+    if depth == 0:
+        return "...", _ATOM
+    operands = [_describe(i, depth - 1, scope) for i in node.inputs]
+    scalar_op = node.op.scalar_op if isinstance(node.op, Elemwise) else node.op
+    kind = type(scalar_op).__name__
+    if not isinstance(scalar_op, ScalarOp):
+        return f"{kind}({', '.join(text for text, _ in operands)})", _ATOM
+    if kind == "Neg":
+        text, rank = operands[0]
+        return (f"-{text}" if rank > 2 else f"-({text})"), 2
+    if kind in _INFIX:
+        symbol, own = _INFIX[kind]
+        pieces = []
+        for position, (text, rank) in enumerate(operands):
+            needed = own + 1 if position and kind in ("Sub", "TrueDiv", "Pow") else own
+            pieces.append(text if rank >= needed else f"({text})")
+        return f" {symbol} ".join(pieces), own
+    return f"{kind.lower()}({', '.join(text for text, _ in operands)})", _ATOM
+
+
+def _constant(constant: Constant) -> str:
+    try:
+        value = np.asarray(constant.data)
+    except ValueError:
+        return str(constant)
+    if value.dtype.kind not in "biuf" or value.size == 0 or (value != value.flat[0]).any():
+        return constant.name or "constant"
+    number = value.flat[0].item()
+    return f"{number:.17g}" if isinstance(number, float) else str(number)
+
+
+def source_line(variable: Variable) -> str:
+    """Return ``file:line: code`` of the innermost user frame that built `variable`, or ``""``.
+
+    Frames inside PyTensor, PyMC and this package are passed over: of a gradient it is the line
+    that asked for it.
+    """
+    traces = getattr(variable.tag, "trace", None) or []
+    # A single trace is a list of frames, a merged one a list of such lists.
+    if traces and isinstance(traces[0], tuple):
+        traces = [traces]
+    for trace in traces:
+        for frame in reversed(trace):
+            filename, line = frame[0], frame[1]
+            if _is_library(filename):
+                continue
+            code = linecache.getline(filename, line).strip() or str(frame[3] or "").strip()
+            return f"{filename}:{line}: {code}"
+    return ""
+
+
+def _is_library(filename: str) -> bool:
+    path = Path(filename)
+    return any(path.is_relative_to(folder) for folder in _LIBRARIES) or any(
+        name in path.as_posix() for name in _LIBRARY_NAMES
+    )

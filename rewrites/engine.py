@@ -1,0 +1,83 @@
+"""The node rewriter that runs one rule: switches, replacement of the right type, traces."""
+
+from collections.abc import Sequence
+
+from pytensor.graph.basic import Apply, Variable
+from pytensor.graph.fg import FunctionGraph
+from pytensor.graph.op import Op
+from pytensor.graph.rewriting.basic import NodeRewriter
+from pytensor.tensor.basic import cast
+from pytensor.tensor.rewriting.basic import broadcast_like_elemwise
+from pytensor.tensor.shape import specify_shape
+
+from pytensor_stabilize.rewrites import registration_state
+from pytensor_stabilize.rewrites.rules import Left, Rule
+from pytensor_stabilize.rewrites.switches import is_switched_on
+from pytensor_stabilize.rewrites.trace import (
+    current_recorder,
+    new_variables,
+    note_fired,
+    note_not_fired,
+)
+
+
+class RuleRewriter(NodeRewriter):
+    """Runs one `Rule`; a fresh instance is registered in each database that the rule goes to.
+
+    PyTensor sets ``name`` on the instance that it registers, and prints ``str(rewriter)`` in
+    profiles and under ``optimizer_verbose``.
+    """
+
+    def __init__(self, rule: Rule) -> None:
+        self.rule = rule
+        self.__name__ = rule.name
+
+    def __str__(self) -> str:
+        return self.rule.name
+
+    def tracks(self) -> Sequence[Op]:
+        return self.rule.tracks
+
+    def transform(
+        self, fgraph: FunctionGraph, node: Apply, enforce_tracks: bool = True
+    ) -> list[Variable] | None:
+        if enforce_tracks and node.op not in self.rule.tracks:
+            return None
+        on = registration_state.is_registered and is_switched_on(self.rule.name)
+        if not on and current_recorder() is None:
+            return None
+        assert self.rule.transform is not None
+        result = self.rule.transform(fgraph, node)
+        if result is None:
+            return None
+        (old,) = node.outputs
+        if isinstance(result, Left):
+            note_not_fired(fgraph, self.rule.name, "left", old, result.reason)
+            return None
+        if not on:
+            note_not_fired(fgraph, self.rule.name, "off", old, "the rule is switched off")
+            return None
+        new = conform(result, node, fgraph)
+        copy_trace(fgraph, old, new)
+        note_fired(fgraph, self.rule.name, old, new)
+        return [new]
+
+
+def conform(new: Variable, node: Apply, fgraph: FunctionGraph) -> Variable:
+    """Give `new` the dtype, the broadcast shape and the static shape of the node's output."""
+    (old,) = node.outputs
+    if new.type.dtype != old.type.dtype:
+        new = cast(new, old.type.dtype)
+    if new.type.broadcastable != old.type.broadcastable:
+        # A term that the rule drops, np.ones((3, 1)) for example, also gave the result its shape.
+        new = broadcast_like_elemwise(new, node, fgraph=fgraph)
+    if not old.type.is_super(new.type):
+        new = specify_shape(new, old.type.shape)
+    return new
+
+
+def copy_trace(fgraph: FunctionGraph, old: Variable, new: Variable) -> None:
+    """Point every variable that a rewrite makes to the user's line that made `old`."""
+    trace = getattr(old.tag, "trace", [])
+    for variable in new_variables(fgraph, new):
+        variable.tag.trace = list(trace)

@@ -1,0 +1,280 @@
+"""Rules for the logistic function: the transforms, and the table that names them."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytensor.tensor as pt
+from pytensor.graph.basic import Apply, Variable
+from pytensor.graph.fg import FunctionGraph
+from pytensor.tensor.math import add, log1p, mul, neg, sub, true_div
+from pytensor.tensor.math import sigmoid as pt_sigmoid
+
+from pytensor_stabilize.rewrites import symbols
+from pytensor_stabilize.rewrites.factors import Product
+from pytensor_stabilize.rewrites.matching import (
+    exact_constant,
+    is_complex,
+    negate,
+    sigmoid_use,
+    strip_sign,
+    terms,
+)
+from pytensor_stabilize.rewrites.reach import unmended_reach
+from pytensor_stabilize.rewrites.rules import REAL, Interval, Left, Rule, Transform
+
+POSITIVE = Interval(1e-3, 1e6)
+_IDENTITIES = "sigmoid(x) + sigmoid(-x) = 1 and sigmoid(x) = exp(x) sigmoid(-x)"
+
+
+def as_dtype(variable: Variable, dtype: str) -> Variable:
+    """Cast only where the dtype differs."""
+    return variable if variable.type.dtype == dtype else pt.cast(variable, dtype)
+
+
+def complement(sign: int) -> Transform:
+    """Make the transform of ``1 - sigmoid(x)`` (sign 1) or of ``sigmoid(x) - 1`` (sign -1)."""
+
+    def transform(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
+        signed = list(terms(node))
+        for position, (term_sign, term) in enumerate(signed):
+            use = sigmoid_use(term)
+            if use is not None and term_sign * use.sign == -sign:
+                break
+        else:
+            return None
+        constants = []
+        for term_sign, term in signed[:position] + signed[position + 1 :]:
+            constant = exact_constant(term)
+            if constant is None:
+                return Left("the other term is not a constant") if sign > 0 else None
+            constants.append(term_sign * constant)
+        total = sign * sum(constants, Fraction(0))
+        if total != 1:
+            return Left(f"the constant is {float(total):.17g}, not exactly 1")
+        (output,) = node.outputs
+        if is_complex(output):
+            return Left("the result is complex")
+        reached = unmended_reach(fgraph, use.sigmoid)
+        if reached is not None:
+            return Left(
+                f"sigmoid(x) also reaches {reached}: mending one side of a quotient alone "
+                "is worse than leaving both"
+            )
+        # The argument is cast before it is negated: unsigned integers and INT_MIN wrap, numpy
+        # has no negation of booleans.  Where the result is wider than the sigmoid, a float32
+        # sigmoid(-x) would lose digits that the float64 difference has.
+        dtype = str(np.promote_types(use.sigmoid.type.dtype, output.type.dtype))
+        companion = use.rebuild(pt_sigmoid(negate(as_dtype(use.argument, dtype))))
+        companion = as_dtype(companion, output.type.dtype)
+        return companion if sign > 0 else neg(companion)
+
+    return transform
+
+
+def log1p_of_minus_sigmoid(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
+    """``log1p(-sigmoid(x)) -> -softplus(x)``, also as ``log1p(-1 * sigmoid(x))``."""
+    use = sigmoid_use(node.inputs[0])
+    if use is None or use.sign > 0:
+        return None
+    dtype = node.outputs[0].type.dtype
+    if is_complex(node.outputs[0]):
+        return Left("the result is complex")
+    return neg(use.rebuild(pt.softplus(as_dtype(use.argument, dtype))))
+
+
+def sigmoid_quotient(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
+    """Cancel sigmoids between numerator and denominator; ``sigmoid(x) / sigmoid(-x) -> exp(x)``.
+
+    A difference ``1 - sigmoid(x)`` counts as the factor ``sigmoid(-x)``.  PyTensor's own
+    cancellation runs before the differences are mended, so it does not see that they are equal.
+    """
+    product = Product.of(node.outputs[0])
+    if product is None or not product.cancels:
+        return None
+    if is_complex(node.outputs[0]):
+        return Left("the result is complex")
+    return product.simplified().build()
+
+
+def sigmoid_times_sum(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
+    """``(a / sigmoid(x) + b) * sigmoid(x) -> a + b * sigmoid(x)``, where a term cancels.
+
+    The gradient of a cross entropy has this form.  PyTensor multiplies it out where it sees the
+    cancellation; it does not see it between ``1 - sigmoid(x)`` and ``sigmoid(-x)``.
+    """
+    if is_complex(node.outputs[0]):
+        return None
+    for position, factor in enumerate(node.inputs):
+        sum_node = factor.owner
+        if sum_node is None or sum_node.op not in (add, sub):
+            continue
+        others = [other for k, other in enumerate(node.inputs) if k != position]
+        if Product.of(*others) is None:
+            return None
+        products = [(sign, Product.of(*others, term)) for sign, term in terms(sum_node)]
+        if not any(product is not None and product.cancels for _, product in products):
+            continue
+        return signed_sum([(s, p.simplified().build()) for s, p in products if p is not None])
+    return None
+
+
+def signed_sum(signed: list[tuple[int, Variable]]) -> Variable:
+    """Sum of the positive terms minus the sum of the negative ones."""
+    signs_and_cores = [(s * sign, core) for s, t in signed for sign, core in [strip_factor(t)]]
+    above = [core for sign, core in signs_and_cores if sign > 0]
+    below = [core for sign, core in signs_and_cores if sign < 0]
+    positive = add(*above) if len(above) > 1 else above[0] if above else None
+    negative = add(*below) if len(below) > 1 else below[0] if below else None
+    if positive is None:
+        assert negative is not None
+        return neg(negative)
+    return positive if negative is None else sub(positive, negative)
+
+
+def strip_factor(variable: Variable) -> tuple[int, Variable]:
+    """As `strip_sign`, and through a factor -1 of a longer product."""
+    sign, core = strip_sign(variable)
+    node = core.owner
+    if node is not None and node.op == mul and len(node.inputs) > 2:
+        rest = [factor for factor in node.inputs if exact_constant(factor) != -1]
+        if len(rest) == len(node.inputs) - 1:
+            product = mul(*rest)
+            if product.type.broadcastable == core.type.broadcastable:
+                return -sign, product
+    return sign, core
+
+
+def sum_without_minus_one(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
+    """``-a * s - (-b * t) -> b * t - a * s``: two terms, so that nothing is rounded differently."""
+    signed = list(terms(node))
+    if len(signed) != 2 or is_complex(node.outputs[0]):
+        return None
+    if not any(strip_factor(term)[0] < 0 for _, term in signed):
+        return None
+    if any(Product.of(term) is None for _, term in signed):
+        return None
+    return signed_sum(signed)
+
+
+def sum_over_odds(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
+    """``c * sigmoid(x) + c * sigmoid(x) * exp(x) -> c * exp(x)``: what the odds' gradient leaves."""
+    products = [Product.of(term) for term in node.inputs]
+    positions = {p.signature: i for i, p in enumerate(products) if p is not None}
+    for i, product in enumerate(products):
+        for signature, total in product.sums_over_odds() if product is not None else ():
+            j = positions.get(signature)
+            if j is None:
+                continue
+            if is_complex(node.outputs[0]):
+                return Left("the result is complex")
+            rest = [term for k, term in enumerate(node.inputs) if k not in (i, j)]
+            return add(total.build(), *rest) if rest else total.build()
+    return None
+
+
+def float_argument(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
+    """Cast the discrete argument of a sigmoid to the dtype of its result."""
+    (argument,), (output,) = node.inputs, node.outputs
+    if np.dtype(argument.type.dtype).kind not in "biu":
+        return None
+    return pt_sigmoid(pt.cast(argument, output.type.dtype))
+
+
+LOGISTIC: tuple[Rule, ...] = (
+    Rule(
+        name="one_minus_sigmoid",
+        before=lambda x: 1 - symbols.sigmoid(x),
+        after=lambda x: symbols.sigmoid(-x),
+        domain={"x": REAL},
+        promise=3.0,
+        mends="1 - s is 0 for x > 36.7 (17.3 in float32)",
+        databases=("stabilize", "specialize"),
+        tracks=(add, sub),
+        transform=complement(1),
+        source=_IDENTITIES,
+    ),
+    Rule(
+        name="sigmoid_minus_one",
+        before=lambda x: symbols.sigmoid(x) - 1,
+        after=lambda x: -symbols.sigmoid(-x),
+        domain={"x": REAL},
+        promise=3.0,
+        mends="s - 1 is 0 for x > 36.7 (17.3 in float32)",
+        databases=("stabilize", "specialize"),
+        tracks=(add, sub),
+        transform=complement(-1),
+        source=_IDENTITIES,
+    ),
+    Rule(
+        name="log1p_minus_sigmoid",
+        before=lambda x: symbols.log1p(-symbols.sigmoid(x)),
+        after=lambda x: -symbols.softplus(x),
+        domain={"x": REAL},
+        promise=3.0,
+        mends="log1p(-s) is -inf for x > 36.7, and canonicalize hides it as log1p(-1 * s)",
+        databases=("stabilize", "specialize"),
+        tracks=(log1p,),
+        transform=log1p_of_minus_sigmoid,
+        source=_IDENTITIES,
+    ),
+    Rule(
+        name="sigmoid_quotient",
+        before=lambda x: symbols.sigmoid(x) * symbols.sigmoid(-x) / (1 - symbols.sigmoid(x)),
+        after=symbols.sigmoid,
+        domain={"x": REAL},
+        promise=3.0,
+        mends="quotients with 1 - s are inf or nan for x > 36.7, and none of them cancels",
+        databases=("stabilize", "specialize"),
+        tracks=(true_div,),
+        transform=sigmoid_quotient,
+        source=_IDENTITIES,
+    ),
+    Rule(
+        name="sigmoid_plus_sigmoid_exp",
+        before=lambda x: symbols.sigmoid(x) + symbols.sigmoid(x) * symbols.exp(x),
+        after=symbols.exp,
+        domain={"x": REAL},
+        promise=2.0,
+        mends="the gradient of s / (1 - s) keeps a sum where exp(x) is enough",
+        databases=("stabilize", "specialize"),
+        tracks=(add,),
+        transform=sum_over_odds,
+        source=_IDENTITIES,
+    ),
+    Rule(
+        name="sigmoid_times_sum",
+        before=lambda a, x: (a / (1 - symbols.sigmoid(x)) + 1) * symbols.sigmoid(-x),
+        after=lambda a, x: a + symbols.sigmoid(-x),
+        domain={"a": POSITIVE, "x": REAL},
+        promise=4.0,
+        mends="the gradient of a cross entropy is inf - inf or inf * 0 where 1 - s is 0",
+        databases=("stabilize", "specialize"),
+        tracks=(mul,),
+        transform=sigmoid_times_sum,
+        source="Distributive law",
+    ),
+    Rule(
+        name="sigmoid_sum_signs",
+        before=lambda a, x: -1 * a * symbols.sigmoid(x) - a * symbols.sigmoid(2 * x),
+        after=lambda a, x: -(a * symbols.sigmoid(x) + a * symbols.sigmoid(2 * x)),
+        domain={"a": POSITIVE, "x": REAL},
+        promise=4.0,
+        mends="a gradient keeps a multiplication by -1 in every term",
+        databases=("stabilize", "specialize"),
+        tracks=(add, sub),
+        transform=sum_without_minus_one,
+        source="-a - (-b) = b - a, exact in floating point",
+    ),
+    Rule(
+        name="sigmoid_of_discrete",
+        before=symbols.sigmoid,
+        after=symbols.sigmoid,
+        domain={"x": REAL},
+        promise=3.0,
+        mends="the negation of unsigned integers wraps: 1 - sigmoid(uint8(1)) is 1",
+        databases=("canonicalize",),
+        tracks=(pt_sigmoid,),
+        transform=float_argument,
+        source="The result's dtype holds every value that the rule casts, or rounds it as before.",
+    ),
+)

@@ -1,0 +1,185 @@
+"""Recognise sigmoids, their negations and exact constants, whatever the spelling."""
+
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+import pytensor.tensor as pt
+from pytensor.graph.basic import Apply, Variable
+from pytensor.scalar import basic as ps
+from pytensor.scalar.math import Sigmoid as ScalarSigmoid
+from pytensor.tensor.basic import NotScalarConstantError, get_underlying_scalar_constant_value
+from pytensor.tensor.elemwise import DimShuffle, Elemwise
+from pytensor.tensor.math import add, mul, neg, sub
+from pytensor.tensor.shape import Reshape, SpecifyShape
+from pytensor.tensor.subtensor import AdvancedSubtensor, Subtensor
+
+# Ops that move the elements of their first input about and change none of them.
+MOVES = (DimShuffle, Reshape, SpecifyShape, Subtensor, AdvancedSubtensor)
+
+
+def is_sigmoid(variable: Variable) -> bool:
+    """Whether PyTensor's elementwise sigmoid made `variable`."""
+    return variable.owner is not None and is_sigmoid_node(variable.owner)
+
+
+def is_sigmoid_node(node: Apply) -> bool:
+    return isinstance(node.op, Elemwise) and isinstance(node.op.scalar_op, ScalarSigmoid)
+
+
+def is_complex(variable: Variable) -> bool:
+    return str(variable.type.dtype).startswith("complex")
+
+
+def exact_constant(variable: Variable) -> Fraction | None:
+    """Exact value of a real constant whose elements are all equal, else None.
+
+    Sees through the broadcasting that PyTensor builds (``ones_like``, alloc, dimshuffle), and
+    returns a fraction, so that 1 + 2**-52 is not 1.
+    """
+    try:
+        value = get_underlying_scalar_constant_value(variable)
+    except NotScalarConstantError:
+        data = getattr(variable, "data", None)
+        if not isinstance(data, np.ndarray) or data.size == 0 or (data != data.flat[0]).any():
+            return None
+        value = data.flat[0]
+    number = np.asarray(value)
+    if number.dtype.kind in "biu":
+        return Fraction(int(number))
+    if number.dtype.kind == "f" and np.isfinite(number):
+        # float() of a float16 or float32 is exact; float128 does not occur in PyTensor.
+        return Fraction(float(number))
+    return None
+
+
+def strip_sign(variable: Variable) -> tuple[int, Variable]:
+    """Return ``(sign, core)`` with ``variable == sign * core``, through `neg` and ``-1 * core``."""
+    node = variable.owner
+    if node is None or np.dtype(variable.type.dtype).kind != "f":
+        # The negation of an unsigned integer, or of INT_MIN, wraps: it is not the one we mean.
+        return 1, variable
+    if node.op == neg:
+        sign, core = strip_sign(node.inputs[0])
+        return -sign, core
+    if node.op == mul and len(node.inputs) == 2:
+        for constant, other in (node.inputs, node.inputs[::-1]):
+            if exact_constant(constant) == -1 and same_shape(other, variable):
+                sign, core = strip_sign(other)
+                return -sign, core
+    return 1, variable
+
+
+def same_shape(a: Variable, b: Variable) -> bool:
+    """Whether `a` broadcasts to nothing larger than itself where `b` stands for it."""
+    return a.type.broadcastable == b.type.broadcastable
+
+
+def signed_key(variable: Variable) -> tuple[int, Hashable]:
+    """Return ``(sign, key)``; two arguments are equal up to sign if their keys are equal.
+
+    ``-x``, ``-1 * x``, ``-2 * x`` beside ``2 * x`` and ``b - a`` beside ``a - b`` are negations
+    of one another exactly, because rounding to nearest is symmetric.
+    """
+    sign, core = strip_sign(variable)
+    node = core.owner
+    if node is not None and node.op == mul and np.dtype(core.type.dtype).kind == "f":
+        constants = [c for c in map(exact_constant, node.inputs) if c is not None]
+        others = [i for i in node.inputs if exact_constant(i) is None]
+        if len(constants) == 1 and constants[0] < 0 and others:
+            sign = -sign
+        if len(constants) == 1 and others:
+            return sign, ("mul", abs(constants[0]), tuple(others))
+    if node is not None and node.op == sub:
+        a, b = node.inputs
+        if id(a) > id(b):
+            return -sign, ("sub", b, a)
+        return sign, ("sub", a, b)
+    return sign, core
+
+
+def negate(variable: Variable) -> Variable:
+    """Return ``-variable`` without stacking negations or products with constants."""
+    sign, core = strip_sign(variable)
+    if sign < 0:
+        return core
+    node = core.owner
+    if node is not None and node.op == mul:
+        constants = [i for i in node.inputs if exact_constant(i) is not None]
+        others = [i for i in node.inputs if exact_constant(i) is None]
+        data = getattr(constants[0], "data", None) if len(constants) == 1 and others else None
+        if data is not None and data.dtype.kind == "f":
+            return mul(pt.constant(-data, dtype=data.dtype), *others)
+    return neg(core)
+
+
+@dataclass(frozen=True, slots=True)
+class SigmoidUse:
+    """A variable that is ``sign * sigmoid(argument)`` with its elements moved about or cast.
+
+    Attributes
+    ----------
+    sign
+        1 or -1.
+    sigmoid
+        Output of the elementwise sigmoid.
+    path
+        Nodes between `sigmoid` and the variable, from the sigmoid outwards.
+    """
+
+    sign: int
+    sigmoid: Variable
+    path: tuple[Apply, ...]
+
+    @property
+    def argument(self) -> Variable:
+        node = self.sigmoid.owner
+        assert node is not None
+        return node.inputs[0]
+
+    def rebuild(self, replacement: Variable) -> Variable:
+        """Move the elements of `replacement` as the path moves those of the sigmoid.
+
+        Casts are left out: the caller sets the dtype.
+        """
+        for node in self.path:
+            if isinstance(node.op, MOVES):
+                replacement = node.op(replacement, *node.inputs[1:])
+        return replacement
+
+
+def is_float_cast(node: Apply) -> bool:
+    return (
+        isinstance(node.op, Elemwise)
+        and isinstance(node.op.scalar_op, ps.Cast)
+        and all(np.dtype(v.type.dtype).kind == "f" for v in (node.inputs[0], node.outputs[0]))
+    )
+
+
+def sigmoid_use(variable: Variable) -> SigmoidUse | None:
+    """Recognise ``+-sigmoid(x)``, also indexed, reshaped, transposed or cast between floats."""
+    sign = 1
+    path: list[Apply] = []
+    while True:
+        step, variable = strip_sign(variable)
+        sign *= step
+        node = variable.owner
+        if node is None:
+            return None
+        if is_sigmoid_node(node):
+            return SigmoidUse(sign, variable, tuple(reversed(path)))
+        if not (isinstance(node.op, MOVES) or is_float_cast(node)):
+            return None
+        path.append(node)
+        variable = node.inputs[0]
+
+
+def terms(node: Apply) -> Iterator[tuple[int, Variable]]:
+    """Yield the signed terms of an `add` or `sub` node."""
+    if node.op == add:
+        yield from ((1, term) for term in node.inputs)
+    elif node.op == sub:
+        yield 1, node.inputs[0]
+        yield -1, node.inputs[1]
+

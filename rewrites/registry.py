@@ -1,0 +1,241 @@
+"""Put the rules into PyTensor's rewrite database, and take them out again."""
+
+import gc
+import platform
+import sys
+import threading
+import warnings
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from typing import TextIO
+
+from pytensor.compile.mode import optdb
+from pytensor.graph.rewriting.basic import GraphRewriter, NodeRewriter
+from pytensor.graph.rewriting.db import EquilibriumDB, RewriteDatabase, SequenceDB
+
+from pytensor_stabilize.rewrites import registration_state, switches
+from pytensor_stabilize.rewrites.engine import RuleRewriter
+from pytensor_stabilize.rewrites.logistic import LOGISTIC
+from pytensor_stabilize.rewrites.lowering import LOWERING, LoweringPass
+from pytensor_stabilize.rewrites.matching import is_sigmoid_node
+from pytensor_stabilize.rewrites.ops import local_unwrap_sigmoid, unwrapping_pass
+from pytensor_stabilize.rewrites.pymc_unwrapping import unwrap_in_pymc
+from pytensor_stabilize.rewrites.rules import Rule
+
+RULES: tuple[Rule, ...] = LOGISTIC + LOWERING
+
+TAG = "pytensor_stabilize"
+UNWRAP = "unwrap_sigmoid"
+LOWERING_DATABASE = "pytensor_stabilize_lowering"
+# After specialize (2) and uncanonicalize (3), which would take the shared exponential for a
+# sigmoid again, and before add_mul_fusion (48) and elemwise_fusion (49).
+LOWERING_POSITION = 47.9
+# Before inline_ofg_expansion (-0.01), which would expand the inner graph instead.
+UNWRAP_POSITION = -0.02
+
+_lock = threading.RLock()
+_placed: list[tuple[RewriteDatabase, str]] = []
+_warned_about_old_functions = False
+
+switches.declare(rule.name for rule in RULES)
+switches.read_environment()
+
+
+def register(opt_in: bool = False) -> None:
+    """Register the rules in PyTensor's rewrite database; importing the package does this.
+
+    Takes effect for every mode used afterwards, also for modes made before, because a mode
+    queries the database whenever it compiles.  Calling it again changes nothing, except that a
+    different `opt_in` takes effect.
+
+    Parameters
+    ----------
+    opt_in
+        If True the rules run only where a mode includes them, ``mode.including("pytensor_stabilize")``
+        or a rule's name.  They then lack the tag "stabilize", which PyMC's pre-gradient pass
+        asks for.
+
+    Warns
+    -----
+    UserWarning
+        Functions that contain a sigmoid were compiled before: they keep their graph.
+    """
+    with _lock:
+        if registration_state.is_registered:
+            if registration_state.opt_in == bool(opt_in):
+                return
+            unregister()
+        _remove_left_overs()
+        tags = (TAG,) if opt_in else ("fast_run", "stabilize", TAG)
+        for rule in RULES:
+            for database in rule.databases:
+                if database != "lowering":
+                    _place(optdb[database], rule.name, RuleRewriter(rule), tags, opt_in)
+        lowering = SequenceDB()
+        _place(lowering, LOWERING[0].name, LoweringPass(LOWERING[0]), tags, opt_in, position=0)
+        outer_tags = tuple(tag for tag in tags if tag != "stabilize") + (LOWERING[0].name,)
+        _place(optdb, LOWERING_DATABASE, lowering, outer_tags, opt_in, position=LOWERING_POSITION)
+        # No tag of ours: excluding the rules must not take a Sigmoid's unwrapping with them.
+        _place(optdb, UNWRAP, unwrapping_pass(), ("fast_run",), True, position=UNWRAP_POSITION)
+        _place(optdb["canonicalize"], UNWRAP, _copy_of_unwrapping(), ("fast_run",), False)
+        unwrap_in_pymc()
+        registration_state.is_registered = True
+        registration_state.opt_in = bool(opt_in)
+        _warn_about_old_functions()
+
+
+def unregister() -> None:
+    """Take the rules out of PyTensor's rewrite database and leave it as it was.
+
+    Takes effect for every mode used afterwards.  `Sigmoid` still works; its inner graph is
+    inlined then.  The unwrapping of `Sigmoid` in PyMC's logprob inference stays.
+    """
+    with _lock:
+        for database, name in reversed(_placed):
+            _remove(database, name)
+        _placed.clear()
+        registration_state.is_registered = False
+
+
+def is_active(name: str) -> bool:
+    """Whether a rule would run now, in this thread, in a mode that includes it.
+
+    Raises
+    ------
+    TypeError, ValueError
+        `name` is not a string, or no rule has that name; the message lists the valid ones.
+    """
+    names = switches.check_names([name], "is_active()")
+    return registration_state.is_registered and all(map(switches.is_switched_on, names))
+
+
+def show_config(file: TextIO | None = None) -> None:
+    """Print versions, rules and switches, for bug reports.
+
+    Parameters
+    ----------
+    file
+        Where to print; standard output by default.
+    """
+    print("\n".join(_config_lines()), file=file or sys.stdout)
+
+
+def _config_lines() -> Iterator[str]:
+    yield f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
+    for package in ("pytensor-stabilize", "pytensor", "pymc", "numpy", "numba", "jax"):
+        try:
+            yield f"{package} {version(package)}"
+        except PackageNotFoundError:
+            yield f"{package} not installed"
+    state = "not registered"
+    if registration_state.is_registered:
+        state = "registered, opt-in" if registration_state.opt_in else "registered"
+    yield f"rules: {state}"
+    for rule in RULES:
+        why = ""
+        if rule.name in switches.excluded_in_process():
+            why = f" ({switches.ENVIRONMENT_VARIABLE})"
+        elif rule.name in switches.excluded_here():
+            why = " (excluding or only, around this call)"
+        on = "on " if is_active(rule.name) else "off"
+        yield f"  {on} {rule.name}: {', '.join(rule.databases)}{why}"
+
+
+def _place(
+    database: RewriteDatabase,
+    name: str,
+    rewriter: NodeRewriter | GraphRewriter | RewriteDatabase,
+    tags: tuple[str, ...],
+    opt_in: bool,
+    **position: float,
+) -> None:
+    database.register(name, rewriter, *tags, use_db_name_as_tag=not opt_in, **position)
+    _placed.append((database, name))
+
+
+def _copy_of_unwrapping() -> NodeRewriter:
+    # The database sets `name` on the instance, and PyMC's database holds the original.
+    import copy
+
+    return copy.copy(local_unwrap_sigmoid)
+
+
+def _remove(database: RewriteDatabase, name: str) -> None:
+    """Remove a rewriter and everything that its registration left in the database."""
+    (rewriter,) = database.__db__[name]
+    for tag in [tag for tag, members in database.__db__.items() if rewriter in members]:
+        database.__db__[tag].remove(rewriter)
+        # Queries make empty sets for unknown tags; ours go, so that `in` says what it said.
+        if not database.__db__[tag]:
+            del database.__db__[tag]
+    database._names.discard(name)
+    if isinstance(database, EquilibriumDB):
+        database.__final__.pop(name, None)
+        database.__cleanup__.pop(name, None)
+    if isinstance(database, SequenceDB):
+        database.__position__.pop(name, None)
+
+
+def _remove_left_overs() -> None:
+    """Remove what another copy of this module registered: it was reloaded."""
+    names = {rule.name for rule in RULES} | {UNWRAP, LOWERING_DATABASE}
+    for database in (optdb, *(optdb[d] for d in ("canonicalize", "stabilize", "specialize"))):
+        for name in names & database._names:
+            (rewriter,) = database.__db__[name]
+            if type(rewriter).__module__.startswith(__name__.partition(".")[0]) or name in (
+                UNWRAP,
+                LOWERING_DATABASE,
+            ):
+                _remove(database, name)
+
+
+def _warn_about_old_functions() -> None:
+    """Warn once of functions that were compiled before the rules were there.
+
+    PyMC and `Variable.eval` keep such functions; they are found among the objects that the
+    garbage collector tracks.
+    """
+    global _warned_about_old_functions
+    if _warned_about_old_functions:
+        return
+    _warned_about_old_functions = True
+    executor = sys.modules.get("pytensor.compile.executor")
+    if executor is None:
+        return
+    old = [
+        function
+        for function in gc.get_objects()
+        if type(function) is executor.Function and _has_sigmoid(function)
+    ]
+    if old:
+        warnings.warn(
+            f"{len(old)} compiled function(s) with a sigmoid were made before pytensor_stabilize "
+            "was imported and keep their graph: those that you hold, those that PyMC compiled, "
+            "and those that Variable.eval caches. Import pytensor_stabilize first, or compile "
+            "them again.",
+            UserWarning,
+            stacklevel=_stacklevel_outside(),
+        )
+
+
+def _stacklevel_outside() -> int:
+    """Stack level of the first caller outside this package and the import system."""
+    level, frame = 1, sys._getframe(1)
+    while frame is not None:
+        name = frame.f_globals.get("__name__", "")
+        if not name.startswith(("pytensor_stabilize", "importlib", "_frozen_importlib")):
+            return level
+        level, frame = level + 1, frame.f_back  # type: ignore[assignment]
+    return 2
+
+
+def _has_sigmoid(function: object) -> bool:
+    graphs = [getattr(getattr(function, "maker", None), "fgraph", None)]
+    while graphs:
+        fgraph = graphs.pop()
+        for node in getattr(fgraph, "apply_nodes", ()):
+            scalar_op = getattr(node.op, "scalar_op", None)
+            if is_sigmoid_node(node) or type(node.op).__name__ == "Sigmoid":
+                return True
+            graphs.extend(g for g in (getattr(scalar_op, "fgraph", None), getattr(node.op, "fgraph", None)) if g)
+    return False

@@ -1,0 +1,106 @@
+"""What a rule is: one row of a table that is registered, documented, tested and explained from."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import inf, isnan
+
+from pytensor.graph.basic import Apply, Variable
+from pytensor.graph.fg import FunctionGraph
+from pytensor.graph.op import Op
+
+from pytensor_stabilize.rewrites.symbols import Value
+
+DATABASES = ("canonicalize", "stabilize", "specialize", "lowering")
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A candidate that a rule looked at and left, with the reason that `explain` gives."""
+
+    reason: str
+
+
+Transform = Callable[[FunctionGraph, Apply], Variable | Left | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """Closed interval of real numbers; infinite ends belong to it."""
+
+    lo: float = -inf
+    hi: float = inf
+
+    def __post_init__(self) -> None:
+        if isnan(self.lo) or isnan(self.hi) or not self.lo < self.hi:
+            raise ValueError(f"An interval needs lo < hi, got [{self.lo}, {self.hi}].")
+
+    def __str__(self) -> str:
+        return f"[{self.lo:g}, {self.hi:g}]"
+
+
+REAL = Interval()
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One identity, and the rewriter that applies it.
+
+    Parameters
+    ----------
+    name
+        Snake-case name that says the identity; it is the name in PyTensor's database.
+    before, after
+        The two sides, callables of the arguments in `domain`.  They work on PyTensor variables
+        and on exact numbers (`pytensor_stabilize.rewrites.symbols`).
+    domain
+        For each argument the interval on which the identity holds.
+    promise
+        Largest error of `after` in ulps of the true value, in float64 and where that value is
+        a normal float.
+    mends
+        The failure that the rule mends, in a few words.
+    databases
+        The PyTensor databases that it is registered in: "canonicalize", "stabilize",
+        "specialize", or "lowering" (the late pass of `rewrites.lowering`).
+    tracks
+        Ops whose nodes the rule looks at.
+    transform
+        Returns the replacement of the node's only output, a `Left` with the reason if the node
+        is a candidate that must stay, or None if it is no candidate.
+    source
+        Where the formula comes from.
+
+    Raises
+    ------
+    ValueError
+        The row lacks a domain or a promise, or names a database that does not exist.
+    """
+
+    name: str
+    before: Callable[..., Value]
+    after: Callable[..., Value]
+    domain: Mapping[str, Interval]
+    promise: float
+    mends: str
+    databases: tuple[str, ...]
+    tracks: tuple[Op, ...] = ()
+    transform: Transform | None = None
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.name.isidentifier() or self.name != self.name.lower():
+            raise ValueError(f"A rule's name is snake_case, got {self.name!r}.")
+        if not self.domain:
+            raise ValueError(f"Rule {self.name!r} states no domain.")
+        if not 0 < self.promise < inf:
+            raise ValueError(f"Rule {self.name!r} promises {self.promise} ulps; state a number.")
+        if not self.mends:
+            raise ValueError(f"Rule {self.name!r} does not say which failure it mends.")
+        if not self.databases or not set(self.databases) <= set(DATABASES):
+            raise ValueError(
+                f"Rule {self.name!r} names the databases {self.databases}; valid: {DATABASES}."
+            )
+        if (self.transform is None) != (self.databases == ("lowering",)):
+            raise ValueError(
+                f"Rule {self.name!r}: a rule has a transform unless the lowering pass does its work."
+            )
