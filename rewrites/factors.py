@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field, replace
 
 import pytensor.tensor as pt
-from pytensor.graph.basic import Variable
+from pytensor.graph.basic import Constant, Variable
 from pytensor.scalar import basic as ps
 from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.math import sigmoid as pt_sigmoid
@@ -94,6 +94,10 @@ class Product:
 
     def simplified(self) -> Product:
         return replace(self, powers={k: p.simplified() for k, p in self.powers.items()})
+
+    def times(self, sign: int) -> Product:
+        """This product, negated if `sign` is -1."""
+        return replace(self, sign=self.sign * sign)
 
     @property
     def signature(self) -> Hashable:
@@ -186,6 +190,10 @@ class Product:
         self.powers[key] = Powers(old.plus + more.plus, old.minus + more.minus, old.exp + more.exp)
 
     def _add_rest(self, variable: Variable, power: int) -> None:
+        if isinstance(variable, Constant) and exact_constant(variable) in (1, -1):
+            if exact_constant(variable) == -1 and power % 2:
+                self.sign = -self.sign
+            return
         target = self.numerator if power > 0 else self.denominator
         target.extend([variable] * abs(power))
 

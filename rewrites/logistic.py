@@ -111,10 +111,16 @@ def sigmoid_times_sum(fgraph: FunctionGraph, node: Apply) -> Variable | Left | N
         others = [other for k, other in enumerate(node.inputs) if k != position]
         if Product.of(*others) is None:
             return None
-        products = [(sign, Product.of(*others, term)) for sign, term in terms(sum_node)]
-        if not any(product is not None and product.cancels for _, product in products):
+        products = [Product.of(*others, term) for _, term in terms(sum_node)]
+        signed = [
+            product.times(sign)
+            for product, (sign, _) in zip(products, terms(sum_node), strict=True)
+            if product is not None
+        ]
+        merged = merge_odds(signed)
+        if merged is None and not any(product.cancels for product in signed):
             continue
-        return signed_sum([(s, p.simplified().build()) for s, p in products if p is not None])
+        return signed_sum([(1, product.simplified().build()) for product in merged or signed])
     return None
 
 
@@ -158,17 +164,24 @@ def sum_without_minus_one(fgraph: FunctionGraph, node: Apply) -> Variable | Left
 
 def sum_over_odds(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
     """``c * sigmoid(x) + c * sigmoid(x) * exp(x) -> c * exp(x)``: what the odds' gradient leaves."""
-    products = [Product.of(term) for term in node.inputs]
-    positions = {p.signature: i for i, p in enumerate(products) if p is not None}
+    products = [(term, Product.of(term)) for term in node.inputs]
+    merged = merge_odds([product for _, product in products if product is not None])
+    if merged is None:
+        return None
+    if is_complex(node.outputs[0]):
+        return Left("the result is complex")
+    rest = [(1, term) for term, product in products if product is None]
+    return signed_sum(rest + [(1, product.build()) for product in merged])
+
+
+def merge_odds(products: list[Product]) -> list[Product] | None:
+    """Merge one pair ``c * sigmoid(x)``, ``c * sigmoid(x) * exp(x)``; None if there is none."""
+    positions = {product.signature: i for i, product in enumerate(products)}
     for i, product in enumerate(products):
-        for signature, total in product.sums_over_odds() if product is not None else ():
+        for signature, total in product.sums_over_odds():
             j = positions.get(signature)
-            if j is None:
-                continue
-            if is_complex(node.outputs[0]):
-                return Left("the result is complex")
-            rest = [term for k, term in enumerate(node.inputs) if k not in (i, j)]
-            return add(total.build(), *rest) if rest else total.build()
+            if j is not None:
+                return [total, *(p for k, p in enumerate(products) if k not in (i, j))]
     return None
 
 

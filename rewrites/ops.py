@@ -75,7 +75,13 @@ class Sigmoid(TensorSymbolicOp):
         super().__init__(input_types, **kwargs)
 
     def __call__(self, x, **kwargs):
-        (x,) = self.filter_inputs(x)
+        try:
+            (x,) = self.filter_inputs(x)
+        except (TypeError, NotImplementedError, ValueError) as error:
+            raise TypeError(
+                f"sigmoid takes anything that PyTensor takes as a tensor; {x!r} of type "
+                f"{type(x).__name__} cannot be made a tensor."
+            ) from error
         if str(x.type.dtype).startswith("complex"):
             raise TypeError(f"sigmoid takes real numbers, got {x.type}. Cast the input first.")
         if hasattr(self, "fgraph") and [x.type] == self.input_types:

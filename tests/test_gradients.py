@@ -1,0 +1,181 @@
+"""Gradients of the family: the same small graph from both pullbacks, and right to the last digits."""
+
+import mpmath
+import numpy as np
+import pytensor
+import pytensor.tensor as pt
+import pytest
+from helpers import LINKERS, compile_rewritten, exact_sigmoid, linker, points, rewritten, ulps
+
+import pytensor_stabilize
+from pytensor_stabilize import sigmoid
+from pytensor_stabilize.graphs import op_counts, same_graph
+
+x, y = pt.dvectors("x", "y")
+
+QUANTITIES = {
+    "sigmoid": lambda s, x, y: s,
+    "log(s)": lambda s, x, y: pt.log(s),
+    "log(1 - s)": lambda s, x, y: pt.log(1 - s),
+    "log1p(-s)": lambda s, x, y: pt.log1p(-s),
+    "odds": lambda s, x, y: s / (1 - s),
+    "inverse odds": lambda s, x, y: (1 - s) / s,
+    "cross entropy": lambda s, x, y: -(y * pt.log(s) + (1 - y) * pt.log(1 - s)),
+    "cross entropy, log1p": lambda s, x, y: -(y * pt.log(s) + (1 - y) * pt.log1p(-s)),
+    "silu": lambda s, x, y: x * s,
+}
+
+# The operations of the smallest graph of each gradient; stock PyTensor reaches them on its best
+# spelling where it is right at all.
+SMALLEST = {
+    "sigmoid": {"sigmoid": 2, "neg": 1, "mul": 1},
+    "log(s)": {"sigmoid": 1, "neg": 1},
+    "log(1 - s)": {"sigmoid": 1, "neg": 1},
+    "log1p(-s)": {"sigmoid": 1, "neg": 1},
+    "odds": {"exp": 1},
+    "inverse odds": {"exp": 1, "neg": 2},
+    "cross entropy": {"sigmoid": 2, "neg": 1, "mul": 2, "sub": 2},
+    "cross entropy, log1p": {"sigmoid": 2, "neg": 1, "mul": 2, "sub": 2},
+    "silu": {"sigmoid": 2, "neg": 1, "mul": 1, "add": 1},
+}
+
+
+def gradient(quantity: str, pullback: str):
+    return pt.grad(QUANTITIES[quantity](sigmoid(x, pullback=pullback), x, y).sum(), x)
+
+
+@pytest.mark.parametrize("quantity", QUANTITIES)
+def test_both_pullbacks_end_in_the_same_small_graph(quantity):
+    naive, stable = (
+        compile_rewritten([x, y], gradient(quantity, pullback)) for pullback in ("naive", "stable")
+    )
+    assert same_graph(naive, stable), f"{naive.maker.fgraph}\n{stable.maker.fgraph}"
+    assert op_counts(naive) == SMALLEST[quantity]
+
+
+@pytest.mark.parametrize("quantity", QUANTITIES)
+def test_pytensors_own_sigmoid_ends_in_that_graph_too(quantity):
+    own = compile_rewritten([x, y], pt.grad(QUANTITIES[quantity](pt.sigmoid(x), x, y).sum(), x))
+    assert same_graph(own, compile_rewritten([x, y], gradient(quantity, "stable")))
+
+
+@pytest.mark.parametrize("quantity", ["sigmoid", "log(1 - s)", "odds", "cross entropy", "silu"])
+def test_without_stabilize_the_two_pullbacks_differ(quantity):
+    mode = rewritten().excluding("stabilize")
+    naive, stable = (
+        compile_rewritten([x, y], gradient(quantity, pullback), mode) for pullback in ("naive", "stable")
+    )
+    assert not same_graph(naive, stable)
+
+
+def test_how_the_two_pullbacks_differ_without_stabilize():
+    """Each is wrong where the other is right: why the choice exists and why the default is naive."""
+    mode = rewritten().excluding("stabilize", "specialize")
+
+    def value(quantity, pullback, at):
+        function = compile_rewritten([x, y], gradient(quantity, pullback), mode)
+        return function(np.array([at]), np.array([0.0]))[0]
+
+    assert value("sigmoid", "naive", 40.0) == 0
+    assert value("sigmoid", "stable", 40.0) == pytest.approx(float(exact_sigmoid(-40)), rel=1e-14)
+    # PyTensor cancels (1 - s) / (1 - s); it does not know that sigmoid(-x) is the same.
+    assert value("log(1 - s)", "naive", 800.0) == -1
+    assert np.isnan(value("log(1 - s)", "stable", 800.0))
+
+
+S = exact_sigmoid
+
+
+def M(v):
+    return mpmath.mpf(float(v))
+
+
+# (gradient, exact value, sum of the absolute terms: what the error of a sum is measured by)
+EXACT = {
+    "sigmoid": (lambda v, t: S(v) * S(-v), None),
+    "log(s)": (lambda v, t: S(-v), None),
+    "log(1 - s)": (lambda v, t: -S(v), None),
+    "log1p(-s)": (lambda v, t: -S(v), None),
+    "odds": (lambda v, t: mpmath.exp(M(v)), None),
+    "inverse odds": (lambda v, t: -mpmath.exp(-M(v)), None),
+    "cross entropy": (lambda v, t: (1 - M(t)) * S(v) - M(t) * S(-v), lambda v, t: S(v) + S(-v)),
+    "cross entropy, log1p": (
+        lambda v, t: (1 - M(t)) * S(v) - M(t) * S(-v),
+        lambda v, t: S(v) + S(-v),
+    ),
+    "silu": (
+        lambda v, t: S(v) + M(v) * S(v) * S(-v),
+        lambda v, t: S(v) + abs(M(v)) * S(v) * S(-v),
+    ),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("name", LINKERS)
+def test_precision(name, dtype):
+    """400 points a function against mpmath, value alone and with the forward pass and sigmoid."""
+    limit = {"float64": 745.0, "float32": 103.0}[dtype]
+    at = points(dtype, limit)
+    # Below this a term of the sum is a subnormal float, and the sum inherits its coarseness.
+    normal = {"float64": 700.0, "float32": 80.0}[dtype]
+    # XLA flushes subnormals to zero and has its own exp, 1 ulp worse.
+    bound = {"float64": 4.0, "float32": 5.0}[dtype]
+    u, t = pt.vector("u", dtype=dtype), pt.vector("t", dtype=dtype)
+    for label in np.array([0.0, 0.25, 1.0], dtype=dtype):
+        labels = np.full_like(at, label)
+        quantities = QUANTITIES if label == 0.25 else ["cross entropy", "cross entropy, log1p"]
+        for quantity in quantities:
+            exact, scale = EXACT[quantity]
+            graph = QUANTITIES[quantity](pt.sigmoid(u), u, t)
+            derivative = pt.grad(graph.sum(), u)
+            for outputs in ([derivative], [derivative, graph, pt.sigmoid(u)]):
+                with linker(name) as mode:
+                    function = pytensor.function([u, t], outputs, mode=mode, on_unused_input="ignore")
+                value = np.asarray(function(at, labels)[0])
+                assert value.dtype == dtype
+                here = np.ones_like(at, bool) if scale is None else np.abs(at) < normal
+                truth = [exact(v, label) for v in at[here]]
+                scales = [scale(v, label) for v in at[here]] if scale else None
+                errors = ulps(value[here], truth, scales)
+                worst = int(errors.argmax())
+                assert errors[worst] <= bound, (quantity, label, at[here][worst], value[here][worst])
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("name", LINKERS)
+def test_the_derivative_of_sigmoid_is_never_zero_where_it_is_a_normal_float(name, dtype):
+    limit = {"float64": 708.0, "float32": 87.0}[dtype]
+    at = np.linspace(-limit, limit, 4001).astype(dtype)
+    u = pt.vector("u", dtype=dtype)
+    with linker(name) as mode:
+        value = np.asarray(pytensor.function([u], pt.grad(pt.sigmoid(u).sum(), u), mode=mode)(at))
+    exact = [S(v) * S(-v) for v in at]
+    normal = np.array([float(e) >= np.finfo(dtype).tiny for e in exact])
+    assert np.all(value[normal] > 0)
+    assert ulps(value, exact).max() <= 4.0
+
+
+def test_the_gradient_agrees_with_finite_differences():
+    for pullback in ("naive", "stable"):
+        pytensor.gradient.verify_grad(
+            lambda v, p=pullback: sigmoid(v, pullback=p), [np.array([-2.0, 0.1, 3.0])], rng=np.random
+        )
+
+
+@pytest.mark.parametrize("pullback", ["naive", "stable"])
+def test_derivatives_of_any_order_exist(pullback):
+    z = pt.dscalar("z")
+    derivative = sigmoid(z, pullback=pullback)
+    with mpmath.workdps(40):
+        for order in range(1, 4):
+            derivative = pt.grad(derivative, z)
+            wanted = mpmath.diff(lambda v: 1 / (1 + mpmath.exp(-v)), mpmath.mpf(1.5), order)
+            assert derivative.eval({z: 1.5}) == pytest.approx(float(wanted), rel=1e-12)
+
+
+def test_rules_work_one_by_one_and_not_at_all():
+    at = np.array([40.0])
+    derivative = pt.grad(pt.sigmoid(x).sum(), x)
+    with pytensor_stabilize.excluding("one_minus_sigmoid"):
+        assert pytensor.function([x], derivative)(at)[0] == 0
+    assert pytensor.function([x], derivative)(at)[0] > 0
