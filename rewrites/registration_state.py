@@ -5,5 +5,10 @@ PyMC keeps results of database queries from its own import on, so a rewriter tha
 database can still be called: it must know that it was taken out.
 """
 
+from pytensor.graph.rewriting.db import RewriteDatabase
+
 is_registered: bool = False
 opt_in: bool = False
+# Where the rules were put, for `unregister`; here, so that a reload of the registry keeps it.
+placed: list[tuple[RewriteDatabase, str]] = []
+warned_about_old_functions: bool = False

@@ -6,7 +6,9 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterator
+from copy import copy
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TextIO
 
 from pytensor.compile.mode import optdb
@@ -34,8 +36,7 @@ LOWERING_POSITION = 47.9
 UNWRAP_POSITION = -0.02
 
 _lock = threading.RLock()
-_placed: list[tuple[RewriteDatabase, str]] = []
-_warned_about_old_functions = False
+_HERE = Path(__file__).parent
 
 switches.declare(rule.name for rule in RULES)
 switches.read_environment()
@@ -77,7 +78,7 @@ def register(opt_in: bool = False) -> None:
         _place(optdb, LOWERING_DATABASE, lowering, outer_tags, opt_in, position=LOWERING_POSITION)
         # No tag of ours: excluding the rules must not take a Sigmoid's unwrapping with them.
         _place(optdb, UNWRAP, unwrapping_pass(), ("fast_run",), True, position=UNWRAP_POSITION)
-        _place(optdb["canonicalize"], UNWRAP, _copy_of_unwrapping(), ("fast_run",), False)
+        _place(optdb["canonicalize"], UNWRAP, copy(local_unwrap_sigmoid), ("fast_run",), False)
         unwrap_in_pymc()
         registration_state.is_registered = True
         registration_state.opt_in = bool(opt_in)
@@ -91,9 +92,9 @@ def unregister() -> None:
     inlined then.  The unwrapping of `Sigmoid` in PyMC's logprob inference stays.
     """
     with _lock:
-        for database, name in reversed(_placed):
+        for database, name in reversed(registration_state.placed):
             _remove(database, name)
-        _placed.clear()
+        registration_state.placed.clear()
         registration_state.is_registered = False
 
 
@@ -149,15 +150,12 @@ def _place(
     opt_in: bool,
     **position: float,
 ) -> None:
+    # A query that names a tag leaves an empty set behind, and the database then takes the name
+    # for a tag that is in use: PYTENSOR_FLAGS=optimizer_excluding=one_minus_sigmoid does that.
+    if name not in database._names and not database.__db__.get(name, True):
+        del database.__db__[name]
     database.register(name, rewriter, *tags, use_db_name_as_tag=not opt_in, **position)
-    _placed.append((database, name))
-
-
-def _copy_of_unwrapping() -> NodeRewriter:
-    # The database sets `name` on the instance, and PyMC's database holds the original.
-    import copy
-
-    return copy.copy(local_unwrap_sigmoid)
+    registration_state.placed.append((database, name))
 
 
 def _remove(database: RewriteDatabase, name: str) -> None:
@@ -182,10 +180,8 @@ def _remove_left_overs() -> None:
     for database in (optdb, *(optdb[d] for d in ("canonicalize", "stabilize", "specialize"))):
         for name in names & database._names:
             (rewriter,) = database.__db__[name]
-            if type(rewriter).__module__.startswith(__name__.partition(".")[0]) or name in (
-                UNWRAP,
-                LOWERING_DATABASE,
-            ):
+            ours = type(rewriter).__module__.partition(".")[0] == TAG
+            if ours or name in (UNWRAP, LOWERING_DATABASE):
                 _remove(database, name)
 
 
@@ -195,10 +191,9 @@ def _warn_about_old_functions() -> None:
     PyMC and `Variable.eval` keep such functions; they are found among the objects that the
     garbage collector tracks.
     """
-    global _warned_about_old_functions
-    if _warned_about_old_functions:
+    if registration_state.warned_about_old_functions:
         return
-    _warned_about_old_functions = True
+    registration_state.warned_about_old_functions = True
     executor = sys.modules.get("pytensor.compile.executor")
     if executor is None:
         return
@@ -214,19 +209,9 @@ def _warn_about_old_functions() -> None:
             "and those that Variable.eval caches. Import pytensor_stabilize first, or compile "
             "them again.",
             UserWarning,
-            stacklevel=_stacklevel_outside(),
+            # Without the suffix: CPython 3.12 does not match a prefix that is the whole name.
+            skip_file_prefixes=(str(_HERE), str(_HERE.parent / "__init__")),
         )
-
-
-def _stacklevel_outside() -> int:
-    """Stack level of the first caller outside this package and the import system."""
-    level, frame = 1, sys._getframe(1)
-    while frame is not None:
-        name = frame.f_globals.get("__name__", "")
-        if not name.startswith(("pytensor_stabilize", "importlib", "_frozen_importlib")):
-            return level
-        level, frame = level + 1, frame.f_back  # type: ignore[assignment]
-    return 2
 
 
 def _has_sigmoid(function: object) -> bool:

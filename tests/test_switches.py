@@ -1,0 +1,372 @@
+"""Every way to switch rules off and on, one by one."""
+
+import os
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytensor
+import pytensor.tensor as pt
+import pytest
+from pytensor.compile.debug.profiling import _atexit_print_list
+from pytensor.compile.mode import FAST_COMPILE, Mode, get_default_mode, get_mode, optdb
+from pytensor.graph.rewriting.utils import rewrite_graph
+
+import pytensor_stabilize
+from pytensor_stabilize import RULES, excluding, is_active, only, register, show_config, unregister
+from pytensor_stabilize.graphs import op_counts, same_graph
+
+x = pt.dvector("x")
+GRADIENT = pt.grad(pt.sigmoid(x).sum(), x)
+NAMES = [rule.name for rule in RULES]
+AT_40 = np.array([40.0])
+
+
+def text(mode=None, outputs=GRADIENT) -> str:
+    return pytensor.dprint(pytensor.function([x], outputs, mode=mode), file="str")
+
+
+def value(mode=None) -> float:
+    return float(pytensor.function([x], GRADIENT, mode=mode)(AT_40)[0])
+
+
+def stock_text(mode=None, outputs=GRADIENT) -> str:
+    unregister()
+    try:
+        return text(mode, outputs)
+    finally:
+        register()
+
+
+@pytest.mark.parametrize("mode", ["default", "NUMBA", "CVM", "JAX", "FAST_RUN", "FAST_COMPILE"])
+def test_excluding_the_tag_compiles_what_stock_compiles(mode):
+    mode = get_default_mode() if mode == "default" else get_mode(mode)
+    outputs = [pt.sigmoid(x), GRADIENT, pt.log1p(-pt.sigmoid(x)), 1 - pt.sigmoid(x)]
+    assert text(mode.excluding("pytensor_stabilize"), outputs) == stock_text(mode, outputs)
+
+
+def test_excluding_stabilize_switches_off_all_of_ours():
+    mode = get_default_mode().excluding("stabilize")
+    assert text(mode) == stock_text(mode)
+    assert value(mode) == 0
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_excluding_one_name_switches_off_that_one(name):
+    seen = {}
+    for label, mode in {
+        "on": get_default_mode(),
+        "off": get_default_mode().excluding(name),
+    }.items():
+        rewriters = _rewriters(mode)
+        seen[label] = {str(rewriter) for rewriter in rewriters} & set(NAMES)
+    assert seen["on"] == set(NAMES)
+    assert seen["off"] == set(NAMES) - {name}
+
+
+def _rewriters(mode):
+    """Every rewriter that a mode would run, inside databases too."""
+    found, todo = [], [mode.optimizer._rewriter]
+    while todo:
+        rewriter = todo.pop()
+        found.append(rewriter)
+        todo += list(getattr(rewriter, "data", ()))
+        if hasattr(rewriter, "get_node_rewriters"):
+            todo += list(rewriter.get_node_rewriters())
+    return found
+
+
+def test_names_show_up_in_verbose_output(capsys):
+    with pytensor.config.change_flags(optimizer_verbose=True):
+        value()
+    printed = capsys.readouterr().out
+    assert "one_minus_sigmoid" in printed
+    assert "sigmoids_share_exp" in printed
+
+
+def test_names_show_up_in_profiles(capsys):
+    with pytensor.config.change_flags(profile=True, profile_optimizer=True):
+        function = pytensor.function([x], GRADIENT, mode="CVM")
+        function.profile.summary(file=sys.stdout)
+    function.profile.print_summary = False
+    _atexit_print_list.clear()
+    assert "one_minus_sigmoid" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("tag", ["pytensor_stabilize", "one_minus_sigmoid"])
+def test_including_turns_rules_on_where_they_do_not_run(tag):
+    assert value(FAST_COMPILE) == 0
+    assert value(FAST_COMPILE.including(tag)) > 0
+
+
+def subtractions_before_the_gradient() -> int:
+    """As PyMC's pre-gradient pass does it: it asks the database and no mode."""
+    s = pt.sigmoid(x)
+    outputs = rewrite_graph([1 - s, s], include=("canonicalize", "stabilize"))
+    return op_counts(outputs)["sub"]
+
+
+def test_opt_in():
+    register(opt_in=True)
+    try:
+        assert value() == 0
+        assert is_active("one_minus_sigmoid")
+        assert value(get_default_mode().including("pytensor_stabilize")) > 0
+        assert value(get_default_mode().including("one_minus_sigmoid")) > 0
+        assert subtractions_before_the_gradient() == 1
+        compiled = text()
+    finally:
+        register()
+    assert compiled == stock_text()
+    assert value() > 0
+
+
+def test_only_runs_one_rule():
+    with only("one_minus_sigmoid"):
+        function = pytensor.function([x], GRADIENT)
+        assert [name for name in NAMES if is_active(name)] == ["one_minus_sigmoid"]
+    assert op_counts(function) == {"sigmoid": 2, "neg": 1, "mul": 1}
+    with excluding("one_minus_sigmoid"), only("one_minus_sigmoid"):
+        assert value() == 0
+    with only("all"):
+        assert value() > 0
+
+
+def test_excluding_is_obeyed_where_modes_do_not_reach():
+    assert subtractions_before_the_gradient() == 0
+    for names in (("one_minus_sigmoid",), ("all",), ("log1p_minus_sigmoid", "one_minus_sigmoid")):
+        with excluding(*names):
+            assert subtractions_before_the_gradient() == 1
+    assert subtractions_before_the_gradient() == 0
+
+
+def test_excluding_nests_and_ends_with_an_exception():
+    with pytest.raises(KeyError), excluding("one_minus_sigmoid"), excluding("sigmoid_quotient"):
+        assert not is_active("one_minus_sigmoid")
+        assert not is_active("sigmoid_quotient")
+        raise KeyError
+    assert all(map(is_active, NAMES))
+
+
+def test_excluding_holds_in_its_own_thread_only():
+    seen, inside, checked = {}, threading.Event(), threading.Event()
+
+    def excluded():
+        with excluding("all"):
+            inside.set()
+            checked.wait(30)
+            seen["excluded"] = value()
+
+    def free():
+        inside.wait(30)
+        seen["free"] = value()
+        checked.set()
+
+    threads = [threading.Thread(target=target) for target in (excluded, free)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert seen["excluded"] == 0
+    assert seen["free"] > 0
+
+
+def run(code: str, **environment: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+CODE = """
+import numpy as np, pytensor, pytensor.tensor as pt, pytensor_stabilize
+x = pt.dvector("x")
+f = pytensor.function([x], pt.grad(pt.sigmoid(x).sum(), x))
+print(f(np.array([40.0]))[0] > 0, pytensor_stabilize.is_active("one_minus_sigmoid"))
+"""
+
+
+def test_environment_variable():
+    assert run(CODE).stdout.split() == ["True", "True"]
+    for names in ("one_minus_sigmoid", "all", " sigmoid_quotient , one_minus_sigmoid "):
+        result = run(CODE, PYTENSOR_STABILIZE_EXCLUDING=names)
+        assert result.stdout.split() == ["False", "False"], result.stderr
+    wrong = run(CODE, PYTENSOR_STABILIZE_EXCLUDING="one_minus_sigmod")
+    assert wrong.returncode != 0
+    assert "no rule named 'one_minus_sigmod'" in wrong.stderr
+    assert "one_minus_sigmoid" in wrong.stderr
+
+
+@pytest.mark.parametrize("excluded", ["pytensor_stabilize", "one_minus_sigmoid", "stabilize"])
+def test_pytensor_flags(excluded):
+    result = run(CODE, PYTENSOR_FLAGS=f"optimizer_excluding={excluded}")
+    assert result.stdout.split() == ["False", "True"], result.stderr
+
+
+def test_pytensor_flags_can_exclude_every_name_and_the_package_still_registers():
+    result = run(CODE, PYTENSOR_FLAGS="optimizer_excluding=" + ":".join(NAMES))
+    assert result.stdout.split() == ["False", "True"], result.stderr
+
+
+def snapshot():
+    databases = {"optdb": optdb, **{n: optdb[n] for n in ("canonicalize", "stabilize", "specialize")}}
+    return {
+        name: (
+            {tag: list(members) for tag, members in db.__db__.items() if members},
+            set(db._names),
+            dict(getattr(db, "__final__", {})),
+            dict(getattr(db, "__cleanup__", {})),
+            dict(getattr(db, "__position__", {})),
+        )
+        for name, db in databases.items()
+    }
+
+
+def test_register_twice_and_reload_are_harmless():
+    import importlib
+
+    before = snapshot()
+    register()
+    importlib.reload(pytensor_stabilize)
+    assert snapshot() == before
+    importlib.reload(sys.modules["pytensor_stabilize.rewrites.registry"]).register()
+    assert value() > 0
+    assert {k: v[1] for k, v in snapshot().items()} == {k: v[1] for k, v in before.items()}
+
+
+def test_unregister_leaves_the_database_as_it_was():
+    unregister()
+    without = snapshot()
+    assert not any("pytensor_stabilize" in part[0] for part in without.values())
+    assert value() == 0
+    register()
+    assert value() > 0
+    unregister()
+    assert snapshot() == without
+    unregister()
+    register()
+
+
+def test_unregister_in_a_fresh_process():
+    code = """
+from pytensor.compile.mode import optdb
+def snap():
+    dbs = [optdb] + [optdb[n] for n in ("canonicalize", "stabilize", "specialize")]
+    return [({t: list(m) for t, m in d.__db__.items() if m}, set(d._names), dict(getattr(d, "__position__", {})),
+             dict(getattr(d, "__final__", {}))) for d in dbs]
+before = snap()
+import pytensor_stabilize
+assert snap() != before
+pytensor_stabilize.unregister()
+assert snap() == before
+print("same")
+"""
+    result = run(code)
+    assert result.stdout.strip() == "same", result.stderr
+
+
+def test_registering_reaches_modes_made_before():
+    mode, default = Mode("numba", "fast_run"), get_default_mode()
+    unregister()
+    assert value(mode) == value(default) == value("NUMBA") == 0
+    register()
+    assert value(mode) > 0
+    assert value(default) > 0
+    assert value("NUMBA") > 0
+
+
+def test_sigmoid_works_without_the_rules():
+    unregister()
+    try:
+        s = pytensor_stabilize.sigmoid(x, pullback="stable")
+        function = pytensor.function([x], pt.grad(s.sum(), x))
+        assert function(AT_40)[0] > 0
+    finally:
+        register()
+
+
+def test_the_unwrapping_is_never_excluded():
+    s = pytensor_stabilize.sigmoid(x)
+    plain = get_default_mode().excluding("pytensor_stabilize")
+    with excluding("all"):
+        assert same_graph(
+            pytensor.function([x], pt.log(s)), pytensor.function([x], pt.log(pt.sigmoid(x)))
+        )
+    assert op_counts(pytensor.function([x], s, mode=plain)) == {"sigmoid": 1}
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: excluding("nope").__enter__(), ValueError, "Valid names: .*one_minus_sigmoid"),
+        (lambda: only("nope").__enter__(), ValueError, "Valid names: .*one_minus_sigmoid"),
+        (lambda: is_active("nope"), ValueError, "Valid names: .*one_minus_sigmoid"),
+        (lambda: excluding().__enter__(), ValueError, "at least one rule name"),
+        (lambda: only().__enter__(), ValueError, "at least one rule name"),
+        (lambda: excluding(3).__enter__(), TypeError, "rule names"),
+        (lambda: is_active(None), TypeError, "rule names"),
+    ],
+)
+def test_bad_names(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
+
+
+def test_show_config(capsys):
+    with excluding("sigmoid_quotient"):
+        show_config()
+    printed = capsys.readouterr().out
+    assert f"pytensor {pytensor.__version__}" in printed
+    assert "off sigmoid_quotient" in printed
+    assert "on  one_minus_sigmoid: stabilize, specialize" in printed
+
+
+WARNING_CODE = """
+import warnings, numpy as np, pytensor, pytensor.tensor as pt
+x = pt.dscalar("x")
+{before}
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    import pytensor_stabilize
+print([str(w.message) for w in caught if "before pytensor_stabilize" in str(w.message)])
+print([w.filename for w in caught])
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "expected"),
+    [
+        ("", 0),
+        ("pt.exp(x).eval({x: 1.0}); f = pytensor.function([x], pt.exp(x))", 0),
+        ("y = pt.grad(pt.sigmoid(x), x); y.eval({x: 1.0})", 1),
+        ("f = pytensor.function([x], pt.sigmoid(x), mode='FAST_COMPILE')", 1),
+    ],
+)
+def test_a_warning_tells_of_functions_compiled_before(before, expected):
+    result = run(WARNING_CODE.format(before=before))
+    messages, files = result.stdout.strip().splitlines()
+    assert ("before pytensor_stabilize" in messages) == bool(expected), result.stderr
+    if expected:
+        assert "<string>" in files
+
+
+PYMC_WARNING = """
+import warnings, pymc as pm
+with pm.Model() as model:
+    eta = pm.Normal("eta")
+    pm.Bernoulli("y", logit_p=eta, observed=1)
+dlogp = model.compile_dlogp()
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    import pytensor_stabilize
+print(sum("before pytensor_stabilize" in str(w.message) for w in caught))
+"""
+
+
+def test_a_warning_tells_of_functions_that_pymc_compiled_before():
+    result = run(PYMC_WARNING)
+    assert result.stdout.strip() == "1", result.stderr
