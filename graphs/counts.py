@@ -37,7 +37,7 @@ def op_counts(graph: Graph) -> Counter[str]:
     >>> from pytensor_stabilize.graphs import op_counts
     >>> x = pt.dvector("x")
     >>> sorted(op_counts(pt.exp(x) + pt.exp(2 * x)).items())
-    [('ExpandDims', 1), ('add', 1), ('exp', 2), ('mul', 1)]
+    [('DimShuffle', 1), ('add', 1), ('exp', 2), ('mul', 1)]
     """
     counts: Counter[str] = Counter()
     todo = list(view(graph, "op_counts()").nodes)

@@ -11,14 +11,11 @@ from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.fg import FunctionGraph, Output
 from pytensor.graph.op import HasInnerGraph
 from pytensor.scalar import basic as ps
-from pytensor.tensor.basic import Alloc, Join, MakeVector, Split
-from pytensor.tensor.elemwise import CAReduce, Elemwise
-from pytensor.tensor.extra_ops import CumOp
-from pytensor.tensor.subtensor import AdvancedIncSubtensor, IncSubtensor
+from pytensor.tensor.elemwise import Elemwise
+from pytensor.tensor.special import LogAddExp, LogSoftmax, LogSumExp, Softmax, XLog1PY, XLogY
 
 from pytensor_stabilize.rewrites.describe import describe
 from pytensor_stabilize.rewrites.matching import (
-    MOVES,
     SigmoidUse,
     exact_constant,
     sigmoid_use,
@@ -42,19 +39,13 @@ _CARRIERS = (
     ps.Second,
     ps.TrueDiv,
     ps.Identity,
+    # specialize makes sqr(s) * s of s**3, as one Composite
+    ps.Composite,
 )
 _LOGS = (ps.Log, ps.Log2, ps.Log10, ps.Log1p)
-_REARRANGERS = (
-    *MOVES,
-    Alloc,
-    Join,
-    MakeVector,
-    Split,
-    CumOp,
-    CAReduce,
-    IncSubtensor,
-    AdvancedIncSubtensor,
-)
+# Exponentials of what goes in: a cancelled digit in an exponent does no harm that mending adds to.
+_EXPONENTIAL_OPS = (Softmax, LogSoftmax, LogSumExp, LogAddExp)
+_LOG_OPS = (XLogY, XLog1PY)
 # A sigmoid whose values go further than this is left: the check must not cost what it protects.
 _MAX_VISITED = 2000
 
@@ -74,8 +65,6 @@ def unmended_reach(fgraph: FunctionGraph, sigmoid: Variable) -> str | None:
         for node, position in fgraph.clients.get(variable, ()):
             if isinstance(node.op, Output):
                 continue
-            if isinstance(node.op, HasInnerGraph):
-                return f"the inner graph of {node.op}, which the rules see only in part"
             verdict = _cross(node, position, difference)
             if verdict is None:
                 continue
@@ -84,7 +73,9 @@ def unmended_reach(fgraph: FunctionGraph, sigmoid: Variable) -> str | None:
                 return f"{place} through {difference_after}"
             for output in node.outputs:
                 step = (output, difference_after)
-                if step not in seen:
+                # Shapes, comparisons and random states carry no digits of the sigmoid.
+                is_number = str(getattr(output.type, "dtype", "")).startswith("float")
+                if is_number and step not in seen:
                     seen.add(step)
                     todo.append(step)
             if len(seen) > _MAX_VISITED:
@@ -98,10 +89,19 @@ def _cross(node: Apply, position: int, difference: str) -> tuple[str, str] | Non
     Returns None where the trail ends harmlessly, else ``(place, difference)``: `place` is the
     division or logarithm that was reached behind `difference`, or empty to go on.
     """
-    if isinstance(node.op, _REARRANGERS):
-        return "", difference
-    if not isinstance(node.op, Elemwise):
+    if isinstance(node.op, _EXPONENTIAL_OPS):
         return None
+    if isinstance(node.op, _LOG_OPS):
+        if position == 0:
+            return "", difference
+        if isinstance(node.op, XLog1PY):
+            difference = difference or f"1 + {describe(node.inputs[1], 2)}"
+        return ("a log", difference) if difference else None
+    if isinstance(node.op, HasInnerGraph):
+        return f"the inner graph of {node.op}", "inputs that the rules see only in part"
+    if not isinstance(node.op, Elemwise):
+        # Indexing, joins, reductions, products of matrices: the values go on.
+        return "", difference
     scalar_op = node.op.scalar_op
     if isinstance(scalar_op, _LOGS):
         if isinstance(scalar_op, ps.Log1p) and not difference:

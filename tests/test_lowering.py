@@ -1,0 +1,137 @@
+"""The late lowering: one exponential for sigmoids of the same |x|."""
+
+import numpy as np
+import pytensor
+import pytensor.tensor as pt
+import pytest
+from helpers import exact_sigmoid, linker, points, ulps
+from pytensor.compile.mode import get_mode
+
+import pytensor_stabilize
+from pytensor_stabilize.graphs import explain, op_counts
+
+x, y = pt.dvectors("x", "y")
+s = pt.sigmoid(x)
+
+ONE_EXPONENTIAL = {
+    "gradient": [pt.grad(s.sum(), x)],
+    "value and gradient": [s, pt.grad(s.sum(), x)],
+    "both sigmoids": [s, pt.sigmoid(-x)],
+    "difference": [s, 1 - s],
+    "scaled": [pt.sigmoid(2 * x), pt.sigmoid(-2 * x)],
+    "a - b and b - a": [pt.sigmoid(x - y), pt.sigmoid(y - x)],
+    "negated argument": [pt.grad(pt.sigmoid(-x).sum(), x)],
+    "squares": [pt.sqr(s) * pt.sigmoid(-x), s],
+    "weighted": [pt.grad((y * s).sum(), x)],
+}
+
+
+@pytest.mark.parametrize("case", ONE_EXPONENTIAL)
+@pytest.mark.parametrize("name", ["numba", "cvm"])
+def test_one_exponential(case, name):
+    function = pytensor.function(
+        [x, y], ONE_EXPONENTIAL[case], mode=name.upper(), on_unused_input="ignore"
+    )
+    counts = op_counts(function)
+    assert counts["exp"] == 1
+    assert counts["sigmoid"] == 0
+    at = np.array([-50.0, -1.0, 0.0, 0.7, 50.0])
+    with pytensor_stabilize.excluding("sigmoids_share_exp"):
+        plain = pytensor.function([x, y], ONE_EXPONENTIAL[case], on_unused_input="ignore")
+    for value, wanted in zip(function(at, at[::-1]), plain(at, at[::-1]), strict=True):
+        np.testing.assert_allclose(value, wanted, rtol=1e-14)
+
+
+def test_the_derivative_takes_one_division():
+    counts = op_counts(pytensor.function([x], pt.grad(s.sum(), x), mode="NUMBA"))
+    assert counts == {"exp": 1, "abs": 1, "neg": 1, "add": 1, "sqr": 1, "true_div": 1}
+
+
+def test_two_arguments_keep_two_exponentials():
+    function = pytensor.function([x, y], [pt.sigmoid(x) * pt.sigmoid(-y)], mode="NUMBA")
+    assert op_counts(function)["exp"] == 2
+
+
+def test_no_constant_is_broadcast_at_run_time():
+    function = pytensor.function([x], [s, pt.grad(s.sum(), x)], mode="NUMBA")
+    assert len(function.maker.fgraph.apply_nodes) == 1
+
+
+def test_jax_is_left_alone():
+    """JAX differentiates after us, and d|x|/dx at 0 is not what the sigmoid needs."""
+    outputs = [s, pt.sigmoid(-x)]
+    function = pytensor.function([x], outputs, mode="JAX")
+    assert op_counts(function)["sigmoid"] == 2
+    explanation = explain(outputs, mode="JAX")
+    assert any("differentiates after us" in event.reason for event in explanation.left)
+
+
+def test_jax_differentiates_what_we_leave_at_zero():
+    import jax
+
+    function = pytensor.function([x], [s * (1 - s)], mode="JAX")
+    jitted = function.vm.jit_fn
+    derivative = jax.jacobian(lambda v: jitted(v)[0])(np.array([0.0, 1.0]))
+    wanted = [0.0, -0.09085774767294842]
+    np.testing.assert_allclose(np.diag(derivative), wanted, atol=1e-15)
+
+
+@pytest.mark.parametrize("name", ["numba", "cvm", "jax"])
+def test_value_gradient_and_hessian_at_zero(name):
+    z = pt.dscalar("z")
+    first = pt.grad(pt.sigmoid(z), z)
+    with linker(name) as mode:
+        function = pytensor.function([z], [pt.sigmoid(z), first, pt.grad(first, z)], mode=mode)
+    for zero in (0.0, -0.0):
+        assert [float(v) for v in function(zero)] == [0.5, 0.25, 0.0]
+
+
+def test_it_is_excluded_by_name_alone():
+    mode = get_mode("NUMBA").excluding("sigmoids_share_exp")
+    for function in (
+        pytensor.function([x], pt.grad(s.sum(), x), mode=mode),
+        _excluding_here(),
+    ):
+        assert op_counts(function) == {"sigmoid": 2, "neg": 1, "mul": 1}
+
+
+def _excluding_here():
+    with pytensor_stabilize.excluding("sigmoids_share_exp"):
+        return pytensor.function([x], pt.grad(s.sum(), x))
+
+
+def test_only_the_lowering():
+    with pytensor_stabilize.only("sigmoids_share_exp"):
+        function = pytensor.function([x], [s, pt.sigmoid(-x)])
+    assert op_counts(function)["exp"] == 1
+
+
+def test_discrete_and_half_precision_arguments_are_left():
+    i, h = pt.lvector("i"), pt.vector("h", dtype="float16")
+    with pytensor_stabilize.only("sigmoids_share_exp"):
+        function = pytensor.function([i], [pt.sigmoid(i), pt.sigmoid(-i)], mode="CVM")
+    assert op_counts(function)["sigmoid"] == 2
+    half = pytensor.function([h], [pt.sigmoid(h), 1 - pt.sigmoid(h)], mode="CVM")
+    np.testing.assert_allclose(half(np.array([3.0], "float16"))[1], [0.0474], rtol=2e-3)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("name", ["numba", "numba_strict", "cvm"])
+def test_precision(name, dtype):
+    at = points(dtype, {"float64": 745.0, "float32": 103.0}[dtype])
+    u = pt.vector("u", dtype=dtype)
+    with linker(name) as mode:
+        outputs = [pt.sigmoid(u), pt.sigmoid(-u), pt.sigmoid(u) * pt.sigmoid(-u)]
+        both = pytensor.function([u], outputs, mode=mode)(at)
+        alone = pytensor.function([u], pt.sigmoid(u), mode=mode)(at)
+    exact = [exact_sigmoid(v) for v in at]
+    mirrored = [exact_sigmoid(-v) for v in at]
+    assert ulps(both[0], exact).max() <= 2.5
+    assert ulps(alone, exact).max() <= 2.5
+    assert ulps(both[1], mirrored).max() <= 2.5
+    assert ulps(both[2], [a * b for a, b in zip(exact, mirrored, strict=True)]).max() <= 4
+
+
+def test_inside_scan():
+    scanned = pytensor.scan(lambda v: pt.sigmoid(v) * pt.sigmoid(-v), sequences=[x], return_updates=False)
+    assert op_counts(pytensor.function([x], scanned, mode="NUMBA"))["exp"] == 1
