@@ -1,0 +1,47 @@
+# `make` lists the targets. Each one prepares the environment it needs.
+
+VENV ?= .venv
+RUN := $(VENV)/bin/python
+WORKERS ?= 2
+DEMO_OUT ?= build/demo
+export PYTHON VENV DEMO_OUT
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test lint types format build-check clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@echo
+	@echo 'Variables: PYTHON=python3.13 (the interpreter of a new environment), VENV=.venv,'
+	@echo '           ARGS="-k name" (for test and demo), WORKERS=2 (for test).'
+
+venv: ## make or refresh the environment (does nothing when it is up to date)
+	@bash .ci/make_venv
+
+demo: venv ## run the demo; ARGS="..." is handed on, DEMO_OUT names a folder for its pictures
+	@mkdir -p "$$DEMO_OUT"
+	$(RUN) examples/demo.py $(ARGS)
+
+test: venv ## run the tests in parallel; ARGS="-k name" is handed on to pytest
+	$(RUN) -m pytest -n $(WORKERS) $(ARGS)
+
+lint: venv ## ruff: rules and format, nothing is changed
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+
+# The link lets mypy see this folder as the package `pytensor_stabilize`.
+types: venv ## mypy on the package and on the examples
+	@mkdir -p .typing && ln -sfn .. .typing/pytensor_stabilize
+	$(RUN) -m mypy -p pytensor_stabilize
+	$(RUN) -m mypy --follow-imports=silent examples
+
+format: venv ## ruff: repair what it can, then format
+	$(RUN) -m ruff check --fix .
+	$(RUN) -m ruff format .
+
+build-check: venv ## build wheel and sdist, check what is in them, import the wheel elsewhere
+	$(RUN) .ci/check_dist.py
+
+clean: ## remove what was built or cached; the environment stays
+	rm -rf build dist *.egg-info .typing .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name .venv -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
