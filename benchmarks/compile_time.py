@@ -46,7 +46,9 @@ def main() -> None:
                 samples[name].append(elapsed)
     stock, ours = median(samples["stock"]), median(samples["ours"])
     print(versions())
-    print(f"stock {stock:.3f} s, ours {ours:.3f} s, ratio {ours / stock:.3f}, {ours - stock:+.3f} s")
+    print(
+        f"stock {stock:.3f} s, ours {ours:.3f} s, ratio {ours / stock:.3f}, {ours - stock:+.3f} s"
+    )
 
 
 if __name__ == "__main__":

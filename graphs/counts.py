@@ -57,8 +57,8 @@ def op_name(op: Op) -> str:
         return op_name(op.core_op)
     if isinstance(op, CAReduce):
         reductions = {"add": "sum", "mul": "prod", "maximum": "max", "minimum": "min"}
-        name = op_name(op.scalar_op)
-        return reductions.get(name, f"reduce_{name}")
+        reduced = op_name(op.scalar_op)
+        return reductions.get(reduced, f"reduce_{reduced}")
     if isinstance(op, Elemwise):
         return op_name(op.scalar_op)
     name = getattr(op, "name", None)

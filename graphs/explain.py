@@ -58,10 +58,18 @@ class Explanation:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th>{name}</th>" for name in ("", "rule", "before", "after, or why not", "line"))
+        head = "".join(
+            f"<th>{name}</th>" for name in ("", "rule", "before", "after, or why not", "line")
+        )
         rows = []
         for event in self.events:
-            cells = (event.outcome, event.rule, event.before, event.after or event.reason, event.where)
+            cells = (
+                event.outcome,
+                event.rule,
+                event.before,
+                event.after or event.reason,
+                event.where,
+            )
             rows.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
         return (
             f"<p>{escape(str(self).splitlines()[0])}</p>"
@@ -159,7 +167,8 @@ def report(model_or_graph: Any) -> Explanation:
 
 def _is_pymc_model(thing: object) -> bool:
     return any(
-        cls.__name__ == "Model" and cls.__module__.startswith("pymc.") for cls in type(thing).__mro__
+        cls.__name__ == "Model" and cls.__module__.startswith("pymc.")
+        for cls in type(thing).__mro__
     )
 
 

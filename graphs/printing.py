@@ -36,7 +36,7 @@ def debugprint(graph: Graph, file: Any = None, **kwargs: Any) -> Any:
     seen = view(graph, "debugprint()")
     marks = find_marks(seen.fgraph) if seen.fgraph is not None else None
     ids: dict[Any, str] = {}
-    text = pytensor_debugprint(graph, file="str", used_ids=ids, **kwargs)
+    text = str(pytensor_debugprint(graph, file="str", used_ids=ids, **kwargs))  # type: ignore[arg-type]
     if marks is not None:
         names = {ids[key]: rules for key, rules in _by_id_key(marks.marks, ids).items()}
         text = "\n".join(_mark(line, names) for line in text.split("\n"))

@@ -1,6 +1,7 @@
 """The node rewriter that runs one rule: switches, replacement of the right type, traces."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.fg import FunctionGraph
@@ -39,24 +40,24 @@ class RuleRewriter(NodeRewriter):
         return self.rule.tracks
 
     def transform(
-        self, fgraph: FunctionGraph, node: Apply, enforce_tracks: bool = True
-    ) -> list[Variable] | None:
+        self, fgraph: FunctionGraph, node: Apply, enforce_tracks: bool = True, *args, **kwargs
+    ) -> list[Variable] | Literal[False]:
         if enforce_tracks and node.op not in self.rule.tracks:
-            return None
+            return False
         on = registration_state.is_registered and is_switched_on(self.rule.name)
         if not on and current_recorder() is None:
-            return None
+            return False
         assert self.rule.transform is not None
         result = self.rule.transform(fgraph, node)
         if result is None:
-            return None
+            return False
         (old,) = node.outputs
         if isinstance(result, Left):
             note_not_fired(fgraph, self.rule.name, "left", old, result.reason)
-            return None
+            return False
         if not on:
             note_not_fired(fgraph, self.rule.name, "off", old, "the rule is switched off")
-            return None
+            return False
         new = conform(result, node, fgraph)
         copy_trace(fgraph, old, new)
         note_fired(fgraph, self.rule.name, old, new)
@@ -70,7 +71,7 @@ def conform(new: Variable, node: Apply, fgraph: FunctionGraph) -> Variable:
         new = cast(new, old.type.dtype)
     if new.type.broadcastable != old.type.broadcastable:
         # A term that the rule drops, np.ones((3, 1)) for example, also gave the result its shape.
-        new = broadcast_like_elemwise(new, node, fgraph=fgraph)
+        (new,) = broadcast_like_elemwise([new], node, fgraph=fgraph)
     if not old.type.is_super(new.type):
         new = specify_shape(new, old.type.shape)
     return new

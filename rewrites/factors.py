@@ -12,6 +12,7 @@ from pytensor.scalar import basic as ps
 from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.math import sigmoid as pt_sigmoid
 
+from pytensor_stabilize.rewrites.arithmetic import product_of
 from pytensor_stabilize.rewrites.matching import (
     exact_constant,
     is_sigmoid_node,
@@ -67,6 +68,8 @@ class Product:
         The logistic factors and their ``x``, by the key of ``x`` up to its sign.
     numerator, denominator
         All other factors.
+    from_differences
+        Sigmoids whose ``1 - sigmoid(x)`` was read as the factor ``sigmoid(-x)``.
     """
 
     dtype: str
@@ -75,6 +78,7 @@ class Product:
     arguments: dict[Hashable, Variable] = field(default_factory=dict)
     numerator: list[Variable] = field(default_factory=list)
     denominator: list[Variable] = field(default_factory=list)
+    from_differences: list[Variable] = field(default_factory=list)
     _sides: dict[Hashable, set[bool]] = field(default_factory=dict)
 
     @classmethod
@@ -106,9 +110,9 @@ class Product:
         return (self.sign, frozenset(self.powers.items()), *map(frozenset, rests))
 
     def sums_over_odds(self) -> Iterator[tuple[Hashable, Product]]:
-        """Yield ``(signature of c * sigmoid(x), c * exp(x))`` if this is ``c * sigmoid(x) * exp(x)``.
+        """For ``c * sigmoid(x) * exp(x)`` yield ``(signature of c * sigmoid(x), c * exp(x))``.
 
-        The sum of the two is ``c * sigmoid(x) * (1 + exp(x)) = c * exp(x)``.
+        The sum of the first two is ``c * sigmoid(x) * (1 + exp(x)) = c * exp(x)``.
         """
         for key, p in self.powers.items():
             if p.exp > 0 and p.plus > 0:
@@ -129,15 +133,18 @@ class Product:
             x = self.arguments[key]
             if powers.exp:
                 # exp(2x) and not exp(x)**2: it overflows only where the value does.
-                multiple = x if abs(powers.exp) == 1 else pt.constant(abs(powers.exp), dtype=self.dtype) * x
+                multiple = (
+                    x
+                    if abs(powers.exp) == 1
+                    else pt.constant(abs(powers.exp), dtype=self.dtype) * x
+                )
                 above.append(pt.exp(multiple if powers.exp > 0 else negate(multiple)))
             for count, argument in ((powers.plus, x), (powers.minus, negate(x))):
                 if count:
                     (above if count > 0 else below).append(_power(pt_sigmoid(argument), abs(count)))
-        one = pt.constant(1, dtype=self.dtype)
-        result = pt.mul(*above) if len(above) > 1 else above[0] if above else one
+        result = product_of(above) if above else pt.constant(1, dtype=self.dtype)
         if below:
-            result = result / (pt.mul(*below) if len(below) > 1 else below[0])
+            result = pt.true_div(result, product_of(below))
         return result if self.sign > 0 else pt.neg(result)
 
     def _multiply(self, variable: Variable, power: int) -> None:
@@ -170,6 +177,7 @@ class Product:
             sign, use = found
             if sign < 0 and power % 2:
                 self.sign = -self.sign
+            self.from_differences.append(use.sigmoid)
             self._add_sigmoid(use.argument, -1, power)
         else:
             self._add_rest(variable, power)
@@ -210,5 +218,3 @@ def _power(base: Variable, count: int) -> Variable:
     if count == 1:
         return base
     return pt.sqr(base) if count == 2 else base ** pt.constant(count, dtype="int8")
-
-

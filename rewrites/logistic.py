@@ -1,5 +1,6 @@
 """Rules for the logistic function: the transforms, and the table that names them."""
 
+from collections.abc import Iterable
 from fractions import Fraction
 
 import numpy as np
@@ -10,6 +11,7 @@ from pytensor.tensor.math import add, log1p, mul, neg, sub, true_div
 from pytensor.tensor.math import sigmoid as pt_sigmoid
 
 from pytensor_stabilize.rewrites import symbols
+from pytensor_stabilize.rewrites.arithmetic import as_dtype, product_of, sum_of
 from pytensor_stabilize.rewrites.factors import Product
 from pytensor_stabilize.rewrites.matching import (
     exact_constant,
@@ -26,40 +28,44 @@ POSITIVE = Interval(1e-3, 1e6)
 _IDENTITIES = "sigmoid(x) + sigmoid(-x) = 1 and sigmoid(x) = exp(x) sigmoid(-x)"
 
 
-def as_dtype(variable: Variable, dtype: str) -> Variable:
-    """Cast only where the dtype differs."""
-    return variable if variable.type.dtype == dtype else pt.cast(variable, dtype)
+def guard(fgraph: FunctionGraph, sigmoids: Iterable[Variable]) -> Left | None:
+    """Hold back a rule that mends ``1 - sigmoid(x)`` where another use of it stays unmended."""
+    for sigmoid in sigmoids:
+        reached = unmended_reach(fgraph, sigmoid)
+        if reached is not None:
+            return Left(
+                f"sigmoid(x) also reaches {reached}: mending one side of a quotient alone "
+                "is worse than leaving both"
+            )
+    return None
 
 
 def complement(sign: int) -> Transform:
     """Make the transform of ``1 - sigmoid(x)`` (sign 1) or of ``sigmoid(x) - 1`` (sign -1)."""
 
     def transform(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
-        signed = list(terms(node))
-        for position, (term_sign, term) in enumerate(signed):
+        rest = list(terms(node))
+        for term_sign, term in rest:
             use = sigmoid_use(term)
             if use is not None and term_sign * use.sign == -sign:
+                rest.remove((term_sign, term))
                 break
         else:
             return None
-        constants = []
-        for term_sign, term in signed[:position] + signed[position + 1 :]:
+        total = Fraction(0)
+        for term_sign, term in rest:
             constant = exact_constant(term)
             if constant is None:
                 return Left("the other term is not a constant") if sign > 0 else None
-            constants.append(term_sign * constant)
-        total = sign * sum(constants, Fraction(0))
+            total += sign * term_sign * constant
         if total != 1:
             return Left(f"the constant is {float(total):.17g}, not exactly 1")
         (output,) = node.outputs
         if is_complex(output):
             return Left("the result is complex")
-        reached = unmended_reach(fgraph, use.sigmoid)
-        if reached is not None:
-            return Left(
-                f"sigmoid(x) also reaches {reached}: mending one side of a quotient alone "
-                "is worse than leaving both"
-            )
+        held_back = guard(fgraph, [use.sigmoid])
+        if held_back is not None:
+            return held_back
         # The argument is cast before it is negated: unsigned integers and INT_MIN wrap, numpy
         # has no negation of booleans.  Where the result is wider than the sigmoid, a float32
         # sigmoid(-x) would lose digits that the float64 difference has.
@@ -93,7 +99,7 @@ def sigmoid_quotient(fgraph: FunctionGraph, node: Apply) -> Variable | Left | No
         return None
     if is_complex(node.outputs[0]):
         return Left("the result is complex")
-    return product.simplified().build()
+    return guard(fgraph, product.from_differences) or product.simplified().build()
 
 
 def sigmoid_times_sum(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
@@ -111,16 +117,18 @@ def sigmoid_times_sum(fgraph: FunctionGraph, node: Apply) -> Variable | Left | N
         others = [other for k, other in enumerate(node.inputs) if k != position]
         if Product.of(*others) is None:
             return None
-        products = [Product.of(*others, term) for _, term in terms(sum_node)]
-        signed = [
+        products = [
             product.times(sign)
-            for product, (sign, _) in zip(products, terms(sum_node), strict=True)
-            if product is not None
+            for sign, term in terms(sum_node)
+            if (product := Product.of(*others, term)) is not None
         ]
-        merged = merge_odds(signed)
-        if merged is None and not any(product.cancels for product in signed):
+        merged = merge_odds(products)
+        if merged is None and not any(product.cancels for product in products):
             continue
-        return signed_sum([(1, product.simplified().build()) for product in merged or signed])
+        held_back = guard(fgraph, (s for p in products for s in p.from_differences))
+        if held_back is not None:
+            return held_back
+        return signed_sum([(1, product.simplified().build()) for product in merged or products])
     return None
 
 
@@ -129,12 +137,9 @@ def signed_sum(signed: list[tuple[int, Variable]]) -> Variable:
     signs_and_cores = [(s * sign, core) for s, t in signed for sign, core in [strip_factor(t)]]
     above = [core for sign, core in signs_and_cores if sign > 0]
     below = [core for sign, core in signs_and_cores if sign < 0]
-    positive = add(*above) if len(above) > 1 else above[0] if above else None
-    negative = add(*below) if len(below) > 1 else below[0] if below else None
-    if positive is None:
-        assert negative is not None
-        return neg(negative)
-    return positive if negative is None else sub(positive, negative)
+    if not above:
+        return neg(sum_of(below))
+    return sub(sum_of(above), sum_of(below)) if below else sum_of(above)
 
 
 def strip_factor(variable: Variable) -> tuple[int, Variable]:
@@ -144,7 +149,7 @@ def strip_factor(variable: Variable) -> tuple[int, Variable]:
     if node is not None and node.op == mul and len(node.inputs) > 2:
         rest = [factor for factor in node.inputs if exact_constant(factor) != -1]
         if len(rest) == len(node.inputs) - 1:
-            product = mul(*rest)
+            product = product_of(rest)
             if product.type.broadcastable == core.type.broadcastable:
                 return -sign, product
     return sign, core
@@ -163,13 +168,16 @@ def sum_without_minus_one(fgraph: FunctionGraph, node: Apply) -> Variable | Left
 
 
 def sum_over_odds(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
-    """``c * sigmoid(x) + c * sigmoid(x) * exp(x) -> c * exp(x)``: what the odds' gradient leaves."""
+    """``c * sigmoid(x) + c * sigmoid(x) * exp(x) -> c * exp(x)``: the gradient of the odds."""
     products = [(term, Product.of(term)) for term in node.inputs]
     merged = merge_odds([product for _, product in products if product is not None])
     if merged is None:
         return None
     if is_complex(node.outputs[0]):
         return Left("the result is complex")
+    held_back = guard(fgraph, (s for product in merged for s in product.from_differences))
+    if held_back is not None:
+        return held_back
     rest = [(1, term) for term, product in products if product is None]
     return signed_sum(rest + [(1, product.build()) for product in merged])
 

@@ -32,6 +32,7 @@ from pytensor.link.vm import VMLinker
 from pytensor.tensor.math import mul
 
 from pytensor_stabilize.rewrites import registration_state, symbols
+from pytensor_stabilize.rewrites.arithmetic import product_of
 from pytensor_stabilize.rewrites.engine import copy_trace
 from pytensor_stabilize.rewrites.kernels import branched_sigmoid
 from pytensor_stabilize.rewrites.matching import is_sigmoid_node, negate, signed_key
@@ -93,7 +94,10 @@ class Family:
         if style == "select":
             ends = (self.one, self.e) if sign > 0 else (self.e, self.one)
             return pt.switch(pt.ge(self.x, self.zero), *ends) / self.total
-        at_least, below = pt.cast(pt.ge(self.x, self.zero), dtype), pt.cast(pt.lt(self.x, self.zero), dtype)
+        at_least, below = (
+            pt.cast(pt.ge(self.x, self.zero), dtype),
+            pt.cast(pt.lt(self.x, self.zero), dtype),
+        )
         if sign > 0:
             return (at_least + below * self.e) / self.total
         return (below + at_least * self.e) / self.total
@@ -134,12 +138,12 @@ class LoweringPass(GraphRewriter):
             taken = set(plus[:pairs]) | set(minus[:pairs])
             rest = [v for i, v in enumerate(node.inputs) if i not in taken]
             factors = [family.derivative() for _ in range(pairs)] + rest
-            self._replace(fgraph, node.outputs[0], mul(*factors) if len(factors) > 1 else factors[0])
+            self._replace(fgraph, node.outputs[0], product_of(factors))
         for variable, sign in family.sigmoids.items():
             if not fgraph.clients.get(variable):
                 continue
             if alone and style == "arithmetic":
-                new = branched_sigmoid(variable.owner.inputs[0])
+                (new,) = branched_sigmoid.make_node(variable.owner.inputs[0]).outputs
                 self._replace(fgraph, variable, new)
             else:
                 self._replace(fgraph, variable, family.sigmoid(sign, style))

@@ -145,7 +145,7 @@ class SigmoidUse:
         """
         for node in self.path:
             if isinstance(node.op, MOVES):
-                replacement = node.op(replacement, *node.inputs[1:])
+                replacement = node.op.make_node(replacement, *node.inputs[1:]).outputs[0]
         return replacement
 
 
@@ -182,4 +182,3 @@ def terms(node: Apply) -> Iterator[tuple[int, Variable]]:
     elif node.op == sub:
         yield 1, node.inputs[0]
         yield -1, node.inputs[1]
-

@@ -74,7 +74,7 @@ class Sigmoid(TensorSymbolicOp):
         self.pullback_form = check_pullback(pullback)
         super().__init__(input_types, **kwargs)
 
-    def __call__(self, x, **kwargs):
+    def __call__(self, x, **kwargs):  # type: ignore[override]
         try:
             (x,) = self.filter_inputs(x)
         except (TypeError, NotImplementedError, ValueError) as error:
@@ -280,12 +280,10 @@ def _switch_op(op: Op, pullback: Pullback) -> Op | None:
         core = _switch_op(op.core_op, pullback)
         if core is None:
             return None
-        return Blockwise(
-            core, signature=op.signature, name=op.name, gufunc_spec=op.gufunc_spec
-        )
+        return Blockwise(core, signature=op.signature, name=op.name, gufunc_spec=op.gufunc_spec)
     if not isinstance(op, HasInnerGraph) or not hasattr(op, "clone_with_inner_graph"):
         return None
-    inner = op.fgraph.unfreeze()
+    inner = op.fgraph.unfreeze()  # type: ignore[attr-defined]
     outputs = _switch(inner.outputs, pullback)
     if all(a is b for a, b in zip(outputs, inner.outputs, strict=True)):
         return None

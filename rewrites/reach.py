@@ -152,7 +152,11 @@ def _sign_of_multiple(term: Variable) -> int | None:
     if use is not None:
         return use.sign
     node = term.owner
-    if node is None or not isinstance(node.op, Elemwise) or not isinstance(node.op.scalar_op, ps.Mul):
+    if (
+        node is None
+        or not isinstance(node.op, Elemwise)
+        or not isinstance(node.op.scalar_op, ps.Mul)
+    ):
         return None
     sign = 1
     for factor in node.inputs:

@@ -52,9 +52,9 @@ def register(opt_in: bool = False) -> None:
     Parameters
     ----------
     opt_in
-        If True the rules run only where a mode includes them, ``mode.including("pytensor_stabilize")``
-        or a rule's name.  They then lack the tag "stabilize", which PyMC's pre-gradient pass
-        asks for.
+        If True the rules run only where a mode includes them, by
+        ``mode.including("pytensor_stabilize")`` or a rule's name.  They then lack the tag
+        "stabilize", which PyMC's pre-gradient pass asks for.
 
     Warns
     -----
@@ -74,7 +74,8 @@ def register(opt_in: bool = False) -> None:
                     _place(optdb[database], rule.name, RuleRewriter(rule), tags, opt_in)
         lowering = SequenceDB()
         _place(lowering, LOWERING[0].name, LoweringPass(LOWERING[0]), tags, opt_in, position=0)
-        outer_tags = tuple(tag for tag in tags if tag != "stabilize") + (LOWERING[0].name,)
+        # "stabilize" is a name in this database, so it cannot be a tag there.
+        outer_tags = (*(tag for tag in tags if tag != "stabilize"), LOWERING[0].name)
         _place(optdb, LOWERING_DATABASE, lowering, outer_tags, opt_in, position=LOWERING_POSITION)
         # No tag of ours: excluding the rules must not take a Sigmoid's unwrapping with them.
         _place(optdb, UNWRAP, unwrapping_pass(), ("fast_run",), True, position=UNWRAP_POSITION)
@@ -222,5 +223,9 @@ def _has_sigmoid(function: object) -> bool:
             scalar_op = getattr(node.op, "scalar_op", None)
             if is_sigmoid_node(node) or type(node.op).__name__ == "Sigmoid":
                 return True
-            graphs.extend(g for g in (getattr(scalar_op, "fgraph", None), getattr(node.op, "fgraph", None)) if g)
+            graphs.extend(
+                g
+                for g in (getattr(scalar_op, "fgraph", None), getattr(node.op, "fgraph", None))
+                if g
+            )
     return False

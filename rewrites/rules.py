@@ -102,5 +102,5 @@ class Rule:
             )
         if (self.transform is None) != (self.databases == ("lowering",)):
             raise ValueError(
-                f"Rule {self.name!r}: a rule has a transform unless the lowering pass does its work."
+                f"Rule {self.name!r} needs a transform, unless the lowering pass does its work."
             )

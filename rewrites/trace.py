@@ -8,7 +8,7 @@ from typing import Literal
 
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.features import AlreadyThere, Feature, register_feature_callback
-from pytensor.graph.fg import FunctionGraph
+from pytensor.graph.fg import AbstractFunctionGraph, FunctionGraph
 from pytensor.scalar.basic import Composite
 from pytensor.tensor.elemwise import Elemwise
 
@@ -139,7 +139,7 @@ def _is_fused(node: Apply) -> bool:
     return isinstance(node.op, Elemwise) and isinstance(node.op.scalar_op, Composite)
 
 
-def find_marks(fgraph: FunctionGraph) -> RuleMarks | None:
+def find_marks(fgraph: AbstractFunctionGraph) -> RuleMarks | None:
     """Return the marks that our rules left on `fgraph`, or None if none fired."""
     for feature in getattr(fgraph, "_features", ()):
         if isinstance(feature, RuleMarks):

@@ -28,9 +28,7 @@ def rewritten(**excluded: bool) -> Mode:
 
 
 def compile_rewritten(inputs, outputs, mode: Mode | None = None):
-    return pytensor.function(
-        inputs, outputs, mode=mode or rewritten(), on_unused_input="ignore"
-    )
+    return pytensor.function(inputs, outputs, mode=mode or rewritten(), on_unused_input="ignore")
 
 
 def points(dtype: str = "float64", limit: float = 745.0) -> np.ndarray:

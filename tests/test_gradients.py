@@ -1,4 +1,4 @@
-"""Gradients of the family: the same small graph from both pullbacks, and right to the last digits."""
+"""Gradients of the family: one small graph from both pullbacks, right to the last digits."""
 
 import mpmath
 import numpy as np
@@ -63,13 +63,14 @@ def test_pytensors_own_sigmoid_ends_in_that_graph_too(quantity):
 def test_without_stabilize_the_two_pullbacks_differ(quantity):
     mode = rewritten().excluding("stabilize")
     naive, stable = (
-        compile_rewritten([x, y], gradient(quantity, pullback), mode) for pullback in ("naive", "stable")
+        compile_rewritten([x, y], gradient(quantity, pullback), mode)
+        for pullback in ("naive", "stable")
     )
     assert not same_graph(naive, stable)
 
 
 def test_how_the_two_pullbacks_differ_without_stabilize():
-    """Each is wrong where the other is right: why the choice exists and why the default is naive."""
+    """Each is wrong where the other is right: why there is a choice."""
     mode = rewritten().excluding("stabilize", "specialize")
 
     def value(quantity, pullback, at):
@@ -130,7 +131,9 @@ def test_precision(name, dtype):
             derivative = pt.grad(graph.sum(), u)
             for outputs in ([derivative], [derivative, graph, pt.sigmoid(u)]):
                 with linker(name) as mode:
-                    function = pytensor.function([u, t], outputs, mode=mode, on_unused_input="ignore")
+                    function = pytensor.function(
+                        [u, t], outputs, mode=mode, on_unused_input="ignore"
+                    )
                 value = np.asarray(function(at, labels)[0])
                 assert value.dtype == dtype
                 here = np.ones_like(at, bool) if scale is None else np.abs(at) < normal
@@ -138,7 +141,12 @@ def test_precision(name, dtype):
                 scales = [scale(v, label) for v in at[here]] if scale else None
                 errors = ulps(value[here], truth, scales)
                 worst = int(errors.argmax())
-                assert errors[worst] <= bound, (quantity, label, at[here][worst], value[here][worst])
+                assert errors[worst] <= bound, (
+                    quantity,
+                    label,
+                    at[here][worst],
+                    value[here][worst],
+                )
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -158,7 +166,9 @@ def test_the_derivative_of_sigmoid_is_never_zero_where_it_is_a_normal_float(name
 def test_the_gradient_agrees_with_finite_differences():
     for pullback in ("naive", "stable"):
         pytensor.gradient.verify_grad(
-            lambda v, p=pullback: sigmoid(v, pullback=p), [np.array([-2.0, 0.1, 3.0])], rng=np.random
+            lambda v, p=pullback: sigmoid(v, pullback=p),
+            [np.array([-2.0, 0.1, 3.0])],
+            rng=np.random,
         )
 
 

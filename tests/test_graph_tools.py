@@ -36,7 +36,9 @@ def test_op_counts_looks_inside():
     assert op_counts(reduced)["log"] == 1
 
 
-@pytest.mark.parametrize("wrap", [lambda v: v, lambda v: [v], lambda v: FunctionGraph(outputs=[v], clone=True)])
+@pytest.mark.parametrize(
+    "wrap", [lambda v: v, lambda v: [v], lambda v: FunctionGraph(outputs=[v], clone=True)]
+)
 def test_any_graph_will_do(wrap):
     assert op_counts(wrap(1 - s))["sigmoid"] == 1
     assert same_graph(wrap(1 - s), 1 - pt.sigmoid(pt.dvector("other")))
@@ -61,9 +63,7 @@ def test_same_graph_is_structural():
         OpFromGraph([inner], [inner + 1])(x[0]), OpFromGraph([inner], [inner + 2])(x[0])
     )
     both = [x, y]
-    assert not same_graph(
-        pytensor.function(both, x - y), pytensor.function(both, y - x)
-    )
+    assert not same_graph(pytensor.function(both, x - y), pytensor.function(both, y - x))
 
 
 def test_fusion_does_not_make_another_graph():
@@ -156,7 +156,10 @@ def test_debugprint_is_pytensors_otherwise():
 
 
 @pytest.mark.parametrize("bad", [None, 3, "x", [], [1.0], {"x": x}])
-@pytest.mark.parametrize("tool", [op_counts, debugprint, report, explain, lambda b: same_graph(x, b), lambda b: diff(b, x)])
+@pytest.mark.parametrize(
+    "tool",
+    [op_counts, debugprint, report, explain, lambda b: same_graph(x, b), lambda b: diff(b, x)],
+)
 def test_bad_graphs(tool, bad):
     with pytest.raises(TypeError, match="takes a"):
         tool(bad)

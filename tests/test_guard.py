@@ -54,7 +54,7 @@ def test_both_are_left_and_explain_says_so(case):
 
 
 def test_a_scan_that_takes_the_sigmoid_counts_as_a_denominator():
-    """The body sees the sigmoid as an input, and takes 1 - p of it where no rule knows what p is."""
+    """The body takes 1 - p of an input of which no rule knows that it is a sigmoid."""
     logs = pytensor.scan(
         lambda p, total: total + pt.log(1 - p * total),
         sequences=[s],
@@ -78,7 +78,10 @@ MENDED = {
     "transposed": (pt.log(1 - s[:, None]), [-1.0, -1.0]),
     "reshaped": (pt.log(1 - s.reshape((1, -1))), [-1.0, -1.0]),
     "stack": (pt.log(1 - pt.stack([s, s])), [-2.0, -2.0]),
-    "written to a vector": (pt.log(1 - pt.set_subtensor(pt.zeros_like(s)[:2], s[:2])), [-1.0, -1.0]),
+    "written to a vector": (
+        pt.log(1 - pt.set_subtensor(pt.zeros_like(s)[:2], s[:2])),
+        [-1.0, -1.0],
+    ),
     "xlog1py": (xlog1py(2.0, -s), [-2.0, -2.0]),
     "log1p": (pt.log1p(-s), [-1.0, -1.0]),
     "log": (pt.log(1 - s), [-1.0, -1.0]),
@@ -97,11 +100,24 @@ def test_both_are_mended(case):
         np.testing.assert_allclose(function(np.array([at, at])), wanted, rtol=1e-12)
 
 
+def test_the_guard_holds_back_the_quotient_rules_too():
+    """They read 1 - s as sigmoid(-x), so that without the guard they mend it by the way."""
+    quotient = y * (1 - s) / pt.sigmoid(-x)
+    assert explain(quotient).fired["sigmoid_quotient"] == 1
+    held_back = explain([quotient, pt.log(1 - s * y)])
+    assert not held_back.fired["sigmoid_quotient"]
+    assert any(event.rule == "sigmoid_quotient" for event in held_back.left)
+
+
 def test_a_network_is_not_held_back():
     """Saturated units behind weights and biases are what the rules are for."""
     weights, bias = pt.dmatrix("weights"), pt.dvector("bias")
     hidden = pt.sigmoid(pt.dot(weights, s) + bias)
-    for cost in (pt.sqr(y - hidden).sum(), -pt.special.log_softmax(hidden)[0], pt.log(hidden).sum()):
+    for cost in (
+        pt.sqr(y - hidden).sum(),
+        -pt.special.log_softmax(hidden)[0],
+        pt.log(hidden).sum(),
+    ):
         explanation = explain(pt.grad(cost, [x, weights]))
         assert explanation.fired["one_minus_sigmoid"] >= 1
         assert not any("worse than" in event.reason for event in explanation.left)
@@ -123,4 +139,4 @@ def test_a_sigmoid_with_thousands_of_clients_is_left_quickly():
 def test_explain_leaves_no_rest_when_everything_is_mended():
     explanation = explain([gradient(pt.log(1 - s)), s])
     assert not explanation.left
-    assert op_counts(pytensor.function([x], gradient(pt.log(1 - s)))) ["sub"] == 0
+    assert op_counts(pytensor.function([x], gradient(pt.log(1 - s))))["sub"] == 0

@@ -133,5 +133,7 @@ def test_precision(name, dtype):
 
 
 def test_inside_scan():
-    scanned = pytensor.scan(lambda v: pt.sigmoid(v) * pt.sigmoid(-v), sequences=[x], return_updates=False)
+    scanned = pytensor.scan(
+        lambda v: pt.sigmoid(v) * pt.sigmoid(-v), sequences=[x], return_updates=False
+    )
     assert op_counts(pytensor.function([x], scanned, mode="NUMBA"))["exp"] == 1

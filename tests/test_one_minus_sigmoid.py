@@ -132,7 +132,9 @@ def test_mixed_dtypes_keep_the_result_and_its_digits():
     function = compile_rewritten([x32], [difference, pt.sigmoid(x32)])
     value, _ = function(np.array([50.0, -10.0], dtype="float32"))
     assert value.dtype == "float64"
-    np.testing.assert_allclose(value, [float(exact_sigmoid(-50)), float(exact_sigmoid(10))], rtol=1e-15)
+    np.testing.assert_allclose(
+        value, [float(exact_sigmoid(-50)), float(exact_sigmoid(10))], rtol=1e-15
+    )
 
 
 def test_narrowing_cast_keeps_the_dtype():

@@ -70,6 +70,7 @@ import sys, pytensor
 before = set(sys.modules)
 import pytensor_stabilize, pytensor_stabilize.graphs
 new = {name.partition(".")[0] for name in set(sys.modules) - before}
-print(sorted(new & {"flint", "pymc", "jax", "matplotlib", "mpmath", "sklearn", "statsmodels", "rich"}))
+heavy = {"flint", "pymc", "jax", "matplotlib", "mpmath", "sklearn", "statsmodels", "rich"}
+print(sorted(new & heavy))
 """
     assert run(code).strip() == "[]"

@@ -1,4 +1,4 @@
-"""PyMC models: logp inference with our Sigmoid, the mended gradients, the switches, no regressions."""
+"""PyMC models: logp inference with our Sigmoid, mended gradients, switches, no regressions."""
 
 import os
 import subprocess
@@ -20,7 +20,9 @@ INDEX = np.array([0, 1, 1])
 
 def ordered_logistic():
     eta = pm.Flat("a")
-    pm.OrderedLogistic("y", eta=eta, cutpoints=np.array([0.0, 1.0, 2.0]), observed=2, compute_p=False)
+    pm.OrderedLogistic(
+        "y", eta=eta, cutpoints=np.array([0.0, 1.0, 2.0]), observed=2, compute_p=False
+    )
 
 
 def bernoulli_indexed():
@@ -67,7 +69,9 @@ def evaluate(build, eta, excluded=()):
     with pytensor_stabilize.excluding(*excluded) if excluded else nullcontext():
         with pm.Model() as model:
             build()
-        point = {v.name: np.full(model.initial_point()[v.name].shape, eta) for v in model.value_vars}
+        point = {
+            v.name: np.full(model.initial_point()[v.name].shape, eta) for v in model.value_vars
+        }
         logp, dlogp = model.compile_logp(jacobian=False), model.compile_dlogp(jacobian=False)
         return float(logp(point)), np.atleast_1d(dlogp(point))
 
@@ -155,7 +159,11 @@ print(float(pm.logp(p, v).eval({v: 0.5})))
 
 def test_pymc_may_be_imported_after_us():
     result = subprocess.run(
-        [sys.executable, "-c", LATE_PYMC], capture_output=True, text=True, check=False, env=os.environ
+        [sys.executable, "-c", LATE_PYMC],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ,
     )
     assert float(result.stdout) == pytest.approx(np.log(4) - 0.5 * np.log(2 * np.pi)), result.stderr
 

@@ -24,7 +24,9 @@ def sample(rule: Rule, count: int, limit: float) -> list[list[float]]:
     for interval in rule.domain.values():
         lo, hi = max(interval.lo, -limit), min(interval.hi, limit)
         even = rng.uniform(lo, hi, count // 2)
-        small = rng.choice([-1, 1], count - count // 2) * 10 ** rng.uniform(-20, 1, count - count // 2)
+        small = rng.choice([-1, 1], count - count // 2) * 10 ** rng.uniform(
+            -20, 1, count - count // 2
+        )
         columns.append(rng.permutation(np.concatenate([even, np.clip(small, lo, hi)])))
     return [list(map(float, row)) for row in np.transpose(columns)]
 

@@ -1,4 +1,4 @@
-"""The Sigmoid Op: equality, printing, pickling, backends, PyTensor's and PyMC's rules, switching."""
+"""The Sigmoid Op: equality, printing, pickling, backends, PyTensor's rules, switching."""
 
 import pickle
 
@@ -18,7 +18,20 @@ from pytensor_stabilize.graphs import op_counts, same_graph
 
 x = pt.dvector("x")
 AT = np.array([1000.0, -1000.0, 40.0, -40.0, 0.0, -0.0, np.inf, -np.inf, np.nan, -740.0])
-WANTED = np.array([1.0, 0.0, 1.0, float(exact_sigmoid(-40)), 0.5, 0.5, 1.0, 0.0, np.nan, float(exact_sigmoid(-740))])
+WANTED = np.array(
+    [
+        1.0,
+        0.0,
+        1.0,
+        float(exact_sigmoid(-40)),
+        0.5,
+        0.5,
+        1.0,
+        0.0,
+        np.nan,
+        float(exact_sigmoid(-740)),
+    ]
+)
 
 
 def ops(variable):
@@ -89,7 +102,9 @@ def test_values_on_every_linker(name, pullback):
     with linker(name) as mode:
         function = pytensor.function([x], sigmoid(x, pullback=pullback), mode=mode)
     # XLA flushes subnormal results to zero.
-    wanted = np.where(np.abs(WANTED) < np.finfo("float64").tiny, 0, WANTED) if name == "jax" else WANTED
+    wanted = (
+        np.where(np.abs(WANTED) < np.finfo("float64").tiny, 0, WANTED) if name == "jax" else WANTED
+    )
     np.testing.assert_allclose(function(AT), wanted, rtol=1e-15)
 
 
@@ -116,7 +131,9 @@ def test_python_fallback_never_overflows(mode, dtype):
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_gradual_underflow(name, dtype):
     u = pt.vector("u", dtype=dtype)
-    at = np.linspace(*{"float64": (-744.0, -709.0), "float32": (-103.0, -88.0)}[dtype], 50).astype(dtype)
+    at = np.linspace(*{"float64": (-744.0, -709.0), "float32": (-103.0, -88.0)}[dtype], 50).astype(
+        dtype
+    )
     with linker(name) as mode:
         value = pytensor.function([u], sigmoid(u), mode=mode)(at)
     step = np.finfo(dtype).smallest_subnormal
@@ -160,9 +177,7 @@ def test_pushforward():
     tangent = pt.dvector("tangent")
     for pullback in ("naive", "stable"):
         for direct in (True, False):
-            out = pushforward(
-                sigmoid(x, pullback=pullback), x, tangent, use_op_pushforward=direct
-            )
+            out = pushforward(sigmoid(x, pullback=pullback), x, tangent, use_op_pushforward=direct)
             value = pytensor.function([x, tangent], out)(np.array([40.0]), np.array([2.0]))
             np.testing.assert_allclose(value, 2 * float(exact_sigmoid(-40)), rtol=1e-14)
 
