@@ -1,8 +1,10 @@
 """Short readable text for pieces of a graph, and the user's source line that made them."""
 
 import linecache
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import FrameType
 
 import numpy as np
 import pytensor
@@ -16,6 +18,8 @@ _ATOM = 9
 
 # Frames below these are library code: the user's line is the nearest one outside.
 _LIBRARIES = (Path(pytensor.__file__).parent, Path(__file__).parents[1] / "rewrites")
+# Number of operands to look at for a line of their own.
+_NEAREST = 30
 _LIBRARY_NAMES = ("/site-packages/pymc/", "/graphs/explain.py")
 
 
@@ -85,20 +89,43 @@ def source_line(variable: Variable) -> str:
     """Return ``file:line: code`` of the innermost user frame that built `variable`, or ``""``.
 
     Frames inside PyTensor, PyMC and this package are passed over: of a gradient it is the line
-    that asked for it.
+    that asked for it.  Where that is the line that is running now, as for the logp that PyMC
+    builds while it is reported on, the nearest operand with a line of its own has the answer.
     """
+    running = set(_running_lines())
+    fallback = ""
+    todo, seen = [variable], {variable}
+    for current in todo:
+        for filename, line, code in _user_frames(current):
+            text = f"{filename}:{line}: {linecache.getline(filename, line).strip() or code}"
+            if (filename, line) not in running:
+                return text
+            fallback = fallback or text
+        if current.owner is not None and len(todo) < _NEAREST:
+            fresh = [i for i in current.owner.inputs if i not in seen]
+            seen.update(fresh)
+            todo += fresh
+    return fallback
+
+
+def _running_lines() -> Iterator[tuple[str, int]]:
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        yield frame.f_code.co_filename, frame.f_lineno
+        frame = frame.f_back
+
+
+def _user_frames(variable: Variable) -> Iterator[tuple[str, int, str]]:
+    """The innermost user frame of each of the variable's traces."""
     traces = getattr(variable.tag, "trace", None) or []
     # A single trace is a list of frames, a merged one a list of such lists.
     if traces and isinstance(traces[0], tuple):
         traces = [traces]
     for trace in traces:
         for frame in reversed(trace):
-            filename, line = frame[0], frame[1]
-            if _is_library(filename):
-                continue
-            code = linecache.getline(filename, line).strip() or str(frame[3] or "").strip()
-            return f"{filename}:{line}: {code}"
-    return ""
+            if not _is_library(frame[0]):
+                yield frame[0], frame[1], str(frame[3] or "").strip()
+                break
 
 
 def _is_library(filename: str) -> bool:
