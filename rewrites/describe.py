@@ -3,6 +3,7 @@
 import linecache
 import sys
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from types import FrameType
 
@@ -128,6 +129,7 @@ def _user_frames(variable: Variable) -> Iterator[tuple[str, int, str]]:
                 break
 
 
+@cache
 def _is_library(filename: str) -> bool:
     path = Path(filename)
     return any(path.is_relative_to(folder) for folder in _LIBRARIES) or any(
