@@ -188,8 +188,7 @@ def show_optimiser() -> None:
     truth = minimize(negative_logp, [1.0, 0.0, 1.0], jac=True, method="BFGS")
     table = Table(title="pm.find_MAP from its default start, and the true gradient at its result")
     for name in ("", "logp", "a", "b", "mu", "says", "gradient", "seconds"):
-        justify = "left" if name in ("", "says") else "right"
-        table.add_column(name, justify=justify, no_wrap=True)
+        table.add_column(name, justify="left" if name in ("", "says") else "right", no_wrap=True)
     rows = {"by hand": (list(truth.x), "", float("nan"))}
     rows |= {name: find_map(name) for name in CONTEXTS}
     for name, (parameters, verdict, seconds) in rows.items():
