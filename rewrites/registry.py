@@ -28,6 +28,7 @@ RULES: tuple[Rule, ...] = LOGISTIC + LOWERING
 
 TAG = "pytensor_stabilize"
 UNWRAP = "unwrap_sigmoid"
+UNWRAP_INCLUDED = "unwrap_sigmoid_for_included_rules"
 LOWERING_DATABASE = "pytensor_stabilize_lowering"
 # After specialize (2) and uncanonicalize (3), which would take the shared exponential for a
 # sigmoid again, and before add_mul_fusion (48) and elemwise_fusion (49).
@@ -79,6 +80,9 @@ def register(opt_in: bool = False) -> None:
         _place(optdb, LOWERING_DATABASE, lowering, outer_tags, opt_in, position=LOWERING_POSITION)
         # No tag of ours: excluding the rules must not take a Sigmoid's unwrapping with them.
         _place(optdb, UNWRAP, unwrapping_pass(), ("fast_run",), True, position=UNWRAP_POSITION)
+        # FAST_COMPILE runs a Sigmoid's own form, unless it includes rules that want to see it.
+        including = (TAG, *(rule.name for rule in RULES))
+        _place(optdb, UNWRAP_INCLUDED, unwrapping_pass(), including, True, position=UNWRAP_POSITION)
         _place(optdb["canonicalize"], UNWRAP, copy(local_unwrap_sigmoid), ("fast_run",), False)
         unwrap_in_pymc()
         registration_state.is_registered = True
@@ -177,12 +181,12 @@ def _remove(database: RewriteDatabase, name: str) -> None:
 
 def _remove_left_overs() -> None:
     """Remove what another copy of this module registered: it was reloaded."""
-    names = {rule.name for rule in RULES} | {UNWRAP, LOWERING_DATABASE}
+    names = {rule.name for rule in RULES} | {UNWRAP, UNWRAP_INCLUDED, LOWERING_DATABASE}
     for database in (optdb, *(optdb[d] for d in ("canonicalize", "stabilize", "specialize"))):
         for name in names & database._names:
             (rewriter,) = database.__db__[name]
             ours = type(rewriter).__module__.partition(".")[0] == TAG
-            if ours or name in (UNWRAP, LOWERING_DATABASE):
+            if ours or name in (UNWRAP, UNWRAP_INCLUDED, LOWERING_DATABASE):
                 _remove(database, name)
 
 

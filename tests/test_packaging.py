@@ -54,3 +54,24 @@ def test_doctests():
             failures, attempts = failures + result.failed, attempts + result.attempted
     assert attempts >= 8
     assert not failures
+
+
+def test_the_readmes_first_program_prints_what_it_says():
+    import re
+    import subprocess
+    import sys
+
+    program = re.search(r"```python\n(import .*?)```", (ROOT / "README.md").read_text(), re.S)
+    assert program is not None
+    wanted = re.search(r"# ([\d.e-]+), not 0", program[1])
+    done = subprocess.run(
+        [sys.executable, "-c", program[1]], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == wanted[1]
+
+
+def test_the_readme_names_every_rule_and_no_other():
+    text = (ROOT / "README.md").read_text()
+    listed = text.partition("The rules: ")[2].partition(".\n")[0]
+    names = [name.strip("` \n") for name in listed.split(",")]
+    assert names == [rule.name for rule in pytensor_stabilize.RULES]

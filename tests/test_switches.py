@@ -98,6 +98,9 @@ def test_names_show_up_in_profiles(capsys):
 def test_including_turns_rules_on_where_they_do_not_run(tag):
     assert value(FAST_COMPILE) == 0
     assert value(FAST_COMPILE.including(tag)) > 0
+    ours = 1 - pytensor_stabilize.sigmoid(x)
+    assert pytensor.function([x], ours, mode=FAST_COMPILE)(AT_40)[0] == 0
+    assert pytensor.function([x], ours, mode=FAST_COMPILE.including(tag))(AT_40)[0] > 0
 
 
 def subtractions_before_the_gradient() -> int:
