@@ -2,8 +2,9 @@
 
 from pytensor_stabilize.graphs.compare import GraphDiff, diff, same_graph
 from pytensor_stabilize.graphs.counts import op_counts
-from pytensor_stabilize.graphs.explain import Explanation, explain, report
+from pytensor_stabilize.graphs.explain import Explanation, explain
 from pytensor_stabilize.graphs.printing import debugprint
+from pytensor_stabilize.graphs.report import report
 
 __all__ = [
     "Explanation",

@@ -37,8 +37,10 @@ class _Numbering:
     make a graph another one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, a: GraphView, b: GraphView) -> None:
         self._numbers: dict[Hashable, int] = {}
+        # A variable that both graphs take is the same input in both, wherever it appears first.
+        self._shared = set(a.inputs) & set(b.inputs)
 
     def number(self, key: Hashable) -> int:
         return self._numbers.setdefault(key, len(self._numbers))
@@ -46,10 +48,9 @@ class _Numbering:
     def of_graph(
         self, graph: GraphView | AbstractFunctionGraph
     ) -> tuple[dict[Variable, int], list[_Place]]:
-        numbers = {
-            variable: self.number(("input", position, variable.type))
-            for position, variable in enumerate(graph.inputs)
-        }
+        own = [variable for variable in graph.inputs if variable not in self._shared]
+        numbers = {v: self.number(("input", i, v.type)) for i, v in enumerate(own)}
+        numbers |= {v: self.number(("shared", v)) for v in graph.inputs if v in self._shared}
         nodes = graph.nodes if isinstance(graph, GraphView) else graph.toposort()
         places = self._number_nodes(nodes, numbers, {})
         for output in graph.outputs:
@@ -120,8 +121,9 @@ def same_graph(a: Graph, b: Graph) -> bool:
     """Whether two graphs compute the same thing in the same way.
 
     Names of inputs do not count, nor does the order of the operands of commutative operations,
-    nor fusion: a Composite equals the operations that it was made of.  Inputs correspond by
-    position (of a function) or by first appearance (of variables).
+    nor fusion: a Composite equals the operations that it was made of.  A variable that both take
+    is the same input in both; the others correspond by position (of a function) or by first
+    appearance (of variables).
 
     Parameters
     ----------
@@ -134,7 +136,7 @@ def same_graph(a: Graph, b: Graph) -> bool:
         `a` or `b` is none of these.
     """
     views = view(a, "same_graph()"), view(b, "same_graph()")
-    numbering = _Numbering()
+    numbering = _Numbering(*views)
     first, second = ([numbering.of_graph(v)[0][output] for output in v.outputs] for v in views)
     return first == second
 
@@ -162,8 +164,9 @@ class GraphDiff:
 
     @property
     def rules(self) -> tuple[str, ...]:
-        """Names of the rules that made the difference."""
-        return tuple(sorted(set(self.rules_a) ^ set(self.rules_b)))
+        """Names of the rules that fired more often in one of the graphs."""
+        names = set(self.rules_a) | set(self.rules_b)
+        return tuple(sorted(n for n in names if self.rules_a[n] != self.rules_b[n]))
 
     def __bool__(self) -> bool:
         return bool(self.only_a or self.only_b)
@@ -214,7 +217,7 @@ def diff(a: Graph, b: Graph) -> GraphDiff:
         `a` or `b` is none of these.
     """
     views = view(a, "diff()"), view(b, "diff()")
-    numbering = _Numbering()
+    numbering = _Numbering(*views)
     (numbers_a, places_a), (numbers_b, places_b) = map(numbering.of_graph, views)
     lacking_b = _missing(places_a, set(numbers_b.values()) | {p.number for p in places_b})
     lacking_a = _missing(places_b, set(numbers_a.values()) | {p.number for p in places_a})

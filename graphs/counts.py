@@ -7,6 +7,7 @@ from pytensor.tensor.blockwise import Blockwise
 from pytensor.tensor.elemwise import CAReduce, Elemwise
 
 from pytensor_stabilize.graphs.graphlike import Graph, inner_graphs, view
+from pytensor_stabilize.rewrites import Sigmoid
 
 
 def op_counts(graph: Graph) -> Counter[str]:
@@ -61,6 +62,8 @@ def op_name(op: Op) -> str:
         return reductions.get(reduced, f"reduce_{reduced}")
     if isinstance(op, Elemwise):
         return op_name(op.scalar_op)
+    if isinstance(op, Sigmoid):
+        return "sigmoid"
     name = getattr(op, "name", None)
     if isinstance(name, str) and name:
         return name

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any
 
 from pytensor.compile.mode import Mode, get_mode
 from pytensor.configdefaults import config
 from pytensor.graph.basic import Variable
 from pytensor.graph.fg import FunctionGraph
+from pytensor.graph.rewriting.basic import EquilibriumGraphRewriter, Rewriter
 
-from pytensor_stabilize.graphs.graphlike import EXPECTED, Graph, view
-from pytensor_stabilize.rewrites.trace import Event, find_marks, recording
+from pytensor_stabilize.graphs.graphlike import view
+from pytensor_stabilize.rewrites import RULES, registration_state
+from pytensor_stabilize.rewrites.trace import Event, recording
 
 
 @dataclass(frozen=True)
@@ -28,10 +29,13 @@ class Explanation:
         but is switched off).
     title
         What was looked at.
+    note
+        What could not be looked at: rules that the mode does not run, bodies of Scan.
     """
 
     events: tuple[Event, ...]
     title: str = "pytensor_stabilize"
+    note: str = ""
 
     @property
     def fired(self) -> Counter[str]:
@@ -44,8 +48,9 @@ class Explanation:
         return tuple(event for event in self.events if event.outcome != "fired")
 
     def __str__(self) -> str:
+        note = f"\n  {self.note}" if self.note else ""
         if not self.events:
-            return f"{self.title}: no rule found anything to do."
+            return f"{self.title}: no rule found anything to do.{note}"
         lines = [f"{self.title}: {sum(self.fired.values())} fired, {len(self.left)} left"]
         for event in self.events:
             if event.outcome == "fired":
@@ -55,7 +60,7 @@ class Explanation:
                 lines.append(f"        because {event.reason}")
             if event.where:
                 lines.append(f"        made at {event.where}")
-        return "\n".join(lines)
+        return "\n".join(lines) + note
 
     def _repr_html_(self) -> str:
         head = "".join(
@@ -72,7 +77,7 @@ class Explanation:
             )
             rows.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
         return (
-            f"<p>{escape(str(self).splitlines()[0])}</p>"
+            f"<p>{escape(str(self).splitlines()[0])} {escape(self.note)}</p>"
             f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
         )
 
@@ -111,7 +116,26 @@ def explain(
     outputs = list(view(variables, "explain()").outputs)
     with recording() as recorder:
         rewrite(outputs, mode)
-        return Explanation(tuple(recorder.events))
+        return Explanation(tuple(recorder.events), note=absent_rules(mode))
+
+
+def absent_rules(mode: Mode | str | None) -> str:
+    """Say which rules `mode` does not run, so that silence is not taken for an all-clear."""
+    if not registration_state.is_registered:
+        return "The rules are not registered: unregister() has taken them out."
+    present = {str(rewriter) for rewriter in _rewriters(get_mode(mode).optimizer._rewriter)}
+    absent = [rule.name for rule in RULES if rule.name not in present]
+    return f"This mode does not run {', '.join(absent)}." if absent else ""
+
+
+def _rewriters(rewriter: Rewriter) -> Iterator[Rewriter]:
+    """All rewriters below one that a mode's query has made."""
+    yield rewriter
+    for inner in getattr(rewriter, "data", ()):
+        yield from _rewriters(inner)
+    if isinstance(rewriter, EquilibriumGraphRewriter):
+        for node_rewriter in rewriter.get_node_rewriters():
+            yield from _rewriters(node_rewriter)
 
 
 def rewrite(outputs: list[Variable], mode: Mode | str | None) -> FunctionGraph:
@@ -130,55 +154,3 @@ def rewrite(outputs: list[Variable], mode: Mode | str | None) -> FunctionGraph:
     with config.change_flags(traceback__limit=config.traceback__compile_limit):
         rewriter.rewrite(fgraph)
     return fgraph
-
-
-def report(model_or_graph: Any) -> Explanation:
-    """Tell which rules fire in a PyMC model's logp and dlogp, or fired in a graph.
-
-    Parameters
-    ----------
-    model_or_graph
-        A PyMC model: its logp and dlogp are rewritten as PyMC does it, and looked at together.
-        A compiled function or FunctionGraph: what fired when it was compiled, its inner graphs
-        (Scan, OpFromGraph) left out.  Variables: as `explain`.
-
-    Returns
-    -------
-    Explanation
-
-    Raises
-    ------
-    TypeError
-        `model_or_graph` is none of these.
-    """
-    if _is_pymc_model(model_or_graph):
-        return _report_model(model_or_graph)
-    if isinstance(model_or_graph, Variable | list | tuple):
-        return explain(model_or_graph)
-    try:
-        graph = view(model_or_graph, "report()")
-    except TypeError:
-        raise TypeError(
-            f"report() takes a PyMC model, {EXPECTED}, got {model_or_graph!r}."
-        ) from None
-    marks = find_marks(graph.fgraph) if graph.fgraph is not None else None
-    return Explanation(tuple(marks.events) if marks is not None else ())
-
-
-def _is_pymc_model(thing: object) -> bool:
-    return any(
-        cls.__name__ == "Model" and cls.__module__.startswith("pymc.")
-        for cls in type(thing).__mro__
-    )
-
-
-def _report_model(model: Any) -> Explanation:
-    with recording() as recorder:
-        # PyMC rewrites once before it differentiates, and its mode again when it compiles.
-        logp = model.logp()
-        outputs = [logp, model.dlogp()] if model.continuous_value_vars else [logp]
-        rewrite(outputs, None)
-        return Explanation(tuple(recorder.events), f"pytensor_stabilize on {model.name or 'model'}")
-
-
-__all__ = ["Event", "Explanation", "Graph", "explain", "report", "rewrite"]

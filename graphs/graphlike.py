@@ -9,9 +9,19 @@ from pytensor.graph.fg import AbstractFunctionGraph
 from pytensor.graph.op import HasInnerGraph, Op
 from pytensor.graph.traversal import explicit_graph_inputs, toposort
 
+from pytensor_stabilize.rewrites import Sigmoid
+
 Graph = Function | AbstractFunctionGraph | Variable | Sequence[Variable]
 
 EXPECTED = "a compiled function, a FunctionGraph, a PyTensor variable or a list of variables"
+
+
+def compiled_function(graph: object) -> Function | None:
+    """The PyTensor function that `graph` is, or that PyMC's compile functions wrapped in it."""
+    for candidate in (graph, getattr(graph, "f", None), getattr(graph, "_pytensor_function", None)):
+        if isinstance(candidate, Function):
+            return candidate
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +42,9 @@ def view(graph: Graph, where: str) -> GraphView:
     TypeError
         `graph` is none of the things that count as one; the message lists them.
     """
-    if isinstance(graph, Function):
-        graph = graph.maker.fgraph
+    function = compiled_function(graph)
+    if function is not None:
+        graph = function.maker.fgraph
     if isinstance(graph, AbstractFunctionGraph):
         nodes = tuple(graph.toposort())
         return GraphView(tuple(graph.inputs), tuple(graph.outputs), nodes, graph)
@@ -49,7 +60,12 @@ def view(graph: Graph, where: str) -> GraphView:
 
 
 def inner_graphs(op: Op) -> Iterator[AbstractFunctionGraph]:
-    """Yield the graphs that `op` holds: OpFromGraph, Scan, fused loops, Composite, Blockwise."""
+    """Yield the graphs that `op` holds: OpFromGraph, Scan, fused loops, Composite, Blockwise.
+
+    Our Sigmoid counts as one operation, as PyTensor's does.
+    """
+    if isinstance(op, Sigmoid):
+        return
     if isinstance(op, HasInnerGraph):
         yield op.fgraph
         return

@@ -6,7 +6,7 @@ from typing import Any
 from pytensor.graph.basic import Variable
 from pytensor.printing import debugprint as pytensor_debugprint
 
-from pytensor_stabilize.graphs.graphlike import Graph, view
+from pytensor_stabilize.graphs.graphlike import Graph, compiled_function, view
 from pytensor_stabilize.rewrites.trace import find_marks
 
 _ID = re.compile(r"\[id (\S+)\]")
@@ -31,11 +31,14 @@ def debugprint(graph: Graph, file: Any = None, **kwargs: Any) -> Any:
     Raises
     ------
     TypeError
-        `graph` is not a graph.
+        `graph` is not a graph, or `file` is none of the three.
     """
+    if file not in (None, "str") and not hasattr(file, "write"):
+        raise TypeError(f'file must be None, "str" or an open text file, got {file!r}.')
     seen = view(graph, "debugprint()")
     marks = find_marks(seen.fgraph) if seen.fgraph is not None else None
-    ids: dict[Any, str] = {}
+    ids: dict[Any, str] = kwargs.pop("used_ids", None) or {}
+    graph = compiled_function(graph) or graph
     text = str(pytensor_debugprint(graph, file="str", used_ids=ids, **kwargs))  # type: ignore[arg-type]
     if marks is not None:
         names = {ids[key]: rules for key, rules in _by_id_key(marks.marks, ids).items()}

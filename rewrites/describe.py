@@ -2,6 +2,7 @@
 
 import linecache
 import sys
+import sysconfig
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -17,11 +18,16 @@ from pytensor.tensor.elemwise import DimShuffle, Elemwise
 _INFIX = {"Add": ("+", 1), "Sub": ("-", 1), "Mul": ("*", 2), "TrueDiv": ("/", 2), "Pow": ("**", 4)}
 _ATOM = 9
 
-# Frames below these are library code: the user's line is the nearest one outside.
-_LIBRARIES = (Path(pytensor.__file__).parent, Path(__file__).parents[1] / "rewrites")
 # Number of operands to look at for a line of their own.
 _NEAREST = 30
-_LIBRARY_NAMES = ("/site-packages/pymc/", "/graphs/explain.py")
+_ROOT = Path(__file__).parents[1]
+# Frames below these are library code: the user's line is the nearest one outside.
+_LIBRARIES = (
+    Path(pytensor.__file__).parent,
+    _ROOT / "rewrites",
+    _ROOT / "graphs",
+    *(Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib")),
+)
 
 
 def describe(
@@ -89,9 +95,10 @@ def _constant(constant: Constant) -> str:
 def source_line(variable: Variable) -> str:
     """Return ``file:line: code`` of the innermost user frame that built `variable`, or ``""``.
 
-    Frames inside PyTensor, PyMC and this package are passed over: of a gradient it is the line
-    that asked for it.  Where that is the line that is running now, as for the logp that PyMC
-    builds while it is reported on, the nearest operand with a line of its own has the answer.
+    Frames inside installed packages, the standard library and this package are passed over: of
+    a gradient it is the line that asked for it.  Where that is the line that is running now, as
+    for the logp that PyMC builds while it is reported on, the nearest operand with a line of its
+    own has the answer.
     """
     running = set(_running_lines())
     fallback = ""
@@ -131,7 +138,4 @@ def _user_frames(variable: Variable) -> Iterator[tuple[str, int, str]]:
 
 @cache
 def _is_library(filename: str) -> bool:
-    path = Path(filename)
-    return any(path.is_relative_to(folder) for folder in _LIBRARIES) or any(
-        name in path.as_posix() for name in _LIBRARY_NAMES
-    )
+    return any(Path(filename).is_relative_to(folder) for folder in _LIBRARIES)

@@ -15,8 +15,8 @@ from pytensor_stabilize.rewrites import registration_state
 from pytensor_stabilize.rewrites.rules import Left, Rule
 from pytensor_stabilize.rewrites.switches import is_switched_on
 from pytensor_stabilize.rewrites.trace import (
+    copy_trace,
     current_recorder,
-    new_variables,
     note_fired,
     note_not_fired,
 )
@@ -75,10 +75,3 @@ def conform(new: Variable, node: Apply, fgraph: FunctionGraph) -> Variable:
     if not old.type.is_super(new.type):
         new = specify_shape(new, old.type.shape)
     return new
-
-
-def copy_trace(fgraph: FunctionGraph, old: Variable, new: Variable) -> None:
-    """Point every variable that a rewrite makes to the user's line that made `old`."""
-    trace = getattr(old.tag, "trace", [])
-    for variable in new_variables(fgraph, new):
-        variable.tag.trace = list(trace)

@@ -82,12 +82,17 @@ class Product:
     _sides: dict[Hashable, set[bool]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, *factors: Variable) -> Product | None:
-        """Read the product of `factors`; None if no sigmoid is among them."""
+    def of(cls, *factors: Variable, need_sigmoid: bool = True) -> Product | None:
+        """Read the product of `factors`; None if it lacks a sigmoid (or any logistic factor)."""
         product = cls(str(factors[0].type.dtype))
         for factor in factors:
             product._multiply(factor, 1)
-        return product if product._sides else None
+        return product if product._sides or (product.powers and not need_sigmoid) else None
+
+    @property
+    def divides(self) -> bool:
+        """Whether a sigmoid stands below the fraction bar, or an exponential is a factor."""
+        return any(p.plus < 0 or p.minus < 0 or p.exp for p in self.powers.values())
 
     @property
     def cancels(self) -> bool:
@@ -95,9 +100,6 @@ class Product:
         return any(len(sides) == 2 for sides in self._sides.values()) or any(
             powers.simplified() != powers for powers in self.powers.values()
         )
-
-    def simplified(self) -> Product:
-        return replace(self, powers={k: p.simplified() for k, p in self.powers.items()})
 
     def times(self, sign: int) -> Product:
         """This product, negated if `sign` is -1."""
@@ -129,8 +131,9 @@ class Product:
     def build(self) -> Variable:
         """Return the product as a graph."""
         above, below = list(self.numerator), list(self.denominator)
-        for key, powers in self.powers.items():
-            x = self.arguments[key]
+        for key, unused in self.powers.items():
+            # exp(2x) sigmoid(-x) overflows from 355 on, exp(x) sigmoid(x) where the value does.
+            powers, x = unused.simplified(), self.arguments[key]
             if powers.exp:
                 # exp(2x) and not exp(x)**2: it overflows only where the value does.
                 multiple = (

@@ -1,7 +1,7 @@
 """Scalar kernels that PyTensor's own scalar ops cannot express without losing time."""
 
 import numpy as np
-from pytensor.scalar.basic import UnaryScalarOp, float_types, upgrade_to_float
+from pytensor.scalar.basic import UnaryScalarOp, upgrade_to_float
 from pytensor.tensor.elemwise import Elemwise
 
 
@@ -22,8 +22,6 @@ class BranchedSigmoid(UnaryScalarOp):
         return (1 if x >= 0 else e) / (1 + e)
 
     def c_code(self, node, name, inp, out, sub):
-        if node.inputs[0].type not in float_types:
-            raise NotImplementedError("BranchedSigmoid has C code for float32 and float64 only.")
         (x,), (z,) = inp, out
         threshold = self._thresholds.get(node.inputs[0].type.dtype)
         if threshold is None:

@@ -21,9 +21,12 @@ from pytensor_stabilize.rewrites.matching import (
     strip_sign,
     terms,
 )
-from pytensor_stabilize.rewrites.reach import unmended_reach
+from pytensor_stabilize.rewrites.reach import complement_use, unmended_numerator, unmended_reach
 from pytensor_stabilize.rewrites.rules import REAL, Interval, Left, Rule, Transform
 
+_ONE_SIDE = "mending one side of a quotient alone is worse than leaving both"
+_COMPLEX = Left("the result is complex")
+_MOST_TERMS = 8
 POSITIVE = Interval(1e-3, 1e6)
 _IDENTITIES = "sigmoid(x) + sigmoid(-x) = 1 and sigmoid(x) = exp(x) sigmoid(-x)"
 
@@ -33,10 +36,7 @@ def guard(fgraph: FunctionGraph, sigmoids: Iterable[Variable]) -> Left | None:
     for sigmoid in sigmoids:
         reached = unmended_reach(fgraph, sigmoid)
         if reached is not None:
-            return Left(
-                f"sigmoid(x) also reaches {reached}: mending one side of a quotient alone "
-                "is worse than leaving both"
-            )
+            return Left(f"sigmoid(x) also reaches {reached}: {_ONE_SIDE}")
     return None
 
 
@@ -52,6 +52,9 @@ def complement(sign: int) -> Transform:
                 break
         else:
             return None
+        (output,) = node.outputs
+        if is_complex(output):
+            return _COMPLEX
         total = Fraction(0)
         for term_sign, term in rest:
             constant = exact_constant(term)
@@ -60,12 +63,12 @@ def complement(sign: int) -> Transform:
             total += sign * term_sign * constant
         if total != 1:
             return Left(f"the constant is {float(total):.17g}, not exactly 1")
-        (output,) = node.outputs
-        if is_complex(output):
-            return Left("the result is complex")
         held_back = guard(fgraph, [use.sigmoid])
         if held_back is not None:
             return held_back
+        numerator = unmended_numerator(fgraph, output, use.sigmoid)
+        if numerator is not None:
+            return Left(f"it divides {numerator}, which no rule mends yet: {_ONE_SIDE}")
         # The argument is cast before it is negated: unsigned integers and INT_MIN wrap, numpy
         # has no negation of booleans.  Where the result is wider than the sigmoid, a float32
         # sigmoid(-x) would lose digits that the float64 difference has.
@@ -83,8 +86,6 @@ def log1p_of_minus_sigmoid(fgraph: FunctionGraph, node: Apply) -> Variable | Lef
     if use is None or use.sign > 0:
         return None
     dtype = node.outputs[0].type.dtype
-    if is_complex(node.outputs[0]):
-        return Left("the result is complex")
     return neg(use.rebuild(pt.softplus(as_dtype(use.argument, dtype))))
 
 
@@ -98,8 +99,8 @@ def sigmoid_quotient(fgraph: FunctionGraph, node: Apply) -> Variable | Left | No
     if product is None or not product.cancels:
         return None
     if is_complex(node.outputs[0]):
-        return Left("the result is complex")
-    return guard(fgraph, product.from_differences) or product.simplified().build()
+        return _COMPLEX
+    return guard(fgraph, product.from_differences) or product.build()
 
 
 def sigmoid_times_sum(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
@@ -110,26 +111,37 @@ def sigmoid_times_sum(fgraph: FunctionGraph, node: Apply) -> Variable | Left | N
     """
     if is_complex(node.outputs[0]):
         return None
-    for position, factor in enumerate(node.inputs):
-        sum_node = factor.owner
-        if sum_node is None or sum_node.op not in (add, sub):
-            continue
-        others = [other for k, other in enumerate(node.inputs) if k != position]
-        if Product.of(*others) is None:
-            return None
-        products = [
-            product.times(sign)
-            for sign, term in terms(sum_node)
-            if (product := Product.of(*others, term)) is not None
-        ]
-        merged = merge_odds(products)
-        if merged is None and not any(product.cancels for product in products):
-            continue
-        held_back = guard(fgraph, (s for p in products for s in p.from_differences))
-        if held_back is not None:
-            return held_back
-        return signed_sum([(1, product.simplified().build()) for product in merged or products])
-    return None
+    sums = [i for i, factor in enumerate(node.inputs) if is_logistic_sum(factor)]
+    # Sums multiplied out with further sums would grow exponentially.
+    if len(sums) != 1:
+        return None
+    summed = list(terms(node.inputs[sums[0]].owner))
+    others = [factor for i, factor in enumerate(node.inputs) if i != sums[0]]
+    if len(summed) > _MOST_TERMS or Product.of(*others) is None:
+        return None
+    products = [p.times(s) for s, term in summed if (p := Product.of(*others, term)) is not None]
+    if any(is_logistic_sum(v) for p in products for v in (*p.numerator, *p.denominator)):
+        return None
+    # Only what a term brings along, a sigmoid below the bar or an exponential, may cancel: if
+    # the other factors cancel among themselves, nothing has to be multiplied out.
+    alone = [Product.of(term, need_sigmoid=False) for _, term in summed]
+    divides = any(product is not None and product.divides for product in alone)
+    merged = merge_odds(products)
+    if merged is None and not (divides and any(product.cancels for product in products)):
+        return None
+    held_back = guard(fgraph, (s for p in products for s in p.from_differences))
+    return held_back or signed_sum([(1, product.build()) for product in merged or products])
+
+
+def is_logistic_sum(variable: Variable) -> bool:
+    """Whether it is a sum with a logistic factor in a term, and not ``1 - sigmoid(x)`` itself.
+
+    Multiplied out, ``1 - sigmoid(x)`` would become a difference of large products.
+    """
+    node = variable.owner
+    if node is None or node.op not in (add, sub) or complement_use(node) is not None:
+        return False
+    return any(Product.of(term, need_sigmoid=False) is not None for _, term in terms(node))
 
 
 def signed_sum(signed: list[tuple[int, Variable]]) -> Variable:
@@ -174,7 +186,7 @@ def sum_over_odds(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
     if merged is None:
         return None
     if is_complex(node.outputs[0]):
-        return Left("the result is complex")
+        return _COMPLEX
     held_back = guard(fgraph, (s for product in merged for s in product.from_differences))
     if held_back is not None:
         return held_back

@@ -33,12 +33,11 @@ from pytensor.tensor.math import mul
 
 from pytensor_stabilize.rewrites import registration_state, symbols
 from pytensor_stabilize.rewrites.arithmetic import product_of
-from pytensor_stabilize.rewrites.engine import copy_trace
 from pytensor_stabilize.rewrites.kernels import branched_sigmoid
 from pytensor_stabilize.rewrites.matching import is_sigmoid_node, negate, signed_key
 from pytensor_stabilize.rewrites.rules import REAL, Rule
 from pytensor_stabilize.rewrites.switches import is_switched_on
-from pytensor_stabilize.rewrites.trace import note_fired, note_not_fired
+from pytensor_stabilize.rewrites.trace import copy_trace, note_fired, note_not_fired
 
 LOWERING: tuple[Rule, ...] = (
     Rule(

@@ -1,5 +1,6 @@
 """Recognise sigmoids, their negations and exact constants, whatever the spelling."""
 
+from collections import Counter
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -65,14 +66,14 @@ def strip_sign(variable: Variable) -> tuple[int, Variable]:
         return -sign, core
     if node.op == mul and len(node.inputs) == 2:
         for constant, other in (node.inputs, node.inputs[::-1]):
-            if exact_constant(constant) == -1 and same_shape(other, variable):
+            if exact_constant(constant) == -1 and same_pattern(other, variable):
                 sign, core = strip_sign(other)
                 return -sign, core
     return 1, variable
 
 
-def same_shape(a: Variable, b: Variable) -> bool:
-    """Whether `a` broadcasts to nothing larger than itself where `b` stands for it."""
+def same_pattern(a: Variable, b: Variable) -> bool:
+    """Whether the same dimensions of `a` and `b` are broadcast."""
     return a.type.broadcastable == b.type.broadcastable
 
 
@@ -90,10 +91,11 @@ def signed_key(variable: Variable) -> tuple[int, Hashable]:
         if len(constants) == 1 and constants[0] < 0 and others:
             sign = -sign
         if len(constants) == 1 and others:
-            return sign, ("mul", abs(constants[0]), tuple(others))
+            return sign, ("mul", abs(constants[0]), frozenset(Counter(others).items()))
     if node is not None and node.op == sub:
         a, b = node.inputs
-        if id(a) > id(b):
+        # Variables count up as they are made, so that the order is the same in every run.
+        if (len(a.auto_name), a.auto_name) > (len(b.auto_name), b.auto_name):
             return -sign, ("sub", b, a)
         return sign, ("sub", a, b)
     return sign, core

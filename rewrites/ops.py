@@ -15,8 +15,12 @@ from pytensor.graph.op import HasInnerGraph, Op
 from pytensor.graph.replace import _vectorize_node
 from pytensor.graph.rewriting.basic import copy_stack_trace, dfs_rewriter, node_rewriter
 from pytensor.graph.traversal import toposort
+from pytensor.scalar.basic import Composite
+from pytensor.scalar.math import Sigmoid as ScalarSigmoid
 from pytensor.tensor.blockwise import Blockwise
+from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.symbolic import TensorSymbolicOp
+from pytensor.tensor.type import DenseTensorType
 from pytensor.tensor.variable import TensorVariable
 
 from pytensor_stabilize.rewrites.matching import is_sigmoid_node
@@ -65,13 +69,15 @@ class Sigmoid(TensorSymbolicOp):
     ValueError
         `pullback` is neither of the two.
     TypeError
-        Called on a complex variable.
+        Called on a complex or sparse variable, or on something that is no tensor.
     """
 
     inline = True
 
     def __init__(self, input_types: list | None = None, *, pullback: Pullback = "naive", **kwargs):
         self.pullback_form = check_pullback(pullback)
+        if input_types is not None:
+            _check_types(input_types)
         super().__init__(input_types, **kwargs)
 
     def __call__(self, x, **kwargs):  # type: ignore[override]
@@ -82,12 +88,15 @@ class Sigmoid(TensorSymbolicOp):
                 f"sigmoid takes anything that PyTensor takes as a tensor; {x!r} of type "
                 f"{type(x).__name__} cannot be made a tensor."
             ) from error
-        if str(x.type.dtype).startswith("complex"):
-            raise TypeError(f"sigmoid takes real numbers, got {x.type}. Cast the input first.")
         if hasattr(self, "fgraph") and [x.type] == self.input_types:
             return Op.__call__(self, x, **kwargs)
         typed = type(self)([x.type], pullback=self.pullback_form)
         return Op.__call__(typed, x, **kwargs)
+
+    def make_node(self, *inputs):
+        if hasattr(self, "fgraph"):
+            return super().make_node(*inputs)
+        return self(*inputs).owner
 
     def build_inner_graph(self, x):
         x = _as_result(x)
@@ -141,6 +150,18 @@ class Sigmoid(TensorSymbolicOp):
         return _restore, (getattr(self, "input_types", None), self.pullback_form)
 
 
+def _check_types(input_types: object) -> None:
+    """Refuse what is not one real dense tensor type, before PyTensor builds the inner graph."""
+    types = input_types if isinstance(input_types, list | tuple) else [input_types]
+    if len(types) != 1 or not isinstance(types[0], DenseTensorType):
+        raise TypeError(
+            f"Sigmoid takes one dense tensor, got {input_types!r}. "
+            "Use Sigmoid(pullback='stable')(x), or the function sigmoid(x, pullback='stable')."
+        )
+    if types[0].dtype.startswith("complex"):
+        raise TypeError(f"Sigmoid takes real numbers, got {types[0]}. Cast the input first.")
+
+
 def _restore(input_types: list | None, pullback: Pullback) -> Sigmoid:
     return Sigmoid(input_types, pullback=pullback)
 
@@ -171,7 +192,7 @@ def sigmoid(x, pullback: Pullback = "naive") -> TensorVariable:
     ValueError
         `pullback` is neither of the two.
     TypeError
-        `x` is complex or cannot be a tensor.
+        `x` is complex or sparse, or cannot be a tensor.
 
     Examples
     --------
@@ -213,7 +234,8 @@ def with_pullback(variables, pullback):
 
     PyTensor's sigmoid and ours are replaced by `Sigmoid`, in the bodies of Scan and OpFromGraph
     too, so that a gradient taken of the copy has the form asked for.  Inputs and parts without
-    a sigmoid are shared with the original.
+    a sigmoid are shared with the original; what depends on a sigmoid is new, so to differentiate
+    with respect to such an intermediate variable, switch it in the same call.
 
     Parameters
     ----------
@@ -234,14 +256,21 @@ def with_pullback(variables, pullback):
     TypeError
         `variables` is not made of PyTensor variables, for example a compiled function, whose
         gradient is already taken.
+    NotImplementedError
+        A sigmoid is fused into a Composite: the graph was taken from a compiled function.
     """
     check_pullback(pullback)
     single = isinstance(variables, Variable)
     outputs = [variables] if single else variables
-    if not isinstance(outputs, list | tuple) or not all(isinstance(v, Variable) for v in outputs):
+    if (
+        not isinstance(outputs, list | tuple)
+        or not outputs
+        or not all(isinstance(v, Variable) for v in outputs)
+    ):
         raise TypeError(
-            f"with_pullback takes a PyTensor variable or a list of them, got {variables!r}. "
-            "A compiled function is too late: switch the graph and compile it again."
+            f"with_pullback takes a PyTensor variable or a list of them, got {variables!r} of type "
+            f"{type(variables).__name__}. Of a PyMC model pass model.logp(); a compiled function "
+            "is too late, its gradient is already taken."
         )
     switched = _switch(outputs, pullback)
     return switched[0] if single else switched
@@ -266,6 +295,13 @@ def _switch_node(node: Apply, inputs: list[Variable], pullback: Pullback) -> lis
         if str(node.inputs[0].type.dtype).startswith("complex"):
             return None
         return [Sigmoid(pullback=pullback)(inputs[0])]
+    if isinstance(node.op, Elemwise) and isinstance(node.op.scalar_op, Composite):
+        inner = node.op.scalar_op.fgraph.toposort()
+        if any(isinstance(scalar.op, ScalarSigmoid) for scalar in inner):
+            raise NotImplementedError(
+                "with_pullback: a sigmoid is fused into a Composite, because the graph comes from "
+                "a compiled function. Switch the graph that the function was compiled from."
+            )
     op = _switch_op(node.op, pullback)
     if op is None and all(a is b for a, b in zip(inputs, node.inputs, strict=True)):
         return None

@@ -37,11 +37,16 @@ def _register(module: ModuleType) -> None:
 class _AfterImport(MetaPathFinder):
     """Finds PyMC's module as everybody else does, and registers when it has run."""
 
+    _busy = False
+
     def find_spec(self, name, path=None, target=None) -> ModuleSpec | None:  # type: ignore[no-untyped-def]
-        if name != _MODULE:
+        if name != _MODULE or self._busy:
             return None
-        sys.meta_path.remove(self)
-        spec = find_spec(name)
+        self._busy = True
+        try:
+            spec = find_spec(name)
+        finally:
+            self._busy = False
         if spec is not None and spec.loader is not None:
             spec.loader = _RegisteringLoader(spec.loader)
         return spec
@@ -57,6 +62,7 @@ class _RegisteringLoader(Loader):
     def exec_module(self, module: ModuleType) -> None:
         self._loader.exec_module(module)
         _register(module)
+        sys.meta_path[:] = [f for f in sys.meta_path if not isinstance(f, _AfterImport)]
 
     def __getattr__(self, name: str):  # type: ignore[no-untyped-def]
         # inspect.getsource and tracebacks ask the loader for the source.

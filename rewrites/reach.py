@@ -1,28 +1,37 @@
 """Where the values of a sigmoid go: the guard of the rules that mend a difference.
 
-Mending a numerator and leaving its denominator is worse than leaving both.  At x = 36 the floats
-give ``1 - sigmoid(x)`` with an error of 4 %; in ``s * (1 - s) / (c + (1 - c) * s - 1)`` numerator
-and denominator have the same error, and the quotient is right until one of them is mended alone.
+Mending one side of a fraction and leaving the other is worse than leaving both.  At x = 36 the
+floats give ``1 - sigmoid(x)`` with an error of 4 %; in ``s * (1 - s) / (1 - s * t)`` numerator and
+denominator have the same error, and the quotient is right until one of them is mended alone.
 So before ``1 - sigmoid(x)`` is rewritten, the clients of ``sigmoid(x)`` are followed to the
-divisions and logarithms that they end in.
+divisions and logarithms that they end in, and those of ``1 - sigmoid(x)`` to the divisions.
 """
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.fg import FunctionGraph, Output
 from pytensor.graph.op import HasInnerGraph
 from pytensor.scalar import basic as ps
-from pytensor.tensor.elemwise import Elemwise
+from pytensor.scalar.math import Erf, Erfc, Sigmoid, Softplus
+from pytensor.tensor.basic import Alloc, Join, MakeVector, Split
+from pytensor.tensor.blockwise import Blockwise
+from pytensor.tensor.elemwise import CAReduce, Elemwise
+from pytensor.tensor.extra_ops import CumOp
 from pytensor.tensor.special import LogAddExp, LogSoftmax, LogSumExp, Softmax, XLog1PY, XLogY
+from pytensor.tensor.subtensor import AdvancedIncSubtensor, IncSubtensor
 
 from pytensor_stabilize.rewrites.describe import describe
 from pytensor_stabilize.rewrites.matching import (
+    MOVES,
     SigmoidUse,
     exact_constant,
     sigmoid_use,
     terms,
 )
 
-# Elementwise ops behind which a cancelled digit stays cancelled.
+# Functions that pass a lost digit on and add no singularity to it.
 _CARRIERS = (
     ps.Add,
     ps.Sub,
@@ -31,6 +40,8 @@ _CARRIERS = (
     ps.Sqr,
     ps.Sqrt,
     ps.Pow,
+    ps.Abs,
+    ps.Sign,
     ps.Cast,
     ps.Switch,
     ps.Clip,
@@ -39,15 +50,53 @@ _CARRIERS = (
     ps.Second,
     ps.TrueDiv,
     ps.Identity,
+    ps.Exp,
+    ps.Exp2,
+    ps.Expm1,
+    ps.Sin,
+    ps.Sinh,
+    ps.Tanh,
+    Erf,
     # specialize makes sqr(s) * s of s**3, as one Composite
     ps.Composite,
 )
+# A trail ends in these: they are positive and smooth, so what cancelled before does no harm
+# behind them.
+_ENDS = (Sigmoid, Softplus, Erfc, ps.Cos, ps.Cosh)
+_END_OPS = (Softmax, LogSoftmax, LogSumExp, LogAddExp)
+# Behind a product of matrices these end a trail too: the layers of a network, whose biases no
+# rule can know, would hold one another back otherwise.
+_ENDS_OF_LAYERS = (ps.Exp, ps.Exp2, ps.Expm1, ps.Sin, ps.Tanh, Erf)
 _LOGS = (ps.Log, ps.Log2, ps.Log10, ps.Log1p)
-# Exponentials of what goes in: a cancelled digit in an exponent does no harm that mending adds to.
-_EXPONENTIAL_OPS = (Softmax, LogSoftmax, LogSumExp, LogAddExp)
 _LOG_OPS = (XLogY, XLog1PY)
+# Ops that change no element; the sum of joined parts can be a difference.
+_MOVERS = (*MOVES, Join, MakeVector, Split, Alloc, IncSubtensor, AdvancedIncSubtensor)
+_JOINS = (Join, MakeVector, IncSubtensor, AdvancedIncSubtensor)
+_LINEAR_NAMES = frozenset(
+    ("Dot", "Dot22", "Dot22Scalar", "Gemv", "CGemv", "Gemm", "Ger", "CGer", "BatchedDot")
+)
 # A sigmoid whose values go further than this is left: the check must not cost what it protects.
 _MAX_VISITED = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Trail:
+    """What happened to the values of a sigmoid on the way to a variable.
+
+    Attributes
+    ----------
+    difference
+        The unmended difference that they went through, as a formula; empty if none.
+    joined, mixed
+        Whether they went through a join, or a product of matrices.
+    logged
+        Whether they are behind a logarithm; followed through elementwise operations only.
+    """
+
+    difference: str = ""
+    joined: bool = False
+    mixed: bool = False
+    logged: bool = False
 
 
 def unmended_reach(fgraph: FunctionGraph, sigmoid: Variable) -> str | None:
@@ -58,77 +107,174 @@ def unmended_reach(fgraph: FunctionGraph, sigmoid: Variable) -> str | None:
     str or None
         The place in words, for `explain`; None if there is none.
     """
-    todo: list[tuple[Variable, str]] = [(sigmoid, "")]
+    todo: list[tuple[Variable, Trail]] = [(sigmoid, Trail())]
     seen = set(todo)
     while todo:
-        variable, difference = todo.pop()
+        variable, trail = todo.pop()
         for node, position in fgraph.clients.get(variable, ()):
             if isinstance(node.op, Output):
                 continue
-            verdict = _cross(node, position, difference)
-            if verdict is None:
-                continue
-            place, difference_after = verdict
-            if place:
-                return f"{place} through {difference_after}"
-            for output in node.outputs:
-                step = (output, difference_after)
-                # Shapes, comparisons and random states carry no digits of the sigmoid.
-                is_number = str(getattr(output.type, "dtype", "")).startswith("float")
-                if is_number and step not in seen:
-                    seen.add(step)
-                    todo.append(step)
+            outputs = list(_numbers(node))
+            after = _cross(node, position, trail) if outputs else None
+            if isinstance(after, str):
+                return after
+            steps = [(output, after) for output in outputs if after is not None]
+            todo += [step for step in steps if step not in seen]
+            seen.update(steps)
             if len(seen) > _MAX_VISITED:
                 return f"more than {_MAX_VISITED} nodes"
     return None
 
 
-def _cross(node: Apply, position: int, difference: str) -> tuple[str, str] | None:
-    """Follow one client.
+def unmended_numerator(fgraph: FunctionGraph, mended: Variable, sigmoid: Variable) -> str | None:
+    """Say which unmended difference of `sigmoid` is divided by `mended`, a complement of it.
 
-    Returns None where the trail ends harmlessly, else ``(place, difference)``: `place` is the
-    division or logarithm that was reached behind `difference`, or empty to go on.
+    Returns
+    -------
+    str or None
+        The difference as a formula; None if there is none.
     """
-    if isinstance(node.op, _EXPONENTIAL_OPS):
+    todo: list[tuple[Variable, bool]] = [(mended, False)]
+    seen = set(todo)
+    while todo and len(seen) <= _MAX_VISITED:
+        variable, inverted = todo.pop()
+        for node, position in fgraph.clients.get(variable, ()):
+            if isinstance(node.op, Output | HasInnerGraph) or _ends(node):
+                continue
+            inverts = _divides(node, position)
+            if inverted or inverts:
+                for other in node.inputs:
+                    found = _unmended_difference(other, sigmoid) if other is not variable else None
+                    if found is not None:
+                        return found
+            for output in _numbers(node):
+                step = (output, inverted or inverts)
+                if step not in seen:
+                    seen.add(step)
+                    todo.append(step)
+    return None
+
+
+def _unmended_difference(variable: Variable, sigmoid: Variable) -> str | None:
+    """A difference on the way from `sigmoid` to `variable` that is not its complement."""
+    for node in _carriers_before(variable):
+        if _is_sum(node) and complement_use(node) is None and _may_cancel(node):
+            below = {v for inner in _carriers_before(node.outputs[0]) for v in inner.inputs}
+            if sigmoid in below:
+                return describe(node.outputs[0], 2)
+    return None
+
+
+def _carriers_before(variable: Variable) -> Iterator[Apply]:
+    """Nodes that carry values to `variable`, back to the ends of their trails."""
+    todo, seen = [variable], {variable}
+    while todo and len(seen) <= _MAX_VISITED:
+        node = todo.pop().owner
+        if node is None or _ends(node) or isinstance(node.op, HasInnerGraph):
+            continue
+        yield node
+        for v in node.inputs:
+            if v not in seen:
+                seen.add(v)
+                todo.append(v)
+
+
+def _cross(node: Apply, position: int, trail: Trail) -> Trail | str | None:
+    """Follow one client: the trail behind it, the harm that it does in words, or None: no harm."""
+    if _ends(node):
         return None
-    if isinstance(node.op, _LOG_OPS):
-        if position == 0:
-            return "", difference
-        if isinstance(node.op, XLog1PY):
-            difference = difference or f"1 + {describe(node.inputs[1], 2)}"
-        return ("a log", difference) if difference else None
-    if isinstance(node.op, HasInnerGraph):
-        return f"the inner graph of {node.op}", "inputs that the rules see only in part"
     if not isinstance(node.op, Elemwise):
-        # Indexing, joins, reductions, products of matrices: the values go on.
-        return "", difference
+        return _cross_tensor_op(node, position, trail)
     scalar_op = node.op.scalar_op
+    behind = f"through {trail.difference}"
     if isinstance(scalar_op, _LOGS):
-        if isinstance(scalar_op, ps.Log1p) and not difference:
-            use = sigmoid_use(node.inputs[0])
-            if use is not None and use.sign < 0:
-                return None  # log1p(-sigmoid): a rule of its own mends it
-            if use is None:
-                difference = f"1 + {describe(node.inputs[0], 2)}"
-        return (f"a {scalar_op}", difference) if difference else None
-    divides = (isinstance(scalar_op, ps.TrueDiv) and position == 1) or isinstance(
-        scalar_op, ps.Reciprocal
-    )
-    if divides or (isinstance(scalar_op, ps.Pow) and position == 0 and _may_be_negative(node)):
-        return ("a denominator", difference) if difference else None
+        return _cross_log(node, trail)
+    if _divides(node, position):
+        return f"a denominator {behind}" if trail.difference else trail
     if not isinstance(scalar_op, _CARRIERS):
+        # gamma functions, inverse functions: singular somewhere, and nobody looked where
+        return f"a {scalar_op}" + (f" {behind}" if trail.difference else "")
+    if trail.mixed and isinstance(scalar_op, _ENDS_OF_LAYERS):
         return None
-    if isinstance(scalar_op, ps.Add | ps.Sub) and not difference:
+    if _is_sum(node) and not trail.difference:
         if complement_use(node) is not None:
             return None  # 1 - sigmoid itself: this is what the rules mend
         if _may_cancel(node):
-            return "", f"{describe(node.outputs[0], 2)}, which no rule mends yet"
-    return "", difference
+            return replace(trail, difference=_unmended(node.outputs[0]))
+    return trail
 
 
-def _may_be_negative(power: Apply) -> bool:
-    exponent = exact_constant(power.inputs[1])
-    return exponent is None or exponent < 0
+def _cross_log(node: Apply, trail: Trail) -> Trail | str | None:
+    if trail.difference:
+        return f"a {node.op.scalar_op} through {trail.difference}"
+    use = sigmoid_use(node.inputs[0])
+    if isinstance(node.op.scalar_op, ps.Log1p):
+        if use is not None and use.sign < 0:
+            return None  # log1p(-sigmoid): a rule of its own mends it
+        if use is None:
+            return f"a log1p through {_unmended(node.outputs[0])}"
+    if use is not None and not use.path:
+        return None  # log(sigmoid): PyTensor's own rule mends it
+    # log(p) is 0 where p is 1: -log(-log(p)) and log(1 - exp(log(p))) are differences as well.
+    return replace(trail, difference=_unmended(node.outputs[0]), logged=True)
+
+
+def _cross_tensor_op(node: Apply, position: int, trail: Trail) -> Trail | str | None:
+    if trail.logged:
+        return None
+    if isinstance(node.op, _LOG_OPS):
+        if position == 0:
+            return trail
+        if isinstance(node.op, XLog1PY) and not trail.difference:
+            use = sigmoid_use(node.inputs[1])
+            return None if use is not None and use.sign < 0 else f"a log1p in {node.op}"
+        return f"a log through {trail.difference}" if trail.difference else None
+    if isinstance(node.op, HasInnerGraph):
+        return f"the inner graph of {node.op}, which the rules see only in part"
+    if isinstance(node.op, _MOVERS):
+        return replace(trail, joined=trail.joined or isinstance(node.op, _JOINS))
+    core_op = node.op.core_op if isinstance(node.op, Blockwise) else node.op
+    sums = isinstance(core_op, CAReduce | CumOp)
+    if sums and not trail.joined:
+        return trail
+    if sums or type(core_op).__name__ in _LINEAR_NAMES:
+        difference = trail.difference or _unmended(node.outputs[0])
+        return replace(trail, difference=difference, mixed=trail.mixed or not sums)
+    return f"{core_op}, of which the rules know nothing"
+
+
+def _unmended(variable: Variable) -> str:
+    return f"{describe(variable, 2)}, which no rule mends yet"
+
+
+def _ends(node: Apply) -> bool:
+    if isinstance(node.op, _END_OPS):
+        return True
+    return isinstance(node.op, Elemwise) and isinstance(node.op.scalar_op, _ENDS)
+
+
+def _divides(node: Apply, position: int) -> bool:
+    """Whether the node divides by its input at `position`."""
+    if not isinstance(node.op, Elemwise):
+        return False
+    scalar_op = node.op.scalar_op
+    if isinstance(scalar_op, ps.TrueDiv):
+        return position == 1
+    if isinstance(scalar_op, ps.Pow) and position == 0:
+        exponent = exact_constant(node.inputs[1])
+        return exponent is None or exponent < 0
+    return isinstance(scalar_op, ps.Reciprocal)
+
+
+def _is_sum(node: Apply) -> bool:
+    return isinstance(node.op, Elemwise) and isinstance(node.op.scalar_op, ps.Add | ps.Sub)
+
+
+def _numbers(node: Apply) -> Iterator[Variable]:
+    """Outputs that carry digits: no shapes, comparisons or random states."""
+    for output in node.outputs:
+        if str(getattr(output.type, "dtype", "")).startswith("float"):
+            yield output
 
 
 def _may_cancel(node: Apply) -> bool:
@@ -152,11 +298,9 @@ def _sign_of_multiple(term: Variable) -> int | None:
     if use is not None:
         return use.sign
     node = term.owner
-    if (
-        node is None
-        or not isinstance(node.op, Elemwise)
-        or not isinstance(node.op.scalar_op, ps.Mul)
-    ):
+    if node is None or not isinstance(node.op, Elemwise):
+        return None
+    if not isinstance(node.op.scalar_op, ps.Mul):
         return None
     sign = 1
     for factor in node.inputs:

@@ -57,14 +57,21 @@ def register(opt_in: bool = False) -> None:
         ``mode.including("pytensor_stabilize")`` or a rule's name.  They then lack the tag
         "stabilize", which PyMC's pre-gradient pass asks for.
 
+    Raises
+    ------
+    TypeError
+        `opt_in` is not a bool.
+
     Warns
     -----
     UserWarning
         Functions that contain a sigmoid were compiled before: they keep their graph.
     """
+    if not isinstance(opt_in, bool):
+        raise TypeError(f"opt_in must be True or False, got {opt_in!r}.")
     with _lock:
         if registration_state.is_registered:
-            if registration_state.opt_in == bool(opt_in):
+            if registration_state.opt_in == opt_in:
                 return
             unregister()
         _remove_left_overs()
@@ -86,7 +93,7 @@ def register(opt_in: bool = False) -> None:
         _place(optdb["canonicalize"], UNWRAP, copy(local_unwrap_sigmoid), ("fast_run",), False)
         unwrap_in_pymc()
         registration_state.is_registered = True
-        registration_state.opt_in = bool(opt_in)
+        registration_state.opt_in = opt_in
         _warn_about_old_functions()
 
 
@@ -135,7 +142,9 @@ def _config_lines() -> Iterator[str]:
             yield f"{package} not installed"
     state = "not registered"
     if registration_state.is_registered:
-        state = "registered, opt-in" if registration_state.opt_in else "registered"
+        state = "registered"
+        if registration_state.opt_in:
+            state += f" as opt-in: they run only in modes that include {TAG!r} or a rule's name"
     yield f"rules: {state}"
     for rule in RULES:
         why = ""

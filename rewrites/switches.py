@@ -7,11 +7,12 @@ also asks here before it does anything.
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 
 ENVIRONMENT_VARIABLE = "PYTENSOR_STABILIZE_EXCLUDING"
-ALL = "all"
+# Both stand for every rule; the second is the tag that modes know.
+ALL = ("all", "pytensor_stabilize")
 
 _names: set[str] = set()
 # A ContextVar and not a global: a rule switched off in one thread or task stays on in the others.
@@ -45,12 +46,12 @@ def check_names(names: Iterable[object], where: str) -> frozenset[str]:
     for name in given:
         if not isinstance(name, str):
             raise TypeError(f"{where} takes rule names (str), got {name!r}.")
-        if name != ALL and name not in _names:
+        if name not in ALL and name not in _names:
             raise ValueError(
                 f"{where}: there is no rule named {name!r}. "
                 f"Valid names: {', '.join(known_names())}, or 'all'."
             )
-    if ALL in given:
+    if any(name in ALL for name in given):
         return frozenset(_names)
     return frozenset(str(name) for name in given)
 
@@ -67,7 +68,7 @@ def read_environment(environ: Mapping[str, str] = os.environ) -> None:
     given = [name.strip() for name in environ.get(ENVIRONMENT_VARIABLE, "").split(",")]
     given = [name for name in given if name]
     _excluded_in_process = (
-        check_names(given, f"The environment variable {ENVIRONMENT_VARIABLE}")
+        check_names(given, f"The environment variable {ENVIRONMENT_VARIABLE} (separator: comma)")
         if given
         else frozenset()
     )
@@ -89,12 +90,21 @@ def is_switched_on(name: str) -> bool:
 
 
 @contextmanager
-def excluding(*names: str) -> Iterator[None]:
+def _excluding(names: frozenset[str]) -> Iterator[None]:
+    token = _excluded_here.set(_excluded_here.get() | names)
+    try:
+        yield
+    finally:
+        _excluded_here.reset(token)
+
+
+def excluding(*names: str) -> AbstractContextManager[None]:
     """Switch rules off in everything that this thread compiles inside the block.
 
     Unlike ``mode.excluding`` this is obeyed wherever a rule runs: in PyMC's pre-gradient pass,
-    in nutpie, in the inner graphs of Scan and OpFromGraph.  A graph that was compiled before
-    keeps its rewrites; a thread started inside the block begins with nothing switched off.
+    in nutpie, in the inner graphs of Scan and OpFromGraph.  What was compiled before keeps its
+    rewrites, the function that ``variable.eval`` caches on a variable included; a thread started
+    inside the block begins with nothing switched off.
 
     Parameters
     ----------
@@ -115,15 +125,10 @@ def excluding(*names: str) -> Iterator[None]:
     >>> float(naive(40.0))
     0.0
     """
-    token = _excluded_here.set(_excluded_here.get() | check_names(names, "excluding()"))
-    try:
-        yield
-    finally:
-        _excluded_here.reset(token)
+    return _excluding(check_names(names, "excluding()"))
 
 
-@contextmanager
-def only(*names: str) -> Iterator[None]:
+def only(*names: str) -> AbstractContextManager[None]:
     """Switch every rule off except the ones named, inside the block.
 
     A rule that an outer `excluding` or the environment switches off stays off.
@@ -138,9 +143,4 @@ def only(*names: str) -> Iterator[None]:
     TypeError, ValueError
         A name is not a string or not the name of a rule.
     """
-    others = _names - check_names(names, "only()")
-    token = _excluded_here.set(_excluded_here.get() | others)
-    try:
-        yield
-    finally:
-        _excluded_here.reset(token)
+    return _excluding(frozenset(_names) - check_names(names, "only()"))

@@ -51,12 +51,11 @@ class Recorder:
 
     def __init__(self) -> None:
         self._events: dict[tuple[str, Apply], Event] = {}
-        self._graphs: list[FunctionGraph] = []
+        self._graphs: dict[FunctionGraph, None] = {}
 
     def record(self, event: Event, fgraph: FunctionGraph, node: Apply) -> None:
         self._events[event.rule, node] = event
-        if fgraph not in self._graphs:
-            self._graphs.append(fgraph)
+        self._graphs[fgraph] = None
 
     @property
     def events(self) -> list[Event]:
@@ -176,13 +175,20 @@ def note_not_fired(
 
 def new_variables(fgraph: FunctionGraph, variable: Variable) -> list[Variable]:
     """Computed variables that `variable` needs and `fgraph` does not have yet, itself included."""
-    found: list[Variable] = []
+    found: dict[Variable, None] = {}
     todo = [variable]
     while todo:
         current = todo.pop()
         node = current.owner
         if node is None or current in fgraph.variables or current in found:
             continue
-        found.append(current)
+        found[current] = None
         todo.extend(node.inputs)
-    return found
+    return list(found)
+
+
+def copy_trace(fgraph: FunctionGraph, old: Variable, new: Variable) -> None:
+    """Point every variable that a rewrite makes to the user's line that made `old`."""
+    trace = getattr(old.tag, "trace", [])
+    for variable in new_variables(fgraph, new):
+        variable.tag.trace = list(trace)

@@ -1,12 +1,11 @@
 """Shared by the tests: modes to run under, points, exact values and errors in ulps."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import mpmath
 import numpy as np
 import pytensor
-import pytensor.tensor as pt
 from pytensor.compile.mode import Mode, get_mode
 
 mpmath.mp.dps = 60
@@ -22,7 +21,7 @@ def linker(name: str) -> Iterator[Mode]:
         yield get_mode(name.partition("_")[0].upper())
 
 
-def rewritten(**excluded: bool) -> Mode:
+def rewritten() -> Mode:
     """Mode whose graphs show what the rules made: no fusion, no inplace, no lowering."""
     return get_mode("NUMBA").excluding("fusion", "inplace", "sigmoids_share_exp")
 
@@ -59,10 +58,3 @@ def ulps(actual: np.ndarray, exact: list[mpmath.mpf], scale: list[mpmath.mpf] | 
         spacing = mpmath.mpf(float(np.spacing(np.asarray(float(magnitude), dtype=actual.dtype))))
         errors.append(float(abs(mpmath.mpf(float(a)) - e) / spacing))
     return np.array(errors)
-
-
-def scalar_like(x: pt.TensorVariable, value: float) -> np.ndarray:
-    return np.asarray(value, dtype=x.type.dtype)
-
-
-Exact = Callable[[float], mpmath.mpf]

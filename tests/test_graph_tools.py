@@ -8,6 +8,7 @@ import pytensor.tensor as pt
 import pytest
 from helpers import rewritten
 from pytensor.compile.builders import OpFromGraph
+from pytensor.compile.mode import get_mode
 from pytensor.graph.fg import FunctionGraph
 
 import pytensor_stabilize
@@ -49,6 +50,10 @@ def test_same_graph_is_structural():
     assert same_graph(x * y + 1, 1 + b * a)
     assert not same_graph(x - y, y - y)
     assert same_graph(x - y, b - a)
+    # A variable of both graphs is the same input in both.
+    assert not same_graph(x - y, y - x)
+    assert same_graph(x + y, y + x)
+    assert diff(x - y, y - x)
     assert not same_graph(x + 1, x + 2)
     assert not same_graph(x + 1, pt.fvector() + np.float32(1))
     assert not same_graph([x + 1], [x + 1, x])
@@ -88,7 +93,6 @@ def test_diff_says_what_and_by_which_rule():
 
 
 def test_explain_tells_what_fired_and_where():
-    explanation = explain(1 - s + s * y, mode=rewritten())
     explanation = explain([1 - s, s])
     assert explanation.fired["one_minus_sigmoid"] == 1
     (event,) = (e for e in explanation.events if e.rule == "one_minus_sigmoid")
@@ -127,6 +131,35 @@ def test_report_of_a_function():
     assert report(function.maker.fgraph).events == found.events
     assert report([1 - s, s]).fired["one_minus_sigmoid"] == 1
     assert not report(stock(GRADIENT)).events
+
+
+def test_explain_says_which_rules_a_mode_does_not_run():
+    quiet = explain([1 - s, s], mode=get_mode("NUMBA").excluding("one_minus_sigmoid"))
+    assert quiet.note == "This mode does not run one_minus_sigmoid."
+    assert quiet.note in str(quiet)
+    assert not explain([1 - s, s]).note
+    pytensor_stabilize.unregister()
+    assert "not registered" in str(explain([1 - s, s]))
+
+
+def test_report_says_that_it_does_not_see_bodies():
+    def step(v, total):
+        p = pt.sigmoid(v + total)
+        return total * p + (1 - p)
+
+    scanned = pytensor.scan(step, sequences=[x], outputs_info=[pt.zeros(())], return_updates=False)
+    found = report(pytensor.function([x], scanned))
+    assert "explain() sees them" in str(found)
+    assert explain(scanned).fired["one_minus_sigmoid"] == 1
+
+
+def test_our_sigmoid_counts_as_one_operation():
+    assert op_counts(pytensor_stabilize.sigmoid(x)) == {"sigmoid": 1}
+
+
+def test_the_source_line_is_the_users_own():
+    (event,) = (e for e in explain(np.array([0.5, 0.5]) - s).left if "0.5" in e.before)
+    assert "test_graph_tools.py" in event.where
 
 
 def test_debugprint_marks_our_nodes():

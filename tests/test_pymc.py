@@ -13,7 +13,7 @@ from pytensor.compile.mode import get_default_mode
 
 import pytensor_stabilize
 from pytensor_stabilize import sigmoid, with_pullback
-from pytensor_stabilize.graphs import report
+from pytensor_stabilize.graphs import debugprint, op_counts, report
 
 INDEX = np.array([0, 1, 1])
 
@@ -188,6 +188,16 @@ def test_report_of_a_model():
     assert found.fired["one_minus_sigmoid"] + found.fired["log1p_minus_sigmoid"] >= 1
     assert "zip" in str(found)
     assert "<table>" in found._repr_html_()
+    assert all("test_pymc.py" in event.where for event in found.events if event.where)
+
+
+def test_the_tools_take_what_pymc_compiles():
+    with pm.Model() as model:
+        log1p_of_minus_p()
+    dlogp = model.compile_dlogp()
+    assert op_counts(dlogp) == op_counts(dlogp.f)
+    assert report(dlogp).events == report(dlogp.f).events
+    assert debugprint(dlogp, file="str") == debugprint(dlogp.f, file="str")
 
 
 def test_our_switch_reaches_where_a_mode_does_not():

@@ -8,7 +8,7 @@ import pytensor.tensor as pt
 import pytest
 from helpers import LINKERS, compile_rewritten, exact_sigmoid, linker
 from pytensor.compile.builders import OpFromGraph
-from pytensor.compile.mode import Mode
+from pytensor.compile.mode import Mode, get_mode
 from pytensor.graph.replace import clone_replace, vectorize_graph
 from pytensor.graph.traversal import ancestors
 from pytensor.tensor.blockwise import Blockwise
@@ -77,6 +77,11 @@ def test_the_kinds_stay_apart_in_inner_graphs(order):
     for kind in ("ofg", "scan"):
         assert found[kind, "naive"] == 0
         assert found[kind, "stable"] > 0
+
+
+def test_a_node_can_be_made_from_the_template():
+    node = Sigmoid(pullback="stable").make_node(x)
+    assert node.op == sigmoid(x, pullback="stable").owner.op
 
 
 def test_printing():
@@ -255,6 +260,20 @@ def test_an_unknown_pullback_names_the_choices(bad):
 def test_bad_arguments():
     with pytest.raises(TypeError, match="real numbers"):
         sigmoid(pt.zvector("z"))
+    with pytest.raises(TypeError, match="one dense tensor"):
+        Sigmoid("stable")
+    with pytest.raises(TypeError, match="one dense tensor"):
+        Sigmoid(x)
+    with pytest.raises(TypeError, match="real numbers"):
+        Sigmoid([pt.zvector().type])
+    with pytest.raises(TypeError, match="one dense tensor"):
+        sigmoid(pytensor.sparse.csr_matrix("m"))
+    with pytest.raises(TypeError, match=r"pass model.logp\(\)"):
+        with_pullback([], "stable")
+    plain = get_mode("NUMBA").excluding("pytensor_stabilize")
+    fused = pytensor.function([x], pt.exp(pt.sigmoid(x)), mode=plain).maker.fgraph.outputs
+    with pytest.raises(NotImplementedError, match="fused into a Composite"):
+        with_pullback(list(fused), "stable")
     with pytest.raises(TypeError, match="compiled function is too late"):
         with_pullback(pytensor.function([x], x), "stable")
     with pytest.raises(TypeError, match="variable or a list"):

@@ -134,6 +134,8 @@ def test_only_runs_one_rule():
         assert value() == 0
     with only("all"):
         assert value() > 0
+    with excluding("pytensor_stabilize"):
+        assert value() == 0
 
 
 def test_excluding_is_obeyed_where_modes_do_not_reach():
@@ -313,12 +315,13 @@ def test_the_unwrapping_is_never_excluded():
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: excluding("nope").__enter__(), ValueError, "Valid names: .*one_minus_sigmoid"),
-        (lambda: only("nope").__enter__(), ValueError, "Valid names: .*one_minus_sigmoid"),
+        (lambda: excluding("nope"), ValueError, "Valid names: .*one_minus_sigmoid"),
+        (lambda: only("nope"), ValueError, "Valid names: .*one_minus_sigmoid"),
         (lambda: is_active("nope"), ValueError, "Valid names: .*one_minus_sigmoid"),
-        (lambda: excluding().__enter__(), ValueError, "at least one rule name"),
-        (lambda: only().__enter__(), ValueError, "at least one rule name"),
-        (lambda: excluding(3).__enter__(), TypeError, "rule names"),
+        (lambda: excluding(), ValueError, "at least one rule name"),
+        (lambda: only(), ValueError, "at least one rule name"),
+        (lambda: register("yes"), TypeError, "True or False"),
+        (lambda: excluding(3), TypeError, "rule names"),
         (lambda: is_active(None), TypeError, "rule names"),
     ],
 )
