@@ -147,7 +147,8 @@ def test_report_says_that_it_does_not_see_bodies():
         p = pt.sigmoid(v + total)
         return total + 2 * p, 1 - p
 
-    scanned = pytensor.scan(step, sequences=[x], outputs_info=[pt.zeros(()), None], return_updates=False)
+    start = [pt.zeros(()), None]
+    scanned = pytensor.scan(step, sequences=[x], outputs_info=start, return_updates=False)
     found = report(pytensor.function([x], scanned))
     assert "explain() sees them" in str(found)
     assert explain(scanned).fired["one_minus_sigmoid"] == 1
