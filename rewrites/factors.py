@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field, replace
 
 import pytensor.tensor as pt
-from pytensor.graph.basic import Constant, Variable
+from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.scalar import basic as ps
 from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.math import sigmoid as pt_sigmoid
@@ -167,10 +167,11 @@ class Product:
             self._multiply(node.inputs[1], -power)
         elif isinstance(scalar_op, ps.Reciprocal):
             self._multiply(node.inputs[0], -power)
-        elif isinstance(scalar_op, ps.Sqr):
-            self._multiply(node.inputs[0], 2 * power)
-        elif isinstance(scalar_op, ps.Pow) and (exponent := _small_integer(node.inputs[1])):
-            self._multiply(node.inputs[0], exponent * power)
+        elif exponent := _integer_power(node):
+            if abs(exponent * power) > _LARGEST_POWER:
+                self._add_rest(variable, power)
+            else:
+                self._multiply(node.inputs[0], exponent * power)
         elif isinstance(scalar_op, ps.Exp):
             sign, key = self._argument(node.inputs[0])
             self._add(key, Powers(exp=sign * power))
@@ -209,12 +210,13 @@ class Product:
         target.extend([variable] * abs(power))
 
 
-def _small_integer(exponent: Variable) -> int:
-    """The exponent if it is a small constant integer, else 0."""
-    value = exact_constant(exponent)
-    if value is None or value.denominator != 1 or abs(value) > _LARGEST_POWER:
-        return 0
-    return int(value)
+def _integer_power(node: Apply) -> int:
+    """The exponent if the node is an integer power of its first input, else 0."""
+    assert isinstance(node.op, Elemwise)
+    if isinstance(node.op.scalar_op, ps.Sqr):
+        return 2
+    value = exact_constant(node.inputs[1]) if isinstance(node.op.scalar_op, ps.Pow) else None
+    return int(value) if value is not None and value.denominator == 1 else 0
 
 
 def _power(base: Variable, count: int) -> Variable:

@@ -129,7 +129,6 @@ class LoweringPass(GraphRewriter):
             self._lower(fgraph, family, style)
 
     def _lower(self, fgraph: FunctionGraph, family: Family, style: Style) -> None:
-        # Without a second use of exp(-|x|) there is nothing to share, and PyTensor's form is fast.
         alone = len(set(family.sigmoids.values())) == 1
         for node in _products(fgraph, family):
             plus, minus = _split(node, family)
@@ -142,6 +141,7 @@ class LoweringPass(GraphRewriter):
             if not fgraph.clients.get(variable):
                 continue
             if alone and style == "arithmetic":
+                # Nothing to share: PyTensor's form, which is fast in C, mended far below 0.
                 (new,) = branched_sigmoid.make_node(variable.owner.inputs[0]).outputs
                 self._replace(fgraph, variable, new)
             else:
