@@ -65,7 +65,8 @@ class Product:
     sign
         1 or -1.
     powers, arguments
-        The logistic factors and their ``x``, by the key of ``x`` up to its sign.
+        The logistic factors by the key of their argument up to its sign, and for each key the
+        sign and the argument that it was first met with.
     numerator, denominator
         All other factors.
     from_differences
@@ -75,7 +76,7 @@ class Product:
     dtype: str
     sign: int = 1
     powers: dict[Hashable, Powers] = field(default_factory=dict)
-    arguments: dict[Hashable, Variable] = field(default_factory=dict)
+    arguments: dict[Hashable, tuple[int, Variable]] = field(default_factory=dict)
     numerator: list[Variable] = field(default_factory=list)
     denominator: list[Variable] = field(default_factory=list)
     from_differences: list[Variable] = field(default_factory=list)
@@ -133,7 +134,9 @@ class Product:
         above, below = list(self.numerator), list(self.denominator)
         for key, unused in self.powers.items():
             # exp(2x) sigmoid(-x) overflows from 355 on, exp(x) sigmoid(x) where the value does.
-            powers, x = unused.simplified(), self.arguments[key]
+            powers, (sign, x) = unused.simplified(), self.arguments[key]
+            # Only here: most products are read and not built.
+            x = x if sign > 0 else negate(x)
             if powers.exp:
                 # exp(2x) and not exp(x)**2: it overflows only where the value does.
                 multiple = (
@@ -193,8 +196,7 @@ class Product:
 
     def _argument(self, x: Variable) -> tuple[int, Hashable]:
         sign, key = signed_key(x)
-        if key not in self.arguments:
-            self.arguments[key] = x if sign > 0 else negate(x)
+        self.arguments.setdefault(key, (sign, x))
         return sign, key
 
     def _add(self, key: Hashable, more: Powers) -> None:

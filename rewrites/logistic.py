@@ -111,6 +111,8 @@ def sigmoid_times_sum(fgraph: FunctionGraph, node: Apply) -> Variable | Left | N
     """
     if is_complex(node.outputs[0]):
         return None
+    if not any(f.owner is not None and f.owner.op in (add, sub) for f in node.inputs):
+        return None
     sums = [i for i, factor in enumerate(node.inputs) if is_logistic_sum(factor)]
     # Sums multiplied out with further sums would grow exponentially.
     if len(sums) != 1:

@@ -7,10 +7,14 @@ from fractions import Fraction
 
 import numpy as np
 import pytensor.tensor as pt
-from pytensor.graph.basic import Apply, Variable
+from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.scalar import basic as ps
 from pytensor.scalar.math import Sigmoid as ScalarSigmoid
-from pytensor.tensor.basic import NotScalarConstantError, get_underlying_scalar_constant_value
+from pytensor.tensor.basic import (
+    Alloc,
+    NotScalarConstantError,
+    get_underlying_scalar_constant_value,
+)
 from pytensor.tensor.elemwise import DimShuffle, Elemwise
 from pytensor.tensor.math import add, mul, neg, sub
 from pytensor.tensor.shape import Reshape, SpecifyShape
@@ -39,20 +43,34 @@ def exact_constant(variable: Variable) -> Fraction | None:
     Sees through the broadcasting that PyTensor builds (``ones_like``, alloc, dimshuffle), and
     returns a fraction, so that 1 + 2**-52 is not 1.
     """
+    if isinstance(variable, Constant):
+        return _exact_value(variable.data)
+    if variable.owner is None or not _broadcasts(variable.owner):
+        return None  # the usual case, and asked often: PyTensor's own search would take long
     try:
-        value = get_underlying_scalar_constant_value(variable)
+        return _exact_value(get_underlying_scalar_constant_value(variable))
     except NotScalarConstantError:
-        data = getattr(variable, "data", None)
-        if not isinstance(data, np.ndarray) or data.size == 0 or (data != data.flat[0]).any():
-            return None
-        value = data.flat[0]
-    number = np.asarray(value)
-    if number.dtype.kind in "biu":
+        return None
+
+
+def _broadcasts(node: Apply) -> bool:
+    """Whether the node may be a constant in another shape or dtype."""
+    if isinstance(node.op, Elemwise):
+        return isinstance(node.op.scalar_op, ps.Second | ps.Cast)
+    return isinstance(node.op, DimShuffle | Alloc | SpecifyShape)
+
+
+def _exact_value(data: object) -> Fraction | None:
+    array = np.asarray(data)
+    if array.dtype.kind not in "biuf" or array.size == 0:
+        return None
+    number = array.flat[0]
+    if array.size > 1 and (array != number).any():
+        return None
+    if array.dtype.kind != "f":
         return Fraction(int(number))
-    if number.dtype.kind == "f" and np.isfinite(number):
-        # float() of a float16 or float32 is exact; float128 does not occur in PyTensor.
-        return Fraction(float(number))
-    return None
+    # float() of a float16 or float32 is exact; float128 does not occur in PyTensor.
+    return Fraction(float(number)) if np.isfinite(number) else None
 
 
 def strip_sign(variable: Variable) -> tuple[int, Variable]:
