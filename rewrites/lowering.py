@@ -113,10 +113,10 @@ class LoweringPass(GraphRewriter):
         return self.rule.name
 
     def apply(self, fgraph: FunctionGraph) -> None:
-        families = _find_families(fgraph)
-        if not families:
+        found = [node for node in fgraph.toposort() if _can_be_lowered(node)]
+        if not found:
             return
-        first = next(iter(families[0].sigmoids))
+        first = found[0].outputs[0]
         if not (registration_state.is_registered and is_switched_on(self.rule.name)):
             note_not_fired(fgraph, self.rule.name, "off", first, "the rule is switched off")
             return
@@ -125,7 +125,7 @@ class LoweringPass(GraphRewriter):
             reason = "this linker differentiates after us, and |x| has the wrong derivative at 0"
             note_not_fired(fgraph, self.rule.name, "left", first, reason)
             return
-        for family in families:
+        for family in _families(found):
             self._lower(fgraph, family, style)
 
     def _lower(self, fgraph: FunctionGraph, family: Family, style: Style) -> None:
@@ -155,15 +155,18 @@ class LoweringPass(GraphRewriter):
         fgraph.replace_all_validate([(old, new)], reason=self.rule.name)
 
 
-def _find_families(fgraph: FunctionGraph) -> list[Family]:
+def _can_be_lowered(node: Apply) -> bool:
+    if not is_sigmoid_node(node):
+        return False
+    (x,), (s,) = node.inputs, node.outputs
+    # Discrete arguments have been cast by a rule; without it they keep PyTensor's form.
+    return x.type.dtype == s.type.dtype and np.dtype(x.type.dtype).kind == "f"
+
+
+def _families(nodes: list[Apply]) -> list[Family]:
     members: dict[tuple[Hashable, str], list[tuple[int, Apply]]] = defaultdict(list)
-    for node in fgraph.toposort():
-        if not is_sigmoid_node(node):
-            continue
-        (x,), (s,) = node.inputs, node.outputs
-        # Discrete arguments have been cast by a rule; without it they keep PyTensor's form.
-        if x.type.dtype != s.type.dtype or np.dtype(x.type.dtype).kind != "f":
-            continue
+    for node in nodes:
+        (x,) = node.inputs
         sign, key = signed_key(x)
         members[key, x.type.dtype].append((sign, node))
     families = []

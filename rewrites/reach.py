@@ -86,17 +86,24 @@ class Trail:
     Attributes
     ----------
     difference
-        The unmended difference that they went through, as a formula; empty if none.
+        The unmended difference that they went through, or None.
     joined, mixed
         Whether they went through a join, or a product of matrices.
     logged
         Whether they are behind a logarithm; followed through elementwise operations only.
     """
 
-    difference: str = ""
+    difference: Variable | None = None
     joined: bool = False
     mixed: bool = False
     logged: bool = False
+
+    @property
+    def origin(self) -> str:
+        """The difference in words, for the end of a sentence."""
+        if self.difference is None:
+            return ""
+        return f" through {describe(self.difference, 2)}, which no rule mends yet"
 
 
 def unmended_reach(fgraph: FunctionGraph, sigmoid: Variable) -> str | None:
@@ -186,37 +193,36 @@ def _cross(node: Apply, position: int, trail: Trail) -> Trail | str | None:
     if not isinstance(node.op, Elemwise):
         return _cross_tensor_op(node, position, trail)
     scalar_op = node.op.scalar_op
-    behind = f"through {trail.difference}"
     if isinstance(scalar_op, _LOGS):
         return _cross_log(node, trail)
     if _divides(node, position):
-        return f"a denominator {behind}" if trail.difference else trail
+        return trail if trail.difference is None else f"a denominator{trail.origin}"
     if not isinstance(scalar_op, _CARRIERS):
         # gamma functions, inverse functions: singular somewhere, and nobody looked where
-        return f"a {scalar_op}" + (f" {behind}" if trail.difference else "")
+        return f"a {scalar_op}{trail.origin}"
     if trail.mixed and isinstance(scalar_op, _ENDS_OF_LAYERS):
         return None
-    if _is_sum(node) and not trail.difference:
+    if _is_sum(node) and trail.difference is None:
         if complement_use(node) is not None:
             return None  # 1 - sigmoid itself: this is what the rules mend
         if _may_cancel(node):
-            return replace(trail, difference=_unmended(node.outputs[0]))
+            return replace(trail, difference=node.outputs[0])
     return trail
 
 
 def _cross_log(node: Apply, trail: Trail) -> Trail | str | None:
-    if trail.difference:
-        return f"a {node.op.scalar_op} through {trail.difference}"
+    if trail.difference is not None:
+        return f"a {node.op.scalar_op}{trail.origin}"
     use = sigmoid_use(node.inputs[0])
     if isinstance(node.op.scalar_op, ps.Log1p):
         if use is not None and use.sign < 0:
             return None  # log1p(-sigmoid): a rule of its own mends it
         if use is None:
-            return f"a log1p through {_unmended(node.outputs[0])}"
+            return f"a log1p{Trail(node.outputs[0]).origin}"
     if use is not None and not use.path:
         return None  # log(sigmoid): PyTensor's own rule mends it
     # log(p) is 0 where p is 1: -log(-log(p)) and log(1 - exp(log(p))) are differences as well.
-    return replace(trail, difference=_unmended(node.outputs[0]), logged=True)
+    return replace(trail, difference=node.outputs[0], logged=True)
 
 
 def _cross_tensor_op(node: Apply, position: int, trail: Trail) -> Trail | str | None:
@@ -225,10 +231,10 @@ def _cross_tensor_op(node: Apply, position: int, trail: Trail) -> Trail | str | 
     if isinstance(node.op, _LOG_OPS):
         if position == 0:
             return trail
-        if isinstance(node.op, XLog1PY) and not trail.difference:
+        if isinstance(node.op, XLog1PY) and trail.difference is None:
             use = sigmoid_use(node.inputs[1])
             return None if use is not None and use.sign < 0 else f"a log1p in {node.op}"
-        return f"a log through {trail.difference}" if trail.difference else None
+        return None if trail.difference is None else f"a log{trail.origin}"
     if isinstance(node.op, HasInnerGraph):
         return f"the inner graph of {node.op}, which the rules see only in part"
     if isinstance(node.op, _MOVERS):
@@ -238,13 +244,9 @@ def _cross_tensor_op(node: Apply, position: int, trail: Trail) -> Trail | str | 
     if sums and not trail.joined:
         return trail
     if sums or type(core_op).__name__ in _LINEAR_NAMES:
-        difference = trail.difference or _unmended(node.outputs[0])
+        difference = node.outputs[0] if trail.difference is None else trail.difference
         return replace(trail, difference=difference, mixed=trail.mixed or not sums)
     return f"{core_op}, of which the rules know nothing"
-
-
-def _unmended(variable: Variable) -> str:
-    return f"{describe(variable, 2)}, which no rule mends yet"
 
 
 def _ends(node: Apply) -> bool:
