@@ -17,6 +17,7 @@ from pytensor.tensor.elemwise import DimShuffle, Elemwise
 # scalar op class -> (symbol, precedence); the right operands of - / ** bind one tighter
 _INFIX = {"Add": ("+", 1), "Sub": ("-", 1), "Mul": ("*", 2), "TrueDiv": ("/", 2), "Pow": ("**", 4)}
 _ATOM = 9
+_OPERANDS = 6
 
 # Number of operands to look at for a line of their own.
 _NEAREST = 30
@@ -63,7 +64,10 @@ def _describe(
         return _describe(node.inputs[0], depth, scope, expand)
     if depth == 0:
         return "...", _ATOM
-    operands = [_describe(i, depth - 1, scope) for i in node.inputs]
+    # A join of hundreds of parts would fill the screen, and take long.
+    operands = [_describe(i, depth - 1, scope) for i in node.inputs[:_OPERANDS]]
+    if len(node.inputs) > _OPERANDS:
+        operands.append(("...", _ATOM))
     scalar_op = node.op.scalar_op if isinstance(node.op, Elemwise) else node.op
     kind = type(scalar_op).__name__
     if not isinstance(scalar_op, ScalarOp):
