@@ -15,7 +15,6 @@ from pytensor.tensor.elemwise import Elemwise
 from pytensor_stabilize.graphs.counts import op_name
 from pytensor_stabilize.graphs.graphlike import Graph, GraphView, inner_graphs, view
 from pytensor_stabilize.rewrites.describe import describe
-from pytensor_stabilize.rewrites.trace import find_marks
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,5 +240,4 @@ def _missing(places: list[_Place], present: set[int]) -> list[_Place]:
 
 def rules_fired(graph: GraphView) -> Counter[str]:
     """How often each of our rules fired when the graph was compiled; empty for variables."""
-    marks = find_marks(graph.fgraph) if graph.fgraph is not None else None
-    return Counter(event.rule for event in marks.events) if marks is not None else Counter()
+    return Counter(event.rule for event in graph.marks.events) if graph.marks else Counter()

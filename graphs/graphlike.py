@@ -10,6 +10,7 @@ from pytensor.graph.op import HasInnerGraph, Op
 from pytensor.graph.traversal import explicit_graph_inputs, toposort
 
 from pytensor_stabilize.rewrites import Sigmoid
+from pytensor_stabilize.rewrites.trace import RuleMarks, find_marks
 
 Graph = Function | AbstractFunctionGraph | Variable | Sequence[Variable]
 
@@ -32,6 +33,11 @@ class GraphView:
     outputs: tuple[Variable, ...]
     nodes: tuple[Apply, ...]
     fgraph: AbstractFunctionGraph | None
+
+    @property
+    def marks(self) -> RuleMarks | None:
+        """What our rules left on the graph; None for variables, and where none fired."""
+        return None if self.fgraph is None else find_marks(self.fgraph)
 
 
 def view(graph: Graph, where: str) -> GraphView:

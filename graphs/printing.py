@@ -7,9 +7,8 @@ from pytensor.graph.basic import Variable
 from pytensor.printing import debugprint as pytensor_debugprint
 
 from pytensor_stabilize.graphs.graphlike import Graph, compiled_function, view
-from pytensor_stabilize.rewrites.trace import find_marks
 
-_ID = re.compile(r"\[id (\S+)\]")
+_ID = re.compile(r"\[id \S+\]")
 
 
 def debugprint(graph: Graph, file: Any = None, **kwargs: Any) -> Any:
@@ -35,9 +34,8 @@ def debugprint(graph: Graph, file: Any = None, **kwargs: Any) -> Any:
     """
     if file not in (None, "str") and not hasattr(file, "write"):
         raise TypeError(f'file must be None, "str" or an open text file, got {file!r}.')
-    seen = view(graph, "debugprint()")
-    marks = find_marks(seen.fgraph) if seen.fgraph is not None else None
-    ids: dict[Any, str] = kwargs.pop("used_ids", None) or {}
+    marks = view(graph, "debugprint()").marks
+    ids: dict[Any, str] = kwargs.pop("used_ids", {})
     graph = compiled_function(graph) or graph
     text = str(pytensor_debugprint(graph, file="str", used_ids=ids, **kwargs))  # type: ignore[arg-type]
     if marks is not None:
@@ -63,7 +61,5 @@ def _by_id_key(
 
 def _mark(line: str, names: dict[str, frozenset[str]]) -> str:
     match = _ID.search(line)
-    if match is None:
-        return line
-    rules = names.get(match.group(0)) or names.get(match.group(1))
+    rules = names.get(match.group()) if match is not None else None
     return f"{line}  <- {', '.join(sorted(rules))}" if rules else line

@@ -9,7 +9,7 @@ from pytensor.scan.op import Scan
 
 from pytensor_stabilize.graphs.explain import Explanation, absent_rules, explain, rewrite
 from pytensor_stabilize.graphs.graphlike import EXPECTED, view
-from pytensor_stabilize.rewrites.trace import find_marks, recording
+from pytensor_stabilize.rewrites.trace import recording
 
 
 def report(model_or_graph: Any) -> Explanation:
@@ -42,12 +42,10 @@ def report(model_or_graph: Any) -> Explanation:
         ) from None
     if isinstance(model_or_graph, Variable | list | tuple):
         return explain(model_or_graph)
-    assert graph.fgraph is not None
-    marks = find_marks(graph.fgraph)
     # An inner graph is frozen when it has been rewritten, and loses what was noted on it.
     bodies = any(_has_body(node.op) for node in graph.nodes)
     note = "Bodies of Scan and OpFromGraph are not in this list; explain() sees them."
-    events = tuple(marks.events) if marks is not None else ()
+    events = tuple(graph.marks.events) if graph.marks else ()
     return Explanation(events, note=note if bodies else "")
 
 

@@ -15,7 +15,6 @@ from pytensor_stabilize.rewrites import registration_state
 from pytensor_stabilize.rewrites.rules import Left, Rule
 from pytensor_stabilize.rewrites.switches import is_switched_on
 from pytensor_stabilize.rewrites.trace import (
-    copy_trace,
     current_recorder,
     note_fired,
     note_not_fired,
@@ -59,7 +58,6 @@ class RuleRewriter(NodeRewriter):
             note_not_fired(fgraph, self.rule.name, "off", old, "the rule is switched off")
             return False
         new = conform(result, node, fgraph)
-        copy_trace(fgraph, old, new)
         note_fired(fgraph, self.rule.name, old, new)
         return [new]
 

@@ -148,9 +148,13 @@ def is_logistic_sum(variable: Variable) -> bool:
 
 def signed_sum(signed: list[tuple[int, Variable]]) -> Variable:
     """Sum of the positive terms minus the sum of the negative ones."""
-    signs_and_cores = [(s * sign, core) for s, t in signed for sign, core in [strip_factor(t)]]
-    above = [core for sign, core in signs_and_cores if sign > 0]
-    below = [core for sign, core in signs_and_cores if sign < 0]
+    return difference_of([(s * sign, core) for s, t in signed for sign, core in [strip_factor(t)]])
+
+
+def difference_of(stripped: list[tuple[int, Variable]]) -> Variable:
+    """As `signed_sum`, of terms that have no sign of their own left."""
+    above = [core for sign, core in stripped if sign > 0]
+    below = [core for sign, core in stripped if sign < 0]
     if not above:
         return neg(sum_of(below))
     return sub(sum_of(above), sum_of(below)) if below else sum_of(above)
@@ -174,11 +178,11 @@ def sum_without_minus_one(fgraph: FunctionGraph, node: Apply) -> Variable | Left
     signed = list(terms(node))
     if len(signed) != 2 or is_complex(node.outputs[0]):
         return None
-    if not any(strip_factor(term)[0] < 0 for _, term in signed):
+    own = [strip_factor(term) for _, term in signed]
+    if all(sign > 0 for sign, _ in own) or any(Product.of(term) is None for _, term in signed):
         return None
-    if any(Product.of(term) is None for _, term in signed):
-        return None
-    return signed_sum(signed)
+    outer = [sign for sign, _ in signed]
+    return difference_of([(a * b, core) for a, (b, core) in zip(outer, own, strict=True)])
 
 
 def sum_over_odds(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:

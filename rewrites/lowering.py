@@ -37,7 +37,7 @@ from pytensor_stabilize.rewrites.kernels import branched_sigmoid
 from pytensor_stabilize.rewrites.matching import is_sigmoid_node, negate, signed_key
 from pytensor_stabilize.rewrites.rules import REAL, Rule
 from pytensor_stabilize.rewrites.switches import is_switched_on
-from pytensor_stabilize.rewrites.trace import copy_trace, note_fired, note_not_fired
+from pytensor_stabilize.rewrites.trace import note_fired, note_not_fired
 
 LOWERING: tuple[Rule, ...] = (
     Rule(
@@ -150,7 +150,6 @@ class LoweringPass(GraphRewriter):
     def _replace(self, fgraph: FunctionGraph, old: Variable, new: Variable) -> None:
         if new.type.broadcastable != old.type.broadcastable:
             return
-        copy_trace(fgraph, old, new)
         note_fired(fgraph, self.rule.name, old, new)
         fgraph.replace_all_validate([(old, new)], reason=self.rule.name)
 

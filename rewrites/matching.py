@@ -24,12 +24,8 @@ from pytensor.tensor.subtensor import AdvancedSubtensor, Subtensor
 MOVES = (DimShuffle, Reshape, SpecifyShape, Subtensor, AdvancedSubtensor)
 
 
-def is_sigmoid(variable: Variable) -> bool:
-    """Whether PyTensor's elementwise sigmoid made `variable`."""
-    return variable.owner is not None and is_sigmoid_node(variable.owner)
-
-
 def is_sigmoid_node(node: Apply) -> bool:
+    """Whether the node is PyTensor's elementwise sigmoid."""
     return isinstance(node.op, Elemwise) and isinstance(node.op.scalar_op, ScalarSigmoid)
 
 

@@ -23,7 +23,7 @@ from pytensor.tensor.symbolic import TensorSymbolicOp
 from pytensor.tensor.type import DenseTensorType
 from pytensor.tensor.variable import TensorVariable
 
-from pytensor_stabilize.rewrites.matching import is_sigmoid_node
+from pytensor_stabilize.rewrites.matching import is_complex, is_sigmoid_node
 
 Pullback = Literal["naive", "stable"]
 PULLBACKS: tuple[str, ...] = get_args(Pullback)
@@ -292,7 +292,7 @@ def _switch(outputs: Sequence[Variable], pullback: Pullback) -> list[Variable]:
 
 def _switch_node(node: Apply, inputs: list[Variable], pullback: Pullback) -> list[Variable] | None:
     if is_sigmoid_node(node) or isinstance(node.op, Sigmoid):
-        if str(node.inputs[0].type.dtype).startswith("complex"):
+        if is_complex(node.inputs[0]):
             return None
         return [Sigmoid(pullback=pullback)(inputs[0])]
     if isinstance(node.op, Elemwise) and isinstance(node.op.scalar_op, Composite):

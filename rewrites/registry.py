@@ -190,12 +190,13 @@ def _remove(database: RewriteDatabase, name: str) -> None:
 
 def _remove_left_overs() -> None:
     """Remove what another copy of this module registered: it was reloaded."""
-    names = {rule.name for rule in RULES} | {UNWRAP, UNWRAP_INCLUDED, LOWERING_DATABASE}
+    # Made of PyTensor's classes, so that only their names tell that they are ours.
+    plain = {UNWRAP, UNWRAP_INCLUDED, LOWERING_DATABASE}
+    names = plain | {rule.name for rule in RULES}
     for database in (optdb, *(optdb[d] for d in ("canonicalize", "stabilize", "specialize"))):
         for name in names & database._names:
             (rewriter,) = database.__db__[name]
-            ours = type(rewriter).__module__.partition(".")[0] == TAG
-            if ours or name in (UNWRAP, UNWRAP_INCLUDED, LOWERING_DATABASE):
+            if name in plain or type(rewriter).__module__.partition(".")[0] == TAG:
                 _remove(database, name)
 
 

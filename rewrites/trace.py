@@ -147,7 +147,10 @@ def find_marks(fgraph: AbstractFunctionGraph) -> RuleMarks | None:
 
 
 def note_fired(fgraph: FunctionGraph, rule: str, old: Variable, new: Variable) -> None:
-    """Record that `rule` replaces `old` by `new` in `fgraph`."""
+    """Record that `rule` is about to replace `old` by `new` in `fgraph`.
+
+    Every variable that the rule makes gets the trace of `old`, the user's line.
+    """
     event = Event(rule, "fired", describe(old), describe(new), "", source_line(old))
     marks = find_marks(fgraph)
     if marks is None:
@@ -156,8 +159,10 @@ def note_fired(fgraph: FunctionGraph, rule: str, old: Variable, new: Variable) -
     marks.events.append(event)
     replaced = [old, *(old.owner.inputs if old.owner is not None else ())]
     names = frozenset({rule}).union(*(marks.marks.get(v, ()) for v in replaced))
+    trace = getattr(old.tag, "trace", [])
     for variable in new_variables(fgraph, new):
         marks.marks[variable] = marks.marks.get(variable, frozenset()) | names
+        variable.tag.trace = list(trace)
     recorder = current_recorder()
     if recorder is not None and old.owner is not None:
         recorder.record(event, fgraph, old.owner)
@@ -185,10 +190,3 @@ def new_variables(fgraph: FunctionGraph, variable: Variable) -> list[Variable]:
         found[current] = None
         todo.extend(node.inputs)
     return list(found)
-
-
-def copy_trace(fgraph: FunctionGraph, old: Variable, new: Variable) -> None:
-    """Point every variable that a rewrite makes to the user's line that made `old`."""
-    trace = getattr(old.tag, "trace", [])
-    for variable in new_variables(fgraph, new):
-        variable.tag.trace = list(trace)

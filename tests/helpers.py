@@ -1,5 +1,8 @@
 """Shared by the tests: modes to run under, points, exact values and errors in ulps."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -58,3 +61,14 @@ def ulps(actual: np.ndarray, exact: list[mpmath.mpf], scale: list[mpmath.mpf] | 
         spacing = mpmath.mpf(float(np.spacing(np.asarray(float(magnitude), dtype=actual.dtype))))
         errors.append(float(abs(mpmath.mpf(float(a)) - e) / spacing))
     return np.array(errors)
+
+
+def run_python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a program in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )

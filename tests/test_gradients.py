@@ -114,7 +114,7 @@ EXACT = {
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("name", LINKERS)
 def test_precision(name, dtype):
-    """400 points a function against mpmath, value alone and with the forward pass and sigmoid."""
+    """400 points a function against mpmath, alone and with value, sigmoid and Hessian."""
     limit = {"float64": 745.0, "float32": 103.0}[dtype]
     at = points(dtype, limit)
     # Below this a term of the sum is a subnormal float, and the sum inherits its coarseness.
@@ -129,7 +129,8 @@ def test_precision(name, dtype):
             exact, scale = EXACT[quantity]
             graph = QUANTITIES[quantity](pt.sigmoid(u), u, t)
             derivative = pt.grad(graph.sum(), u)
-            for outputs in ([derivative], [derivative, graph, pt.sigmoid(u)]):
+            hessian = pt.grad(derivative.sum(), u)
+            for outputs in ([derivative], [derivative, graph, pt.sigmoid(u), hessian]):
                 with linker(name) as mode:
                     function = pytensor.function(
                         [u, t], outputs, mode=mode, on_unused_input="ignore"

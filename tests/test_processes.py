@@ -1,8 +1,8 @@
 """Other processes: a cold and a warm numba cache, and functions that were pickled elsewhere."""
 
 import os
-import subprocess
-import sys
+
+from helpers import run_python
 
 CODE = """
 import numpy as np, pytensor, pytensor.tensor as pt, pytensor_stabilize
@@ -14,13 +14,7 @@ print(*(v.tobytes().hex() for v in f(np.array([-740.0, -1.5, 0.0, 40.0]))))
 
 
 def run(code: str, **environment: str) -> str:
-    result = subprocess.run(
-        [sys.executable, "-c", code],
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    result = run_python(code, **environment)
     assert result.returncode == 0, result.stderr
     return result.stdout
 

@@ -1,14 +1,11 @@
 """PyMC models: logp inference with our Sigmoid, mended gradients, switches, no regressions."""
 
-import os
-import subprocess
-import sys
-
 import numpy as np
 import pymc as pm
 import pytensor
 import pytensor.tensor as pt
 import pytest
+from helpers import run_python
 from pytensor.compile.mode import get_default_mode
 
 import pytensor_stabilize
@@ -158,13 +155,7 @@ print(float(pm.logp(p, v).eval({v: 0.5})))
 
 
 def test_pymc_may_be_imported_after_us():
-    result = subprocess.run(
-        [sys.executable, "-c", LATE_PYMC],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=os.environ,
-    )
+    result = run_python(LATE_PYMC)
     assert float(result.stdout) == pytest.approx(np.log(4) - 0.5 * np.log(2 * np.pi)), result.stderr
 
 

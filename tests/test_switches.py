@@ -1,7 +1,5 @@
 """Every way to switch rules off and on, one by one."""
 
-import os
-import subprocess
 import sys
 import threading
 
@@ -9,6 +7,7 @@ import numpy as np
 import pytensor
 import pytensor.tensor as pt
 import pytest
+from helpers import run_python
 from pytensor.compile.debug.profiling import _atexit_print_list
 from pytensor.compile.mode import FAST_COMPILE, Mode, get_default_mode, get_mode, optdb
 from pytensor.graph.rewriting.utils import rewrite_graph
@@ -182,16 +181,6 @@ def test_excluding_holds_in_its_own_thread_only():
     assert seen["free"] > 0
 
 
-def run(code: str, **environment: str) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, "-c", code],
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 CODE = """
 import numpy as np, pytensor, pytensor.tensor as pt, pytensor_stabilize
 x = pt.dvector("x")
@@ -201,11 +190,11 @@ print(f(np.array([40.0]))[0] > 0, pytensor_stabilize.is_active("one_minus_sigmoi
 
 
 def test_environment_variable():
-    assert run(CODE).stdout.split() == ["True", "True"]
+    assert run_python(CODE).stdout.split() == ["True", "True"]
     for names in ("one_minus_sigmoid", "all", " sigmoid_quotient , one_minus_sigmoid "):
-        result = run(CODE, PYTENSOR_STABILIZE_EXCLUDING=names)
+        result = run_python(CODE, PYTENSOR_STABILIZE_EXCLUDING=names)
         assert result.stdout.split() == ["False", "False"], result.stderr
-    wrong = run(CODE, PYTENSOR_STABILIZE_EXCLUDING="one_minus_sigmod")
+    wrong = run_python(CODE, PYTENSOR_STABILIZE_EXCLUDING="one_minus_sigmod")
     assert wrong.returncode != 0
     assert "no rule named 'one_minus_sigmod'" in wrong.stderr
     assert "one_minus_sigmoid" in wrong.stderr
@@ -213,12 +202,12 @@ def test_environment_variable():
 
 @pytest.mark.parametrize("excluded", ["pytensor_stabilize", "one_minus_sigmoid", "stabilize"])
 def test_pytensor_flags(excluded):
-    result = run(CODE, PYTENSOR_FLAGS=f"optimizer_excluding={excluded}")
+    result = run_python(CODE, PYTENSOR_FLAGS=f"optimizer_excluding={excluded}")
     assert result.stdout.split() == ["False", "True"], result.stderr
 
 
 def test_pytensor_flags_can_exclude_every_name_and_the_package_still_registers():
-    result = run(CODE, PYTENSOR_FLAGS="optimizer_excluding=" + ":".join(NAMES))
+    result = run_python(CODE, PYTENSOR_FLAGS="optimizer_excluding=" + ":".join(NAMES))
     assert result.stdout.split() == ["False", "True"], result.stderr
 
 
@@ -278,7 +267,7 @@ pytensor_stabilize.unregister()
 assert snap() == before
 print("same")
 """
-    result = run(code)
+    result = run_python(code)
     assert result.stdout.strip() == "same", result.stderr
 
 
@@ -361,7 +350,7 @@ print([w.filename for w in caught])
     ],
 )
 def test_a_warning_tells_of_functions_compiled_before(before, expected):
-    result = run(WARNING_CODE.format(before=before))
+    result = run_python(WARNING_CODE.format(before=before))
     messages, files = result.stdout.strip().splitlines()
     assert ("before pytensor_stabilize" in messages) == bool(expected), result.stderr
     if expected:
@@ -382,5 +371,5 @@ print(sum("before pytensor_stabilize" in str(w.message) for w in caught))
 
 
 def test_a_warning_tells_of_functions_that_pymc_compiled_before():
-    result = run(PYMC_WARNING)
+    result = run_python(PYMC_WARNING)
     assert result.stdout.strip() == "1", result.stderr
