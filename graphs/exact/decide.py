@@ -1,0 +1,144 @@
+"""Doubling the precision until every output is a float."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from flint import ctx
+from pytensor.graph.basic import Variable
+
+from pytensor_stabilize.graphs.exact.balls import (
+    UNKNOWN,
+    as_array,
+    balls_of,
+    has_balls,
+    object_array,
+)
+from pytensor_stabilize.graphs.exact.program import Program
+from pytensor_stabilize.graphs.exact.rounding import UNDECIDED, round_balls
+from pytensor_stabilize.graphs.exact.rules import Undecided, is_real
+from pytensor_stabilize.graphs.truth import FIRST_BITS, Truth
+from pytensor_stabilize.graphs.ulps import spacing
+
+Point = Sequence[Any]
+
+
+def decide(program: Program, points: Sequence[Point], max_bits: int) -> list[Truth]:
+    """Truth of a program's outputs at points, each at the precision that it needs.
+
+    Parameters
+    ----------
+    program
+        What to run.
+    points
+        For each point one value an input: arrays of floats, or balls.
+    max_bits
+        Precision at which to give up.
+
+    Returns
+    -------
+    list of Truth
+        One an output, with the points along the first axis.
+    """
+    prepared = [
+        [_as_value(variable, value) for variable, value in zip(program.inputs, point, strict=True)]
+        for point in points
+    ]
+    results = [_Result(variable) for variable in program.outputs]
+    todo = list(range(len(points)))
+    bits = FIRST_BITS
+    while todo:
+        with ctx.workprec(bits):
+            computed = [_run(program, prepared[i]) for i in todo]
+            for result, values in zip(results, zip(*computed, strict=True), strict=True):
+                result.take(todo, values, bits)
+        open_points = {i for result in results for i in result.undecided_points()}
+        todo = sorted(open_points) if bits * 2 <= max_bits else []
+        bits *= 2
+    return [result.truth() for result in results]
+
+
+def _as_value(variable: Variable, value: Any) -> Any:
+    if has_balls(value):
+        return value
+    return balls_of(np.asarray(value), structural=False) if is_real(variable) else value
+
+
+def _run(program: Program, inputs: Point) -> Sequence[Any]:
+    try:
+        return program.run(inputs)
+    except Undecided:
+        # More bits may settle the condition; at the cap nothing more can be said.
+        return [UNKNOWN] * len(program.outputs)
+
+
+class _Result:
+    """What is known of one output at all points, which stand along the first axis."""
+
+    def __init__(self, variable: Variable):
+        dtype = getattr(variable.type, "dtype", None)
+        if dtype is None:
+            raise ValueError(
+                f"{variable} of type {variable.type} is no number, so it has no truth."
+            )
+        self.dtype = dtype if is_real(variable) else "float64"
+        self.discrete = None if is_real(variable) else dtype
+        self.bits = FIRST_BITS
+        self.balls: np.ndarray | None = None
+
+    def take(self, points: Sequence[int], values: Sequence[Any], bits: int) -> None:
+        """Receive the balls of some points; what was decided before stays as it was."""
+        arrays = [as_array(value) for value in values]
+        shapes = {array.shape for array in arrays}
+        # A point that is undecided as a whole has no shape of its own.
+        shape = np.broadcast_shapes(*shapes)
+        if len(shapes) > 1:
+            arrays = [np.broadcast_to(array, shape) for array in arrays]
+        flat = [ball for array in arrays for ball in array.ravel().tolist()]
+        balls = object_array(flat, (len(arrays), *shape))
+        rounded, status = round_balls(balls, self.dtype)
+        if self.balls is None:
+            self.balls, self.value, self.status = balls, rounded, status
+            return
+        shape = np.broadcast_shapes(shape, self.status.shape[1:])
+        if shape != self.status.shape[1:]:
+            full = (len(self.status), *shape)
+            self.balls, self.value, self.status = (
+                _widened(array, full) for array in (self.balls, self.value, self.status)
+            )
+        rows = np.asarray(points)
+        still_open = self.status[rows] == UNDECIDED
+        if still_open.any():
+            self.bits = bits
+        for old, new in ((self.balls, balls), (self.value, rounded), (self.status, status)):
+            old[rows] = np.where(still_open, _widened(new, still_open.shape), old[rows])
+
+    def undecided_points(self) -> list[int]:
+        """Points with an element that needs more bits."""
+        open_elements = self.status.reshape((len(self.status), -1)) == UNDECIDED
+        return np.flatnonzero(open_elements.any(axis=1)).tolist()
+
+    def truth(self) -> Truth:
+        """What was found, for all points."""
+        assert self.balls is not None
+        value = self.value
+        if self.discrete is not None and not self.status.any():
+            value = value.astype(self.discrete)
+        return Truth(value, self.status, _offsets(self.balls, self.value), self.bits, self.balls)
+
+
+def _widened(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Repeat the elements of points that had no shape of their own."""
+    missing = len(shape) - array.ndim
+    return np.broadcast_to(array.reshape(array.shape + (1,) * missing), shape).copy()
+
+
+def _offsets(balls: np.ndarray, rounded: np.ndarray) -> np.ndarray:
+    """Rounded minus exact, in ulps."""
+    units = spacing(rounded).ravel().tolist()
+    finite = np.isfinite(rounded).ravel().tolist()
+    columns = zip(balls.ravel().tolist(), rounded.ravel().tolist(), units, finite, strict=True)
+    offsets = [float((value - ball) / unit) if good else 0.0 for ball, value, unit, good in columns]
+    return np.array(offsets).reshape(balls.shape)

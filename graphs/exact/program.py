@@ -1,0 +1,200 @@
+"""A graph as a program over balls, which computes what is asked for and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from pytensor.graph.basic import Apply, Constant, Variable
+from pytensor.graph.op import HasInnerGraph
+from pytensor.graph.traversal import toposort
+from pytensor.ifelse import IfElse
+from pytensor.scalar.basic import Switch
+from pytensor.tensor.elemwise import Elemwise
+
+from pytensor_stabilize.graphs.exact.balls import balls_of, has_balls
+from pytensor_stabilize.graphs.exact.rules import (
+    Step,
+    UnsupportedOp,
+    is_real,
+    maker_for,
+    refuse_complex,
+)
+
+HOW_TO_ADD = (
+    "Teach it with pytensor_stabilize.graphs.register_exact({name}, function), where the function "
+    "computes the op on flint.arb balls."
+)
+
+
+class Program:
+    """A graph to run on balls.
+
+    A value is computed when something that is asked for needs it: of a switch whose condition is
+    the same for all elements, only the branch that it selects.
+
+    Parameters
+    ----------
+    inputs, outputs
+        Variables of a graph.  Every root of it must be an input or a constant.
+    """
+
+    def __init__(self, inputs: Sequence[Variable], outputs: Sequence[Variable]):
+        self.inputs = tuple(inputs)
+        self.outputs = tuple(outputs)
+        self.constants: dict[Variable, Any] = {}
+        self.steps: list[tuple[Sequence[Variable], Step, Sequence[Variable]]] = []
+        self.choices: set[Apply] = set()
+        self.nodes: dict[Variable, tuple[Apply, Step]] = {}
+        given = set(self.inputs)
+        nodes = list(toposort(self.outputs, blockers=self.inputs))
+        for node in nodes:
+            step = make_step(node)
+            if _is_choice(node):
+                self.choices.add(node)
+            self.nodes.update(dict.fromkeys(node.outputs, (node, step)))
+            self.steps.append((node.inputs, step, node.outputs))
+        for variable in {*self.outputs, *(i for node in nodes for i in node.inputs)} - given:
+            if isinstance(variable, Constant):
+                self.constants[variable] = constant_value(variable)
+            elif variable.owner is None:
+                raise ValueError(f"{variable} is neither an input nor a constant.")
+
+    @classmethod
+    def of_inner(cls, op: Any) -> Program:
+        """The program of the graph inside an op."""
+        assert isinstance(op, HasInnerGraph)
+        inner = op.fgraph.unfreeze() if hasattr(op.fgraph, "unfreeze") else op.fgraph
+        return cls(inner.inputs, inner.outputs)
+
+    def run(self, values: Sequence[Any], into: dict[Variable, Any] | None = None) -> list[Any]:
+        """Compute the outputs at the precision that is set in `flint.ctx`.
+
+        Parameters
+        ----------
+        values
+            One value an input.
+        into
+            Receives the values of all variables that were computed.
+        """
+        known = {} if into is None else into
+        known.update(self.constants)
+        known.update(zip(self.inputs, values, strict=True))
+        if not self.choices:
+            for inputs, step, outputs in self.steps:
+                known.update(zip(outputs, step(*[known[i] for i in inputs]), strict=True))
+        for output in self.outputs:
+            if output not in known:
+                self._compute(output, known)
+        return [known[output] for output in self.outputs]
+
+    def _compute(self, output: Variable, known: dict[Variable, Any]) -> None:
+        # No recursion: graphs are deeper than Python's stack.
+        pending = [output]
+        while pending:
+            variable = pending[-1]
+            if variable in known:
+                pending.pop()
+                continue
+            node, step = self.nodes[variable]
+            inputs = _demanded(node, known) if node in self.choices else node.inputs
+            needed = [i for i in inputs if i not in known]
+            if needed:
+                pending += needed
+                continue
+            pending.pop()
+            # The branch that is not selected may be missing.
+            results = step(*[known.get(i) for i in node.inputs])
+            for result, value in zip(node.outputs, results, strict=True):
+                known[result] = value
+
+
+def constant_value(constant: Constant) -> Any:
+    """Value of a constant: balls if it is real, else what it holds."""
+    data = constant.data
+    return balls_of(np.asarray(data), structural=True) if is_real(constant) else data
+
+
+def _demanded(node: Apply, known: dict[Variable, Any]) -> Sequence[Variable]:
+    """The inputs that a node needs, as far as its condition is known."""
+    condition = node.inputs[0]
+    if condition not in known:
+        return (condition,)
+    branch = _selected(known[condition])
+    if branch is None:
+        return node.inputs
+    count = len(node.outputs)
+    then, other = node.inputs[1 : 1 + count], node.inputs[1 + count :]
+    chosen, left = (then, other) if branch else (other, then)
+    return chosen if _gives_the_shape(node, [condition, *chosen], left) else node.inputs
+
+
+def _is_choice(node: Apply) -> bool:
+    op = node.op
+    scalar = op.scalar_op if isinstance(op, Elemwise) else op
+    return isinstance(scalar, IfElse | Switch) and is_real(node.outputs[0])
+
+
+def _selected(condition: Any) -> bool | None:
+    """The branch that a condition selects for all elements, None if not all agree."""
+    if has_balls(condition):
+        return None
+    array = np.asarray(condition)
+    if array.size == 0:
+        return None
+    return True if array.all() else None if array.any() else False
+
+
+def _gives_the_shape(node: Apply, kept: Sequence[Variable], left: Sequence[Variable]) -> bool:
+    """Whether what is left out cannot make the result of an Elemwise larger."""
+    if isinstance(node.op, IfElse):
+        return True
+    patterns = [getattr(v.type, "broadcastable", ()) for v in kept]
+    return all(
+        broadcastable or not all(pattern[axis] for pattern in patterns)
+        for v in left
+        for axis, broadcastable in enumerate(getattr(v.type, "broadcastable", ()))
+    )
+
+
+def make_step(node: Apply) -> Step:
+    """The step of a node; for an op that is not known, one that raises when it is reached."""
+    refuse_complex(node)
+    maker = maker_for(node.op)
+    problem: UnsupportedOp | None = None
+    step: Callable[..., Any] | None = None
+    if maker is not None:
+        try:
+            step = maker(node.op, node)
+        except UnsupportedOp as error:
+            problem = error
+    if problem is None and step is not None:
+        return discrete(node, step)
+
+    def fail(*values: Any) -> Sequence[Any]:
+        if problem is not None and " " in str(problem):
+            raise problem
+        op = getattr(node.op, "scalar_op", getattr(node.op, "core_op", node.op))
+        name = type(op).__name__
+        raise UnsupportedOp(
+            f"truth() does not know the op {node.op} ({type(op).__module__}.{name}). "
+            + HOW_TO_ADD.format(name=name)
+        )
+
+    return discrete(node, fail)
+
+
+def discrete(node: Apply, step: Step) -> Step:
+    """Let PyTensor itself compute a node of integers: that is exact."""
+    if any(is_real(v) for v in (*node.inputs, *node.outputs)):
+        return step
+
+    def run(*values: Any) -> Sequence[Any]:
+        if any(has_balls(v) for v in values):
+            return step(*values)
+        storage: list[list[Any]] = [[None] for _ in node.outputs]
+        node.op.perform(node, list(values), storage)  # type: ignore[attr-defined]
+        return [cell[0] for cell in storage]
+
+    return run

@@ -1,0 +1,83 @@
+"""From a ball to the one float that is nearest to everything in it."""
+
+import numpy as np
+from flint import arb
+
+from pytensor_stabilize.graphs.exact.balls import is_unknown
+
+DECIDED, UNDEFINED_POINT, UNDECIDED = 0, 1, 2
+
+
+def round_balls(balls: np.ndarray, dtype: str) -> tuple[np.ndarray, np.ndarray]:
+    """Correctly rounded floats of an array of balls, as far as the balls decide them.
+
+    Parameters
+    ----------
+    balls
+        Object array of `flint.arb`.
+    dtype
+        "float64", "float32" or "float16".
+
+    Returns
+    -------
+    values : ndarray of `dtype`, of the shape of `balls`
+        Rounded to nearest, ties to even, with gradual underflow; nan where nothing is decided.
+    status : ndarray of int8
+        `DECIDED`, `UNDEFINED_POINT` or `UNDECIDED` for each element.
+    """
+    flat = balls.ravel().tolist()
+    # At most 53 bits survive: python-flint rounds a midpoint to nearest, subnormals too.
+    lower = np.array([float(ball.lower()) for ball in flat])
+    upper = np.array([float(ball.upper()) for ball in flat])
+    lower_narrow, upper_narrow = narrow(lower, dtype), narrow(upper, dtype)
+    status = np.where(lower_narrow == upper_narrow, DECIDED, UNDECIDED).astype(np.int8)
+    values = np.where(status == DECIDED, lower_narrow, np.asarray(np.nan, dtype))
+    if dtype != "float64":
+        # A float64 that is a tie of the narrower dtype may have been rounded to it.
+        ties = {*np.flatnonzero(near_tie(lower, dtype)), *np.flatnonzero(near_tie(upper, dtype))}
+        for i in ties:
+            values[i], status[i] = _round_near_tie(flat[i], dtype)
+    for i in np.flatnonzero((status == UNDECIDED) | ~np.isfinite(values)):
+        if flat[i].is_nan():
+            values[i], status[i] = np.nan, UNDEFINED_POINT
+        elif is_unknown(flat[i]):
+            values[i], status[i] = np.nan, UNDECIDED
+    return values.astype(dtype).reshape(balls.shape), status.reshape(balls.shape)
+
+
+def narrow(values: np.ndarray, dtype: str) -> np.ndarray:
+    """Round float64 to `dtype` without a warning where that is infinite."""
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        return values.astype(dtype)
+
+
+def near_tie(values: np.ndarray, dtype: str) -> np.ndarray:
+    """Where the neighbours of a float64 round to different floats of `dtype`."""
+    below = narrow(np.nextafter(values, -np.inf), dtype)
+    return (below != narrow(np.nextafter(values, np.inf), dtype)) & np.isfinite(values)
+
+
+def _round_near_tie(ball: arb, dtype: str) -> tuple[float, int]:
+    """Decide by exact comparison with the tie, which is a float64."""
+    middle = float(ball.mid())
+    below, above = (
+        narrow(np.nextafter(np.float64(middle), side), dtype) for side in (-np.inf, np.inf)
+    )
+    if below == above:
+        return np.nan, UNDECIDED
+    tie = _midpoint(float(below), float(above), dtype)
+    if ball < tie:
+        return float(below), DECIDED
+    if ball > tie:
+        return float(above), DECIDED
+    if ball.is_exact():
+        return float(narrow(np.float64(tie), dtype)), DECIDED
+    return np.nan, UNDECIDED
+
+
+def _midpoint(below: float, above: float, dtype: str) -> float:
+    # Beyond the largest float the next one would be one spacing further.
+    largest = float(np.finfo(dtype).max)
+    step = float(np.spacing(np.asarray(largest, dtype)))
+    below, above = max(below, -largest - step), min(above, largest + step)
+    return (below + above) / 2

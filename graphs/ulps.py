@@ -1,0 +1,101 @@
+"""The one definition of an error in ulps."""
+
+from typing import Any
+
+import numpy as np
+
+FLOATS = ("float16", "float32", "float64")
+
+
+def ulp_error(actual: Any, exact: Any) -> np.ndarray:
+    r"""Distance of floats from exact values, in ulps.
+
+    The ulp is the spacing of the floats of `actual`'s dtype at the correctly rounded exact value,
+    and below the smallest normal float the spacing there (Goldberg 1991; Muller 2005, "On the
+    definition of ulp(x)", discusses the choices):
+
+    .. math:: |actual - exact| / \mathrm{spacing}(|\mathrm{round}(exact)|)
+
+    Parameters
+    ----------
+    actual
+        Floats of dtype float16, float32 or float64, of any shape.
+    exact
+        A `Truth`, whose balls give the fractions of an ulp, or floats of the same dtype, taken
+        as they are.  It broadcasts against `actual`.
+
+    Returns
+    -------
+    ndarray of float64
+        Ulps, of the broadcast shape.  A correctly rounded result has at most 0.5.
+
+        - Zeros of either sign are equal.  Of an exact zero the ulp is the smallest subnormal.
+        - An infinity counts as the float that would follow the largest one, so an overflow
+          that is almost justified costs little: the largest float is 1 ulp from infinity.  An
+          infinity where an ordinary number was right is infinitely wrong, in general.
+        - nan where the exact value is a number, or is undefined and `actual` is a number:
+          infinite.  nan where it is undefined: 0.
+        - nan where the truth is undecided.
+
+    Raises
+    ------
+    TypeError
+        `actual` or `exact` is not of a float dtype, or their dtypes differ.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from pytensor_stabilize.graphs import ulp_error
+    >>> ulp_error(np.array([1.0, 0.0, np.inf]), np.array([np.nextafter(1, 2), -0.0, 1.7e308]))
+    array([1.00000000e+00, 0.00000000e+00, 4.88159664e+14])
+    """
+    actual = np.asarray(actual)
+    values = np.asarray(getattr(exact, "value", exact))
+    for name, array in (("actual", actual), ("exact", values)):
+        if array.dtype.name not in FLOATS:
+            raise TypeError(f"ulp_error: {name} must be floats, got dtype {array.dtype}.")
+    if actual.dtype != values.dtype:
+        raise TypeError(
+            f"ulp_error: actual is {actual.dtype} and exact is {values.dtype}. An ulp is that of "
+            "one dtype: compute the truth of a graph that ends in the dtype you have."
+        )
+    shape = np.broadcast_shapes(actual.shape, values.shape)
+    actual, values = np.broadcast_to(actual, shape), np.broadcast_to(values, shape)
+    distance = _distance(actual, values)
+    offset = getattr(exact, "offset", None)
+    if offset is not None:
+        # The rounded value is `offset` ulps from the exact one, on the side of its sign.
+        offset = np.broadcast_to(offset, shape)
+        distance = np.where(np.isfinite(distance), np.abs(distance + offset), np.abs(distance))
+    errors = np.abs(distance)
+    missing = np.isnan(values)
+    errors = np.where(np.isnan(actual) != missing, np.inf, errors)
+    errors = np.where(np.isnan(actual) & missing, 0.0, errors)
+    undecided = getattr(exact, "undecided", None)
+    if undecided is not None:
+        errors = np.where(np.broadcast_to(undecided, shape), np.nan, errors)
+    return errors
+
+
+def spacing(values: np.ndarray) -> np.ndarray:
+    """Spacing of the floats at a value, as float64; at an infinity, that of the largest float."""
+    largest = np.finfo(values.dtype).max
+    inside = np.where(np.isfinite(values), np.abs(values), largest).astype(values.dtype)
+    # Below the largest float of a binade the spacing is that of the binade: toward zero.
+    return np.spacing(np.minimum(inside, np.nextafter(largest, 0))).astype(np.float64)
+
+
+def _distance(actual: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """(actual - exact) / ulp(exact), without overflow on the way."""
+    unit = spacing(values)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
+        # Dividing by a power of two is exact, unless the quotient overflows: then so be it.
+        half = _in_units(actual, unit) - _in_units(values, unit)
+    return np.where(np.isnan(actual) | np.isnan(values), 0.0, half)
+
+
+def _in_units(values: np.ndarray, unit: np.ndarray) -> np.ndarray:
+    info = np.finfo(values.dtype)
+    finite = np.where(np.isfinite(values), values, 0).astype(np.float64)
+    beyond = 2.0 ** (info.nmant + 1) * (spacing(np.asarray([info.max]))[0] / unit)
+    return np.where(np.isinf(values), np.sign(values) * beyond, finite / unit)
