@@ -1,4 +1,4 @@
-"""Run the scripts whose figures the README shows, and put what they print into it.
+"""Run the scripts whose figures the README and docs/demo-report.md show, and put them there.
 
     python benchmarks/readme.py
 
@@ -9,9 +9,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from versions import versions
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
+REPORT = ROOT / "docs" / "demo-report.md"
 
 
 def output(script: str, *arguments: str) -> str:
@@ -36,18 +40,43 @@ def demo_tables(printed: str) -> str:
     return "\n".join(lines[begin : end + 1])
 
 
+EXAMPLE = """import pytensor.tensor as pt
+
+x = pt.dscalar("x")
+p = pt.sigmoid(x)
+y = p * (1 - p)
+"""
+
+
+def audit_example() -> str:
+    """A file and what the command prints for it."""
+    with TemporaryDirectory() as folder:
+        (Path(folder) / "file.py").write_text(EXAMPLE)
+        command = [sys.executable, "-m", "pytensor_stabilize", "audit", "file.py:y"]
+        done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, text=True, check=True)
+    return f"```python\n{EXAMPLE}```\n\nit prints\n\n{code(done.stdout.rstrip())}"
+
+
+def demo_report() -> str:
+    """The versions, and the table that the audit of the demo's model prints."""
+    printed = output("examples/audit_demo.py").partition("\nsaved ")[0].rstrip()
+    return f"{versions()}\n\n{code(printed)}"
+
+
 def fill(text: str, name: str, figure: str) -> str:
     begin, end = f"<!-- begin {name} -->\n", f"<!-- end {name} -->"
     head, _, rest = text.partition(begin)
     _, found, tail = rest.partition(end)
     if not found:
-        raise SystemExit(f"README.md has no block {name!r}.")
+        raise SystemExit(f"There is no block {name!r} to fill.")
     return f"{head}{begin}{figure}\n{end}{tail}"
 
 
 def main() -> None:
     text = README.read_text()
     figures = {
+        "audit example": audit_example(),
+        "truth": output("benchmarks/truth.py"),
         "demo": code(demo_tables(output("examples/demo.py"))),
         "accuracy": output("benchmarks/accuracy.py"),
         "speed": output("benchmarks/sigmoid_gradient.py", "--sizes", "100000"),
@@ -56,6 +85,7 @@ def main() -> None:
     for name, figure in figures.items():
         text = fill(text, name, figure)
     README.write_text(text)
+    REPORT.write_text(fill(REPORT.read_text(), "report", demo_report()))
 
 
 if __name__ == "__main__":

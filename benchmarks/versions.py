@@ -3,7 +3,7 @@
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
-PACKAGES = ("pytensor-stabilize", "pytensor", "numpy", "numba", "pymc", "jax")
+PACKAGES = ("pytensor-stabilize", "pytensor", "numpy", "numba", "pymc", "jax", "python-flint")
 
 
 def versions() -> str:

@@ -138,15 +138,20 @@ def _rewriters(rewriter: Rewriter) -> Iterator[Rewriter]:
             yield from _rewriters(node_rewriter)
 
 
-def rewrite(outputs: list[Variable], mode: Mode | str | None) -> FunctionGraph:
-    """Rewrite a copy of the graph as `mode` would before it compiles."""
+def rewrite(
+    outputs: list[Variable], mode: Mode | str | None, inputs: list[Variable] | None = None
+) -> FunctionGraph:
+    """Rewrite a copy of the graph as `mode` would before it compiles.
+
+    Without `inputs`, those that the graph has are taken, in the order in which they are found.
+    """
     try:
         resolved = get_mode(mode)
     except Exception as error:
         raise ValueError(f"PyTensor knows no mode {mode!r}: {error}") from error
     if not isinstance(resolved, Mode):
         raise TypeError(f"mode must be a PyTensor mode or its name, got {mode!r}.")
-    fgraph = FunctionGraph(outputs=outputs, clone=True)
+    fgraph = FunctionGraph(inputs, outputs, clone=True)
     # Inplace rewrites need to know which inputs may be overwritten, and fusion would hide the
     # candidates that were left; none of our rules runs after either.
     rewriter = resolved.excluding("inplace", "fusion").optimizer

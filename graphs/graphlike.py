@@ -4,10 +4,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pytensor.compile.executor import Function
+from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.fg import AbstractFunctionGraph
 from pytensor.graph.op import HasInnerGraph, Op
-from pytensor.graph.traversal import explicit_graph_inputs, toposort
+from pytensor.graph.traversal import explicit_graph_inputs, graph_inputs, toposort
 
 from pytensor_stabilize.rewrites import Sigmoid
 from pytensor_stabilize.rewrites.trace import RuleMarks, find_marks
@@ -63,6 +64,11 @@ def view(graph: Graph, where: str) -> GraphView:
         raise TypeError(f"{where} takes {EXPECTED}, got {graph!r} of type {type(graph).__name__}.")
     inputs = tuple(explicit_graph_inputs(variables))
     return GraphView(inputs, tuple(variables), tuple(toposort(variables)), None)
+
+
+def shared_inputs(variables: Sequence[Variable]) -> list[SharedVariable]:
+    """The shared variables that a graph reads."""
+    return [v for v in graph_inputs(variables) if isinstance(v, SharedVariable)]
 
 
 def inner_graphs(op: Op) -> Iterator[AbstractFunctionGraph]:

@@ -32,7 +32,7 @@ def report(model_or_graph: Any) -> Explanation:
     TypeError
         `model_or_graph` is none of these.
     """
-    if _is_pymc_model(model_or_graph):
+    if is_pymc_model(model_or_graph):
         return _report_model(model_or_graph)
     try:
         graph = view(model_or_graph, "report()")
@@ -53,7 +53,8 @@ def _has_body(op: Op) -> bool:
     return isinstance(op, Scan) or type(op) in (OpFromGraph, FinalizedOpFromGraph)
 
 
-def _is_pymc_model(thing: object) -> bool:
+def is_pymc_model(thing: object) -> bool:
+    """Whether a thing is a PyMC model, without importing PyMC."""
     return any(
         cls.__name__ == "Model" and cls.__module__.startswith("pymc.")
         for cls in type(thing).__mro__

@@ -8,8 +8,8 @@ from typing import Any, overload
 
 import numpy as np
 from pytensor.compile.sharedvalue import SharedVariable
-from pytensor.graph.basic import Variable
-from pytensor.graph.traversal import explicit_graph_inputs
+from pytensor.graph.basic import Constant, Variable
+from pytensor.graph.traversal import graph_inputs
 
 from pytensor_stabilize.graphs.graphlike import view
 
@@ -25,7 +25,7 @@ class Truth:
     ----------
     value
         The correctly rounded value, of the output's dtype and shape; nan where it is undefined
-        or undecided.
+        or undecided, or 0 if the dtype has no nan.
     status
         Of each element 0 (decided), 1 (undefined: there is no real value) or 2 (undecided: the
         cap on the precision was reached, as at a tie or at a condition on two equal values).
@@ -162,7 +162,7 @@ class Evaluator:
     def __init__(self, outputs: Sequence[Variable], inputs: Sequence[Variable] | None = None):
         self.exact = import_exact()
         self.outputs = list(outputs)
-        self.inputs = list(explicit_graph_inputs(outputs)) if inputs is None else list(inputs)
+        self.inputs = free_inputs(outputs) if inputs is None else list(inputs)
         self.program = self.exact.Program(self.inputs, self.outputs)
 
     def values_of(self, givens: Mapping[Any, Any]) -> list[np.ndarray]:
@@ -203,6 +203,12 @@ class Evaluator:
         return self.exact.decide(self.program, points, max_bits)
 
 
+def free_inputs(outputs: Sequence[Variable]) -> list[Variable]:
+    """Roots of a graph that are not constants, shared variables among them."""
+    roots = dict.fromkeys(graph_inputs(outputs))
+    return [variable for variable in roots if not isinstance(variable, Constant)]
+
+
 def check_value(variable: Variable, value: Any) -> np.ndarray:
     """A value as an array of the variable's dtype and number of dimensions.
 
@@ -216,7 +222,9 @@ def check_value(variable: Variable, value: Any) -> np.ndarray:
         raise ValueError(f"The input {variable} of type {variable.type} cannot be given a number.")
     try:
         given = np.asarray(value)
-        array = given.astype(dtype)
+        # What does not survive is reported below.
+        with np.errstate(all="ignore"):
+            array = given.astype(dtype)
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"{value!r} is no value for {variable} of type {variable.type}."

@@ -31,8 +31,8 @@ def ulp_error(actual: Any, exact: Any) -> np.ndarray:
 
         - Zeros of either sign are equal.  Of an exact zero the ulp is the smallest subnormal.
         - An infinity counts as the float that would follow the largest one, so an overflow
-          that is almost justified costs little: the largest float is 1 ulp from infinity.  An
-          infinity where an ordinary number was right is infinitely wrong, in general.
+          that is almost justified costs little: the largest float is 1 ulp from infinity.
+        - More ulps than the largest float64 are infinitely many, as for 1.0 instead of 0.0.
         - nan where the exact value is a number, or is undefined and `actual` is a number:
           infinite.  nan where it is undefined: 0.
         - nan where the truth is undecided.
@@ -54,7 +54,7 @@ def ulp_error(actual: Any, exact: Any) -> np.ndarray:
     for name, array in (("actual", actual), ("exact", values)):
         if array.dtype.name not in FLOATS:
             raise TypeError(f"ulp_error: {name} must be floats, got dtype {array.dtype}.")
-    if actual.dtype != values.dtype:
+    if actual.dtype.name != values.dtype.name:
         raise TypeError(
             f"ulp_error: actual is {actual.dtype} and exact is {values.dtype}. An ulp is that of "
             "one dtype: compute the truth of a graph that ends in the dtype you have."
@@ -64,7 +64,7 @@ def ulp_error(actual: Any, exact: Any) -> np.ndarray:
     distance = _distance(actual, values)
     offset = getattr(exact, "offset", None)
     if offset is not None:
-        # The rounded value is `offset` ulps from the exact one, on the side of its sign.
+        # The rounded value is `offset` ulps above the exact one.
         offset = np.broadcast_to(offset, shape)
         distance = np.where(np.isfinite(distance), np.abs(distance + offset), np.abs(distance))
     errors = np.abs(distance)
@@ -90,8 +90,8 @@ def _distance(actual: np.ndarray, values: np.ndarray) -> np.ndarray:
     unit = spacing(values)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
         # Dividing by a power of two is exact, unless the quotient overflows: then so be it.
-        half = _in_units(actual, unit) - _in_units(values, unit)
-    return np.where(np.isnan(actual) | np.isnan(values), 0.0, half)
+        distance = _in_units(actual, unit) - _in_units(values, unit)
+    return np.where(np.isnan(actual) | np.isnan(values), 0.0, distance)
 
 
 def _in_units(values: np.ndarray, unit: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ import numpy as np
 import pytensor
 from pytensor.graph.basic import Constant, Variable
 from pytensor.scalar.basic import ScalarOp
+from pytensor.tensor.basic import ScalarFromTensor, TensorFromScalar
 from pytensor.tensor.elemwise import DimShuffle, Elemwise
 
 # scalar op class -> (symbol, precedence); the right operands of - / ** bind one tighter
@@ -60,7 +61,7 @@ def _describe(
         return variable.name or str(variable), _ATOM
     if variable.name and not expand:
         return variable.name, _ATOM
-    if isinstance(node.op, DimShuffle):
+    if isinstance(node.op, DimShuffle | TensorFromScalar | ScalarFromTensor):
         return _describe(node.inputs[0], depth, scope, expand)
     if depth == 0:
         return "...", _ATOM
@@ -99,7 +100,7 @@ def _constant(constant: Constant) -> str:
 def source_line(variable: Variable) -> str:
     """Return ``file:line: code`` of the innermost user frame that built `variable`, or ``""``.
 
-    Frames inside installed packages, the standard library and this package are passed over: of
+    The file is named from the working directory if it lies below it.  Frames inside installed packages, the standard library and this package are passed over: of
     a gradient it is the line that asked for it.  Where that is the line that is running now, as
     for the logp that PyMC builds while it is reported on, the nearest operand with a line of its
     own has the answer.
@@ -109,7 +110,7 @@ def source_line(variable: Variable) -> str:
     todo, seen = [variable], {variable}
     for current in todo:
         for filename, line, code in _user_frames(current):
-            text = f"{filename}:{line}: {linecache.getline(filename, line).strip() or code}"
+            text = f"{_short(filename)}:{line}: {linecache.getline(filename, line).strip() or code}"
             if (filename, line) not in running:
                 return text
             fallback = fallback or text
@@ -118,6 +119,12 @@ def source_line(variable: Variable) -> str:
             seen.update(fresh)
             todo += fresh
     return fallback
+
+
+def _short(filename: str) -> str:
+    """The file as seen from the working directory, if it lies below it."""
+    path = Path(filename)
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else filename
 
 
 def _running_lines() -> Iterator[tuple[str, int]]:

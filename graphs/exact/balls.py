@@ -96,18 +96,53 @@ def shape_of(value: Any) -> tuple[int, ...]:
 
 
 def condition(value: Any, dtype: str = "bool") -> Any:
-    """Results of comparisons as a typed array if all are decided, else as balls.
+    """Integers or conditions as a typed array if all are decided, else as balls.
 
     Parameters
     ----------
     value
         A ball, or an array of balls, which are exact integers where they are decided.
     dtype
-        The discrete dtype of the result.
+        The discrete dtype of the result, in which integers wrap around as they do in NumPy.
     """
     array = as_array(value)
     flat = array.ravel().tolist()
     if all(ball.is_exact() and ball.is_finite() for ball in flat):
-        numbers = [int(ball.unique_fmpz()) for ball in flat]
+        numbers = [wrapped(integer(ball), dtype) for ball in flat]
         return np.array(numbers, dtype=dtype).reshape(array.shape)
-    return value
+    return from_array(object_array([_discrete_ball(ball, dtype) for ball in flat], array.shape))
+
+
+def integer(ball: arb) -> int:
+    """The integer that an exact ball is."""
+    found = ball.unique_fmpz()
+    if found is None:
+        raise ValueError(f"{ball} is no integer.")
+    return int(found)
+
+
+def integer_range(dtype: str) -> tuple[int, int]:
+    """Smallest and largest number of a discrete dtype."""
+    if dtype == "bool":
+        return 0, 1
+    info = np.iinfo(dtype)
+    return int(info.min), int(info.max)
+
+
+def wrapped(number: int, dtype: str) -> int:
+    """An integer as a discrete dtype holds it."""
+    if dtype == "bool":
+        return int(number != 0)
+    low, high = integer_range(dtype)
+    return (number - low) % (high - low + 1) + low
+
+
+def _discrete_ball(ball: arb, dtype: str) -> arb:
+    if not ball.is_finite():
+        return ball
+    if ball.is_exact():
+        # A zero of a condition annihilates, also beside others that are not decided.
+        number = wrapped(integer(ball), dtype)
+        return arb(number) if number else STRUCTURAL_ZERO
+    low, high = integer_range(dtype)
+    return ball if ball >= low and ball <= high else UNKNOWN

@@ -6,21 +6,21 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from flint import ctx
+from flint import arb, ctx
 from pytensor.graph.basic import Variable
 
 from pytensor_stabilize.graphs.exact.balls import (
     UNKNOWN,
     as_array,
     balls_of,
+    from_array,
     has_balls,
     object_array,
 )
 from pytensor_stabilize.graphs.exact.program import Program
-from pytensor_stabilize.graphs.exact.rounding import UNDECIDED, round_balls
+from pytensor_stabilize.graphs.exact.rounding import UNDECIDED, offsets, round_balls, round_integers
 from pytensor_stabilize.graphs.exact.rules import Undecided, is_real
 from pytensor_stabilize.graphs.truth import FIRST_BITS, Truth
-from pytensor_stabilize.graphs.ulps import spacing
 
 Point = Sequence[Any]
 
@@ -42,6 +42,8 @@ def decide(program: Program, points: Sequence[Point], max_bits: int) -> list[Tru
     list of Truth
         One an output, with the points along the first axis.
     """
+    if not points:
+        raise ValueError("There is no point to compute the truth at.")
     prepared = [
         [_as_value(variable, value) for variable, value in zip(program.inputs, point, strict=True)]
         for point in points
@@ -54,7 +56,7 @@ def decide(program: Program, points: Sequence[Point], max_bits: int) -> list[Tru
             computed = [_run(program, prepared[i]) for i in todo]
             for result, values in zip(results, zip(*computed, strict=True), strict=True):
                 result.take(todo, values, bits)
-        open_points = {i for result in results for i in result.undecided_points()}
+        open_points = {i for result in results for i in result.open_points()}
         todo = sorted(open_points) if bits * 2 <= max_bits else []
         bits *= 2
     return [result.truth() for result in results]
@@ -62,7 +64,9 @@ def decide(program: Program, points: Sequence[Point], max_bits: int) -> list[Tru
 
 def _as_value(variable: Variable, value: Any) -> Any:
     if has_balls(value):
-        return value
+        # Objects of its own: one object is one number, and who gave it may have meant two.
+        copies = object_array(map(arb, as_array(value).ravel().tolist()), np.shape(as_array(value)))
+        return from_array(copies)
     return balls_of(np.asarray(value), structural=False) if is_real(variable) else value
 
 
@@ -71,7 +75,7 @@ def _run(program: Program, inputs: Point) -> Sequence[Any]:
         return program.run(inputs)
     except Undecided:
         # More bits may settle the condition; at the cap nothing more can be said.
-        return [UNKNOWN] * len(program.outputs)
+        return program.run_each(inputs, UNKNOWN)
 
 
 class _Result:
@@ -83,8 +87,8 @@ class _Result:
             raise ValueError(
                 f"{variable} of type {variable.type} is no number, so it has no truth."
             )
-        self.dtype = dtype if is_real(variable) else "float64"
-        self.discrete = None if is_real(variable) else dtype
+        self.dtype: str = dtype
+        self.discrete = not is_real(variable)
         self.bits = FIRST_BITS
         self.balls: np.ndarray | None = None
 
@@ -95,50 +99,49 @@ class _Result:
         # A point that is undecided as a whole has no shape of its own.
         shape = np.broadcast_shapes(*shapes)
         if len(shapes) > 1:
-            arrays = [np.broadcast_to(array, shape) for array in arrays]
+            arrays = [_widened(array[None], (1, *shape))[0] for array in arrays]
         flat = [ball for array in arrays for ball in array.ravel().tolist()]
         balls = object_array(flat, (len(arrays), *shape))
-        rounded, status = round_balls(balls, self.dtype)
+        rounded, status, rough = (round_integers if self.discrete else round_balls)(
+            balls, self.dtype
+        )
         if self.balls is None:
-            self.balls, self.value, self.status = balls, rounded, status
+            self.balls, self.value, self.status, self.rough = balls, rounded, status, rough
             return
         shape = np.broadcast_shapes(shape, self.status.shape[1:])
         if shape != self.status.shape[1:]:
             full = (len(self.status), *shape)
-            self.balls, self.value, self.status = (
-                _widened(array, full) for array in (self.balls, self.value, self.status)
+            self.balls, self.value, self.status, self.rough = (
+                _widened(a, full) for a in (self.balls, self.value, self.status, self.rough)
             )
         rows = np.asarray(points)
-        still_open = self.status[rows] == UNDECIDED
+        still_open = (self.status[rows] == UNDECIDED) | self.rough[rows]
         if still_open.any():
             self.bits = bits
-        for old, new in ((self.balls, balls), (self.value, rounded), (self.status, status)):
+        for old, new in (
+            (self.balls, balls),
+            (self.value, rounded),
+            (self.status, status),
+            (self.rough, rough),
+        ):
             old[rows] = np.where(still_open, _widened(new, still_open.shape), old[rows])
 
-    def undecided_points(self) -> list[int]:
+    def open_points(self) -> list[int]:
         """Points with an element that needs more bits."""
-        open_elements = self.status.reshape((len(self.status), -1)) == UNDECIDED
+        open_elements = ((self.status == UNDECIDED) | self.rough).reshape((len(self.status), -1))
         return np.flatnonzero(open_elements.any(axis=1)).tolist()
 
     def truth(self) -> Truth:
         """What was found, for all points."""
         assert self.balls is not None
-        value = self.value
-        if self.discrete is not None and not self.status.any():
-            value = value.astype(self.discrete)
-        return Truth(value, self.status, _offsets(self.balls, self.value), self.bits, self.balls)
+        value, status = self.value, self.status
+        if self.discrete:
+            # Integers have no nan: a zero stands where nothing is known.
+            return Truth(value, status, np.zeros(value.shape), self.bits)
+        return Truth(value, status, offsets(self.balls, value), self.bits, self.balls)
 
 
 def _widened(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Repeat the elements of points that had no shape of their own."""
     missing = len(shape) - array.ndim
     return np.broadcast_to(array.reshape(array.shape + (1,) * missing), shape).copy()
-
-
-def _offsets(balls: np.ndarray, rounded: np.ndarray) -> np.ndarray:
-    """Rounded minus exact, in ulps."""
-    units = spacing(rounded).ravel().tolist()
-    finite = np.isfinite(rounded).ravel().tolist()
-    columns = zip(balls.ravel().tolist(), rounded.ravel().tolist(), units, finite, strict=True)
-    offsets = [float((value - ball) / unit) if good else 0.0 for ball, value, unit, good in columns]
-    return np.array(offsets).reshape(balls.shape)

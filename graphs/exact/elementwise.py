@@ -6,33 +6,39 @@ from typing import Any
 import numpy as np
 import pytensor.scalar.basic as ps
 from flint import arb
-from pytensor.graph.basic import Apply
+from pytensor.graph.basic import Apply, Constant
 from pytensor.graph.op import Op
 from pytensor.scalar.basic import ScalarOp
 from pytensor.scalar.loop import ScalarLoop
 from pytensor.tensor.elemwise import Elemwise
 
+from pytensor_stabilize.graphs.exact.arithmetic import BITS, Scalar, trunc, unequal
 from pytensor_stabilize.graphs.exact.balls import (
-    EITHER,
     UNDEFINED,
+    UNKNOWN,
+    ZERO,
+    balls_of,
     condition,
+    integer_range,
+    is_unknown,
     object_array,
     real,
     shape_of,
 )
 from pytensor_stabilize.graphs.exact.rules import Step, UnsupportedOp, is_real, maker_for, register
-from pytensor_stabilize.graphs.exact.scalars import SCALARS, Scalar, scalar_function, trunc
+from pytensor_stabilize.graphs.exact.scalars import SCALARS, scalar_function
 
 
 def over_elements(function: Scalar, values: tuple[Any, ...]) -> Any:
     """Apply a function of balls to values of shapes that broadcast."""
-    arguments = values
     for value in values:
         if type(value) is not arb:
-            arguments = tuple(real(value) for value in values)
             break
     else:
         return function(*values)
+    arguments = tuple(real(value) for value in values)
+    if all(type(a) is arb for a in arguments):
+        return function(*arguments)
     shape = np.broadcast_shapes(*(shape_of(a) for a in arguments))
     columns = [
         repeat(a) if isinstance(a, arb) else np.broadcast_to(a, shape).ravel().tolist()
@@ -48,7 +54,7 @@ def elemwise(op: Op, node: Apply) -> Step:
 
 
 @register(ScalarOp)
-def scalar_step(op: ScalarOp, node: Apply) -> Step:
+def scalar_step(op: Op, node: Apply) -> Step:
     """Step of a scalar op, whose inputs may be arrays."""
     maker = maker_for(op)
     if maker is not None and maker is not scalar_step:
@@ -58,9 +64,28 @@ def scalar_step(op: ScalarOp, node: Apply) -> Step:
         raise UnsupportedOp
     (output,) = node.outputs
     if is_real(output):
-        return lambda *values: [over_elements(function, values)]
+        return _real_step(function, node)
     dtype = output.type.dtype
-    return lambda *values: [condition(over_elements(function, values), dtype)]
+    on_bits = BITS.get(type(op).__name__) if dtype != "bool" else None
+    discrete: Scalar = function if on_bits is None else on_bits
+    return lambda *values: [condition(over_elements(discrete, values), dtype)]
+
+
+def _real_step(function: Scalar, node: Apply) -> Step:
+    """Step of a real scalar op; constants of integers are made to balls once."""
+    integers = {
+        i: balls_of(np.asarray(v.data), structural=True)
+        for i, v in enumerate(node.inputs)
+        if isinstance(v, Constant) and not is_real(v)
+    }
+
+    def with_integers(*values: Any) -> list[Any]:
+        mixed = list(values)
+        for i, balls in integers.items():
+            mixed[i] = balls
+        return [over_elements(function, tuple(mixed))]
+
+    return with_integers if integers else lambda *values: [over_elements(function, values)]
 
 
 def _fill(values: tuple[Any, ...]) -> Any:
@@ -101,10 +126,18 @@ def cast(op: Op, node: Apply) -> Step:
     if is_real(node.outputs[0]):
         return lambda value: [real(value)]
 
+    from_real = is_real(node.inputs[0])
+
     def to_integer(x: arb) -> arb:
         if dtype == "bool":
-            return SCALARS[ps.NEQ](x, arb(0))
-        return trunc(x) if x.is_finite() else EITHER if not x.is_nan() else UNDEFINED
+            return unequal(x, ZERO)
+        if not x.is_finite():
+            return UNKNOWN if is_unknown(x) else UNDEFINED
+        if not from_real:
+            return x
+        y, (low, high) = trunc(x), integer_range(dtype)
+        # Integers wrap around, but what C makes of a float beyond the range is not defined.
+        return UNDEFINED if y < low or y > high else y
 
     return lambda value: [condition(over_elements(to_integer, (value,)), dtype)]
 

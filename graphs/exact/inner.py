@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 from pytensor.compile.builders import OpFromGraph
-from pytensor.graph.basic import Apply
+from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.op import Op
 from pytensor.ifelse import IfElse
 from pytensor.scan.op import Scan
@@ -14,12 +14,14 @@ from pytensor.tensor.blockwise import Blockwise
 from pytensor_stabilize.graphs.exact.balls import (
     STRUCTURAL_ZERO,
     as_array,
+    condition,
     from_array,
+    has_balls,
     object_array,
     shape_of,
 )
-from pytensor_stabilize.graphs.exact.program import Program, make_step
-from pytensor_stabilize.graphs.exact.rules import Step, Undecided, register
+from pytensor_stabilize.graphs.exact.program import Program, make_step, selected
+from pytensor_stabilize.graphs.exact.rules import Step, Undecided, is_real, register
 
 
 @register(OpFromGraph)
@@ -35,9 +37,10 @@ def if_else(op: Any, node: Apply) -> Step:
     count = op.n_outs
 
     def step(condition: Any, *branches: Any) -> Sequence[Any]:
-        if not isinstance(condition, np.ndarray | np.generic | bool | int):
+        branch = selected(condition)
+        if branch is None:
             raise Undecided("the condition of an IfElse is not decided")
-        return branches[:count] if np.all(condition) else branches[count:]
+        return branches[:count] if branch else branches[count:]
 
     return step
 
@@ -79,10 +82,24 @@ def _stack(results: list[Any], batch: tuple[int, ...]) -> Any:
 
 
 @register(Scan)
-def scan(op: Scan, node: Apply) -> Step:
+def scan(op: Op, node: Apply) -> Step:
     """Step of a Scan: its inner graph, as often as it asks for, in Python."""
     inner = Program.of_inner(op)
-    return lambda *values: _ScanRun(op, inner, values).outputs()
+
+    def step(*values: Any) -> list[Any]:
+        if has_balls(values[0]):
+            raise Undecided("the number of steps of a Scan is not decided")
+        results = _ScanRun(op, inner, values).outputs()
+        return [_for_variable(v, r) for v, r in zip(node.outputs, results, strict=True)]
+
+    return step
+
+
+def _for_variable(variable: Variable, value: Any) -> Any:
+    """Balls for a real variable, what PyTensor itself would compute for a discrete one."""
+    if is_real(variable) or not has_balls(value):
+        return value
+    return condition(value, variable.type.dtype)
 
 
 class _ScanRun:
@@ -121,10 +138,13 @@ class _ScanRun:
 
     def _step(self) -> bool:
         t, info = self.done, self.info
+        # The buffers hold balls, of integers too: these are what the inner graph takes.
         arguments = [from_array(_row(s, t)) for s in self.sequences]
         for buffer, taps, at in zip(self.buffers, self.taps, self.position, strict=True):
             arguments += [from_array(_row(buffer, (at + tap) % len(buffer))) for tap in taps]
-        results = iter(self.inner.run([*arguments, *self.untraced, *self.constants]))
+        given = [*arguments, *self.untraced, *self.constants]
+        pairs = zip(self.inner.inputs, given, strict=True)
+        results = iter(self.inner.run([_for_variable(v, value) for v, value in pairs]))
         # All are computed before any is written: the buffers are read at several taps.
         new = [next(results) for _ in range(info.n_mit_mot_outs)]
         written = iter(new)
@@ -142,10 +162,10 @@ class _ScanRun:
         self.done += 1
         if not info.as_while:
             return True
-        stop = next(results)
-        if not isinstance(stop, np.ndarray | np.generic | bool):
+        stop = selected(next(results))
+        if stop is None:
             raise Undecided("the condition that ends a Scan is not decided")
-        return not np.all(stop)
+        return not stop
 
     def _finished(self, i: int) -> np.ndarray:
         buffer, end = self.buffers[i], self.done + self.oldest[i]
@@ -155,7 +175,11 @@ class _ScanRun:
             return np.roll(buffer, -self.position[i], axis=0)
         unused = buffer[end:]
         unused[...] = object_array([STRUCTURAL_ZERO] * unused.size, unused.shape)
-        return buffer
+        return self._ended(buffer)
+
+    def _ended(self, rows: np.ndarray) -> np.ndarray:
+        """What PyTensor keeps where a condition ended the loop early."""
+        return rows[: len(rows) - (self.steps - self.done)]
 
     def _collected(self, i: int) -> np.ndarray:
         rows = self.collected[i][-self.kept[i] :] if self.kept[i] else []
@@ -163,7 +187,8 @@ class _ScanRun:
         flat = [ball for row in rows for ball in row.ravel().tolist()]
         missing = self.kept[i] - len(rows) if rows else 0
         flat += [STRUCTURAL_ZERO] * (missing * int(np.prod(shape, dtype=int)))
-        return object_array(flat, (len(rows) + missing, *shape))
+        collected = object_array(flat, (len(rows) + missing, *shape))
+        return self._ended(collected) if missing else collected
 
 
 def _row(array: np.ndarray, index: int) -> np.ndarray:

@@ -11,6 +11,7 @@ from pytensor.graph.op import Op
 from pytensor.scalar.basic import Sqrt
 from pytensor.tensor.blas.batched import BatchedDot
 from pytensor.tensor.blas.gemm import Dot22
+from pytensor.tensor.linalg.constructors import BlockDiagonal
 from pytensor.tensor.linalg.decomposition.cholesky import Cholesky
 from pytensor.tensor.linalg.inverse import MatrixInverse
 from pytensor.tensor.linalg.solvers.general import Solve
@@ -19,26 +20,27 @@ from pytensor.tensor.linalg.solvers.triangular import SolveTriangular
 from pytensor.tensor.linalg.summary import Det, SLogDet
 from pytensor.tensor.math import Dot
 
-from pytensor_stabilize.graphs.exact.balls import (
-    ONE,
-    STRUCTURAL_ZERO,
-    UNKNOWN,
-    ZERO,
-    as_array,
-    from_array,
-    object_array,
-)
-from pytensor_stabilize.graphs.exact.rules import Step, register
-from pytensor_stabilize.graphs.exact.scalars import (
-    SCALARS,
+from pytensor_stabilize.graphs.exact.arithmetic import (
     absolute,
     add,
     divide,
-    log,
     multiply,
     sign,
     subtract,
 )
+from pytensor_stabilize.graphs.exact.balls import (
+    ONE,
+    STRUCTURAL_ZERO,
+    UNDEFINED,
+    UNKNOWN,
+    ZERO,
+    as_array,
+    from_array,
+    is_unknown,
+    object_array,
+)
+from pytensor_stabilize.graphs.exact.rules import Step, register
+from pytensor_stabilize.graphs.exact.scalars import SCALARS, log
 
 Row = list[arb]
 square_root = SCALARS[Sqrt]
@@ -59,12 +61,13 @@ def matrix_product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Product of two matrices; an infinity or an undefined value goes to its own row only."""
     product = to_object_array(to_matrix(a) * to_matrix(b))
     entries = product.ravel().tolist()
-    if all(ball.is_finite() for ball in entries):
+    # A sum of nothing but structural zeros is one itself, which Arb's matrix does not know.
+    if all(ball.is_finite() and not ball.is_zero() for ball in entries):
         return product
     columns = b.T.tolist()
     return object_array(
         [
-            ball if ball.is_finite() else _scalar_product(a_row, column)
+            ball if ball.is_finite() and not ball.is_zero() else _scalar_product(a_row, column)
             for (a_row, column), ball in zip(
                 ((row, column) for row in a.tolist() for column in columns), entries, strict=True
             )
@@ -102,8 +105,10 @@ def batched_dot(op: Op, node: Apply) -> Step:
     """Step of a stack of products of matrices."""
 
     def step(a: Any, b: Any) -> list[Any]:
-        pairs = zip(as_array(a), as_array(b), strict=True)
-        return [np.stack([matrix_product(x, y) for x, y in pairs])]
+        left, right = as_array(a), as_array(b)
+        shape = (len(left), left.shape[1], right.shape[2])
+        products = [matrix_product(x, y) for x, y in zip(left, right, strict=True)]
+        return [object_array([x for p in products for x in p.ravel().tolist()], shape)]
 
     return step
 
@@ -112,13 +117,27 @@ def _solving(solve: Callable[..., arb_mat]) -> Callable[..., np.ndarray]:
     """Let a solver that meets a singular ball ask for more precision."""
 
     def safely(*arrays: np.ndarray) -> np.ndarray:
-        try:
-            return to_object_array(solve(*(to_matrix(a) for a in arrays)))
-        except ZeroDivisionError:
-            shape = arrays[-1].shape
-            return object_array([UNKNOWN] * int(np.prod(shape, dtype=int)), shape)
+        if not arrays[-1].size:
+            return arrays[-1]
+        flat = [ball for array in arrays for ball in array.ravel().tolist()]
+        answer = _not_finite(flat)
+        if answer is None:
+            matrices = [to_matrix(a) for a in arrays]
+            try:
+                return to_object_array(solve(*matrices))
+            except ZeroDivisionError:
+                # An exact determinant of 0 stays 0 at any precision.
+                answer = UNDEFINED if matrices[0].det().is_zero() else UNKNOWN
+        return object_array([answer] * arrays[-1].size, arrays[-1].shape)
 
     return safely
+
+
+def _not_finite(balls: Row) -> arb | None:
+    """What a matrix operation gives if an element is no number, None if all are."""
+    if all(ball.is_finite() for ball in balls):
+        return None
+    return UNKNOWN if any(is_unknown(ball) for ball in balls) else UNDEFINED
 
 
 _inverse = _solving(lambda a: a.inv())
@@ -148,6 +167,22 @@ def solve(op: Any, node: Apply) -> Step:
     return step
 
 
+@register(BlockDiagonal)
+def block_diagonal(op: Op, node: Apply) -> Step:
+    """Step of matrices along a diagonal, with zeros around them."""
+
+    def step(*values: Any) -> list[Any]:
+        blocks = [as_array(value) for value in values]
+        ends = np.cumsum([block.shape for block in blocks], axis=0)
+        rows, columns = ends[-1].tolist()
+        result = object_array([STRUCTURAL_ZERO] * (rows * columns), (rows, columns))
+        for block, (row, column) in zip(blocks, ends.tolist(), strict=True):
+            result[row - block.shape[0] : row, column - block.shape[1] : column] = block
+        return [result]
+
+    return step
+
+
 def _mirrored(a: np.ndarray, lower: bool) -> np.ndarray:
     rows, columns = np.indices(a.shape)
     return np.where(rows >= columns if lower else rows <= columns, a, a.T)
@@ -155,7 +190,9 @@ def _mirrored(a: np.ndarray, lower: bool) -> np.ndarray:
 
 def _triangle(a: np.ndarray, lower: bool) -> np.ndarray:
     rows, columns = np.indices(a.shape)
-    return np.where(rows >= columns if lower else rows <= columns, a, STRUCTURAL_ZERO)
+    triangle = a.copy()
+    triangle[rows < columns if lower else rows > columns] = STRUCTURAL_ZERO
+    return triangle
 
 
 @register(SolveTriangular)
@@ -224,7 +261,10 @@ def det(op: Op, node: Apply) -> Step:
 
 
 def _det(a: np.ndarray) -> arb:
-    return to_matrix(a).det() if a.size else ONE
+    if not a.size:
+        return ONE
+    answer = _not_finite(a.ravel().tolist())
+    return to_matrix(a).det() if answer is None else answer
 
 
 @register(SLogDet)

@@ -13,12 +13,14 @@ from pytensor.ifelse import IfElse
 from pytensor.scalar.basic import Switch
 from pytensor.tensor.elemwise import Elemwise
 
-from pytensor_stabilize.graphs.exact.balls import balls_of, has_balls
+from pytensor_stabilize.graphs.exact.balls import as_array, balls_of, has_balls
 from pytensor_stabilize.graphs.exact.rules import (
     Step,
+    Undecided,
     UnsupportedOp,
     is_real,
     maker_for,
+    refuse,
     refuse_complex,
 )
 
@@ -60,6 +62,8 @@ class Program:
                 self.constants[variable] = constant_value(variable)
             elif variable.owner is None:
                 raise ValueError(f"{variable} is neither an input nor a constant.")
+        for variable in self.outputs:
+            refuse_complex(variable, "the output")
 
     @classmethod
     def of_inner(cls, op: Any) -> Program:
@@ -83,7 +87,11 @@ class Program:
         known.update(zip(self.inputs, values, strict=True))
         if not self.choices:
             for inputs, step, outputs in self.steps:
-                known.update(zip(outputs, step(*[known[i] for i in inputs]), strict=True))
+                results = step(*[known[i] for i in inputs])
+                if len(outputs) == 1:
+                    known[outputs[0]] = results[0]
+                else:
+                    known.update(zip(outputs, results, strict=True))
         for output in self.outputs:
             if output not in known:
                 self._compute(output, known)
@@ -106,8 +114,20 @@ class Program:
             pending.pop()
             # The branch that is not selected may be missing.
             results = step(*[known.get(i) for i in node.inputs])
-            for result, value in zip(node.outputs, results, strict=True):
-                known[result] = value
+            known.update(zip(node.outputs, results, strict=True))
+
+    def run_each(self, values: Sequence[Any], otherwise: Any) -> list[Any]:
+        """Compute each output on its own, with `otherwise` for one that is not decided."""
+        known = {**self.constants, **dict(zip(self.inputs, values, strict=True))}
+        results = []
+        for output in self.outputs:
+            try:
+                self._compute(output, known)
+            except Undecided:
+                results.append(otherwise)
+            else:
+                results.append(known[output])
+        return results
 
 
 def constant_value(constant: Constant) -> Any:
@@ -121,7 +141,7 @@ def _demanded(node: Apply, known: dict[Variable, Any]) -> Sequence[Variable]:
     condition = node.inputs[0]
     if condition not in known:
         return (condition,)
-    branch = _selected(known[condition])
+    branch = selected(known[condition])
     if branch is None:
         return node.inputs
     count = len(node.outputs)
@@ -132,18 +152,23 @@ def _demanded(node: Apply, known: dict[Variable, Any]) -> Sequence[Variable]:
 
 def _is_choice(node: Apply) -> bool:
     op = node.op
+    if isinstance(op, IfElse):
+        return True
     scalar = op.scalar_op if isinstance(op, Elemwise) else op
-    return isinstance(scalar, IfElse | Switch) and is_real(node.outputs[0])
+    return isinstance(scalar, Switch) and is_real(node.outputs[0])
 
 
-def _selected(condition: Any) -> bool | None:
+def selected(condition: Any) -> bool | None:
     """The branch that a condition selects for all elements, None if not all agree."""
     if has_balls(condition):
-        return None
-    array = np.asarray(condition)
-    if array.size == 0:
-        return None
-    return True if array.all() else None if array.any() else False
+        flat = as_array(condition).ravel().tolist()
+        surely = all(ball > 0 or ball < 0 for ball in flat)
+        never = all(ball.is_zero() for ball in flat)
+    else:
+        array = np.asarray(condition)
+        surely, never = bool(array.all()), not array.any()
+    # Of no elements all are true and all are false.
+    return None if surely == never else surely
 
 
 def _gives_the_shape(node: Apply, kept: Sequence[Variable], left: Sequence[Variable]) -> bool:
@@ -160,7 +185,7 @@ def _gives_the_shape(node: Apply, kept: Sequence[Variable], left: Sequence[Varia
 
 def make_step(node: Apply) -> Step:
     """The step of a node; for an op that is not known, one that raises when it is reached."""
-    refuse_complex(node)
+    refuse(node)
     maker = maker_for(node.op)
     problem: UnsupportedOp | None = None
     step: Callable[..., Any] | None = None
@@ -187,7 +212,10 @@ def make_step(node: Apply) -> Step:
 
 def discrete(node: Apply, step: Step) -> Step:
     """Let PyTensor itself compute a node of integers: that is exact."""
-    if any(is_real(v) for v in (*node.inputs, *node.outputs)):
+    if any(is_real(v) for v in (*node.inputs, *node.outputs)) or isinstance(
+        node.op, HasInnerGraph | IfElse
+    ):
+        # To compile an inner graph takes longer than to interpret it.
         return step
 
     def run(*values: Any) -> Sequence[Any]:

@@ -3,12 +3,17 @@
 import numpy as np
 from flint import arb
 
-from pytensor_stabilize.graphs.exact.balls import is_unknown
+from pytensor_stabilize.graphs.exact.balls import integer, is_unknown
+from pytensor_stabilize.graphs.ulps import spacing
 
 DECIDED, UNDEFINED_POINT, UNDECIDED = 0, 1, 2
 
 
-def round_balls(balls: np.ndarray, dtype: str) -> tuple[np.ndarray, np.ndarray]:
+# By how much the offset from the exact value may be wrong, in ulps, unless bits run out.
+_OFFSET_BITS = 8
+
+
+def round_balls(balls: np.ndarray, dtype: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Correctly rounded floats of an array of balls, as far as the balls decide them.
 
     Parameters
@@ -24,11 +29,14 @@ def round_balls(balls: np.ndarray, dtype: str) -> tuple[np.ndarray, np.ndarray]:
         Rounded to nearest, ties to even, with gradual underflow; nan where nothing is decided.
     status : ndarray of int8
         `DECIDED`, `UNDEFINED_POINT` or `UNDECIDED` for each element.
+    rough : ndarray of bool
+        Where the float is decided, but not its distance from the exact value.
     """
     flat = balls.ravel().tolist()
     # At most 53 bits survive: python-flint rounds a midpoint to nearest, subnormals too.
     lower = np.array([float(ball.lower()) for ball in flat])
     upper = np.array([float(ball.upper()) for ball in flat])
+    accuracy = np.array([ball.rel_accuracy_bits() for ball in flat])
     lower_narrow, upper_narrow = narrow(lower, dtype), narrow(upper, dtype)
     status = np.where(lower_narrow == upper_narrow, DECIDED, UNDECIDED).astype(np.int8)
     values = np.where(status == DECIDED, lower_narrow, np.asarray(np.nan, dtype))
@@ -42,7 +50,48 @@ def round_balls(balls: np.ndarray, dtype: str) -> tuple[np.ndarray, np.ndarray]:
             values[i], status[i] = np.nan, UNDEFINED_POINT
         elif is_unknown(flat[i]):
             values[i], status[i] = np.nan, UNDECIDED
-    return values.astype(dtype).reshape(balls.shape), status.reshape(balls.shape)
+    # A ball around 0 has no sign, and no more has a zero here.
+    values[values == 0] = 0
+    needed = np.finfo(dtype).nmant + 1 + _OFFSET_BITS
+    rough = (accuracy < needed) & (status == DECIDED) & np.isfinite(values) & (values != 0)
+    shape = balls.shape
+    return values.astype(dtype).reshape(shape), status.reshape(shape), rough.reshape(shape)
+
+
+def round_integers(balls: np.ndarray, dtype: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The integers or conditions that an array of balls holds, as far as they are decided.
+
+    Parameters
+    ----------
+    balls
+        Object array of `flint.arb`.
+    dtype
+        Of the integers.
+
+    Returns
+    -------
+    values, status, rough
+        As of `round_balls`, with 0 where nothing is decided.
+    """
+    flat = balls.ravel().tolist()
+    known = [ball.is_exact() and ball.is_finite() for ball in flat]
+    pairs = zip(flat, known, strict=True)
+    numbers = [integer(ball) if good else 0 for ball, good in pairs]
+    undefined = np.array([ball.is_nan() for ball in flat], dtype=bool)
+    status = np.where(known, DECIDED, np.where(undefined, UNDEFINED_POINT, UNDECIDED))
+    values = np.array(numbers, dtype=dtype).reshape(balls.shape)
+    return values, status.astype(np.int8).reshape(balls.shape), np.zeros(balls.shape, dtype=bool)
+
+
+def offsets(balls: np.ndarray, rounded: np.ndarray) -> np.ndarray:
+    """Rounded minus exact, in ulps."""
+    units = spacing(rounded).ravel().tolist()
+    finite = np.isfinite(rounded).ravel().tolist()
+    columns = zip(balls.ravel().tolist(), rounded.ravel().tolist(), units, finite, strict=True)
+    found = [
+        float(((value - ball) / unit).mid()) if good else 0.0 for ball, value, unit, good in columns
+    ]
+    return np.array(found).reshape(balls.shape)
 
 
 def narrow(values: np.ndarray, dtype: str) -> np.ndarray:
@@ -71,7 +120,7 @@ def _round_near_tie(ball: arb, dtype: str) -> tuple[float, int]:
     if ball > tie:
         return float(above), DECIDED
     if ball.is_exact():
-        return float(narrow(np.float64(tie), dtype)), DECIDED
+        return float(narrow(np.asarray(tie), dtype)), DECIDED
     return np.nan, UNDECIDED
 
 

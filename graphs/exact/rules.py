@@ -11,6 +11,8 @@ from typing import Any
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.op import Op
 from pytensor.scalar.basic import ScalarOp
+from pytensor.tensor.random.op import RNGConsumerOp
+from pytensor.tensor.random.type import RandomType
 
 from pytensor_stabilize.graphs.exact.scalars import SCALARS
 
@@ -85,11 +87,24 @@ def is_real(variable: Variable) -> bool:
     return getattr(variable.type, "dtype", "").startswith("float")
 
 
-def refuse_complex(node: Apply) -> None:
-    """Raise for complex numbers, of which truth knows nothing."""
+def refuse(node: Apply) -> None:
+    """Raise for what has no real value: random draws and complex numbers."""
+    if isinstance(node.op, RNGConsumerOp) or any(
+        isinstance(v.type, RandomType) for v in node.inputs
+    ):
+        raise UnsupportedOp(
+            f"truth() met the random variable {node.outputs[-1]} ({node.op}): a random draw has no "
+            "exact value. Give a value in its place, as model.logp() does, or cut it out of the "
+            "graph."
+        )
     for variable in (*node.inputs, *node.outputs):
-        if getattr(variable.type, "dtype", "").startswith("complex"):
-            raise UnsupportedOp(
-                f"truth() computes with real numbers; {node.op} has the complex type "
-                f"{variable.type}. Split it into real and imaginary parts."
-            )
+        refuse_complex(variable, str(node.op))
+
+
+def refuse_complex(variable: Variable, where: str) -> None:
+    """Raise for complex numbers, of which truth knows nothing."""
+    if getattr(variable.type, "dtype", "").startswith("complex"):
+        raise UnsupportedOp(
+            f"truth() computes with real numbers; {where} has the complex type "
+            f"{variable.type}. Split it into real and imaginary parts."
+        )

@@ -1,8 +1,6 @@
-"""Tensor ops that move, join, sum and select, on balls."""
+"""Tensor ops that make, move, join and select, on balls."""
 
 from collections.abc import Callable
-from functools import reduce
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -10,8 +8,8 @@ from flint import arb
 from pytensor.compile.ops import DeepCopyOp, TypeCastingOp
 from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
+from pytensor.printing import Print
 from pytensor.raise_op import CheckAndRaise
-from pytensor.scalar.basic import Add
 from pytensor.tensor.basic import (
     Alloc,
     AllocEmpty,
@@ -24,12 +22,10 @@ from pytensor.tensor.basic import (
     Split,
     TensorFromScalar,
 )
-from pytensor.tensor.elemwise import CAReduce, DimShuffle
-from pytensor.tensor.extra_ops import CpuContiguous, CumOp, Repeat
-from pytensor.tensor.math import Argmax, MulWithoutZeros
+from pytensor.tensor.elemwise import DimShuffle
+from pytensor.tensor.extra_ops import CpuContiguous, Repeat
 from pytensor.tensor.reshape import JoinDims, SplitDims
 from pytensor.tensor.shape import Reshape, Shape, Shape_i, SpecifyShape
-from pytensor.tensor.sort import ArgSortOp, SortOp
 from pytensor.tensor.subtensor import (
     AdvancedIncSubtensor,
     AdvancedSubtensor,
@@ -38,29 +34,37 @@ from pytensor.tensor.subtensor import (
     unflatten_index_variables,
 )
 
+from pytensor_stabilize.graphs.exact.arithmetic import (
+    add,
+    conjunction,
+    divide,
+    maximum,
+    multiply,
+    subtract,
+    surely,
+    unequal,
+)
 from pytensor_stabilize.graphs.exact.balls import (
     STRUCTURAL_ZERO,
     UNDEFINED,
+    UNKNOWN,
+    ZERO,
     as_array,
-    condition,
     from_array,
     has_balls,
+    integer,
     object_array,
     real,
     shape_of,
 )
-from pytensor_stabilize.graphs.exact.elementwise import over_elements
 from pytensor_stabilize.graphs.exact.rules import (
     Step,
     Undecided,
-    UnsupportedOp,
-    is_real,
     register,
 )
-from pytensor_stabilize.graphs.exact.scalars import add, multiply, scalar_function
 
 
-@register(DeepCopyOp, TypeCastingOp, TensorFromScalar, ScalarFromTensor, CpuContiguous)
+@register(DeepCopyOp, Print, TypeCastingOp, TensorFromScalar, ScalarFromTensor, CpuContiguous)
 def unchanged(op: Op, node: Apply) -> Step:
     """Step of an op that hands its first input on."""
     return lambda value, *_: [value]
@@ -85,10 +89,11 @@ def check_and_raise(op: Op, node: Apply) -> Step:
     """Step of an assertion: where it does not hold, the value is undefined."""
 
     def step(value: Any, *conditions: Any) -> list[Any]:
-        held = [np.all(as_array(c) != 0) if has_balls(c) else np.all(c) for c in conditions]
-        if all(held):
+        flat = [unequal(b, ZERO) for c in conditions for b in as_array(c).ravel().tolist()]
+        held = conjunction(*flat)
+        if surely(held):
             return [value]
-        return [_constant_like(value, UNDEFINED)]
+        return [_constant_like(value, UNDEFINED if held.is_zero() else UNKNOWN)]
 
     return step
 
@@ -112,7 +117,8 @@ def _dimshuffle(op: Any, x: np.ndarray) -> np.ndarray:
     dropped = tuple(axis for axis in range(x.ndim) if axis not in kept)
     moved = x.transpose([*kept, *dropped])
     moved = moved.reshape(moved.shape[: len(kept)])
-    return moved[tuple(None if axis == "x" else slice(None) for axis in op.new_order)]
+    # The ellipsis keeps a result without dimensions an array.
+    return moved[*(None if axis == "x" else slice(None) for axis in op.new_order), ...]
 
 
 def _join_dims(op: Any, x: np.ndarray) -> np.ndarray:
@@ -135,7 +141,12 @@ register(Alloc)(
     moving(lambda op, x, *shape: np.broadcast_to(x, tuple(int(s) for s in shape)).copy())
 )
 register(Shape)(lambda op, node: lambda x: [np.array(shape_of(x), dtype="int64")])
-register(Shape_i)(lambda op, node: lambda x: [np.array(shape_of(x)[op.i], dtype="int64")])
+
+
+@register(Shape_i)
+def shape_i(op: Any, node: Apply) -> Step:
+    """Step of one entry of a shape."""
+    return lambda x: [np.array(shape_of(x)[op.i], dtype="int64")]
 
 
 @register(MakeVector)
@@ -162,14 +173,9 @@ def split(op: Op, node: Apply) -> Step:
     return lambda x, sizes: np.split(as_array(x), np.cumsum(sizes)[:-1], axis=axis)
 
 
-@register(Eye, AllocEmpty, ARange)
+@register(Eye, AllocEmpty)
 def without_inputs(op: Op, node: Apply) -> Step:
     """Step of an op that makes numbers from integers: PyTensor's result is exact."""
-    if any(is_real(variable) for variable in node.inputs):
-        raise UnsupportedOp(
-            f"truth() does not compute {op} of real numbers, whose length would depend "
-            "on rounding. Make the integers first and scale them."
-        )
 
     def step(*values: Any) -> list[Any]:
         if isinstance(op, AllocEmpty):
@@ -182,6 +188,21 @@ def without_inputs(op: Op, node: Apply) -> Step:
     return step
 
 
+@register(ARange)
+def arange(op: Op, node: Apply) -> Step:
+    """Step of a range, as long as it is with exact numbers."""
+
+    def step(*values: Any) -> list[Any]:
+        start, stop, by = (real(value) for value in values)
+        count = maximum(divide(subtract(stop, start), by).ceil(), ZERO)
+        if not (count.is_finite() and count.is_exact()):
+            raise Undecided("the length of a range is not decided")
+        length = integer(count)
+        return [object_array([add(start, multiply(arb(i), by)) for i in range(length)], (length,))]
+
+    return step
+
+
 @register(Subtensor, AdvancedSubtensor)
 def subtensor(op: Op, node: Apply) -> Step:
     """Step of indexing."""
@@ -189,8 +210,8 @@ def subtensor(op: Op, node: Apply) -> Step:
     def step(x: Any, *indices: Any) -> list[Any]:
         _insist_decided(indices)
         index = tuple(unflatten_index_variables(indices, op.idx_list))  # type: ignore[attr-defined]
-        picked = as_array(x)[index]
-        return [picked if isinstance(picked, arb) else from_array(np.array(picked, dtype=object))]
+        picked: Any = as_array(x)[index]
+        return [from_array(picked) if isinstance(picked, np.ndarray) else picked]
 
     return step
 
@@ -222,131 +243,3 @@ def inc_subtensor(op: Any, node: Apply) -> Step:
 def _insist_decided(indices: tuple[Any, ...]) -> None:
     if any(has_balls(index) for index in indices):
         raise Undecided("an index depends on a condition that is not decided")
-
-
-@register(CAReduce)
-def careduce(op: Any, node: Apply) -> Step:
-    """Step of a reduction by a scalar op: sum, product, maximum, all and their like."""
-    function = scalar_function(op.scalar_op)
-    if function is None:
-        raise UnsupportedOp
-    output = node.outputs[0]
-
-    def step(x: Any) -> list[Any]:
-        array = as_array(x)
-        axes = range(array.ndim) if op.axis is None else [axis % array.ndim for axis in op.axis]
-        kept = [axis for axis in range(array.ndim) if axis not in axes]
-        rows = array.transpose([*kept, *axes])
-        shape = rows.shape[: len(kept)]
-        length = int(np.prod(rows.shape[len(kept) :], dtype=int))
-        count = int(np.prod(shape, dtype=int))
-        reduced = [
-            _reduce(op.scalar_op, function, row.tolist()) for row in rows.reshape((count, length))
-        ]
-        value = from_array(object_array(reduced, shape))
-        return [value if is_real(output) else condition(value, output.type.dtype)]
-
-    return step
-
-
-def _reduce(op: Any, function: Callable[..., arb], row: list[arb]) -> arb:
-    if type(op) is Add:
-        live = [ball for ball in row if ball is not STRUCTURAL_ZERO]
-        if not live:
-            return STRUCTURAL_ZERO
-        total = sum(live[1:], live[0])
-        return total if total.is_finite() else reduce(add, live)
-    if not row:
-        identity = getattr(op, "identity", None)
-        if identity is None:
-            raise ValueError(f"{op} of an empty array has no value.")
-        return arb(int(identity))
-    return reduce(function, row)
-
-
-@register(MulWithoutZeros)
-def mul_without_zeros(op: Op, node: Apply) -> Step:
-    """Step of a product that passes over zeros, made by the gradient of Prod."""
-
-    def product(a: arb, b: arb) -> arb:
-        return b if a.is_zero() else a if b.is_zero() else multiply(a, b)
-
-    return lambda *values: [over_elements(lambda *x: reduce(product, x), values)]
-
-
-@register(Argmax)
-def argmax(op: Any, node: Apply) -> Step:
-    """Step of an argmax, the first of equal ones."""
-
-    def step(x: Any) -> list[Any]:
-        array = as_array(x)
-        axes = range(array.ndim) if op.axis is None else [axis % array.ndim for axis in op.axis]
-        kept = [axis for axis in range(array.ndim) if axis not in axes]
-        rows = array.transpose([*kept, *axes])
-        shape = rows.shape[: len(kept)]
-        flat = rows.reshape((int(np.prod(shape, dtype=int)), -1))
-        found = [order(row.tolist())[-1][0] for row in flat]
-        return [np.array(found, dtype="int64").reshape(shape)]
-
-    def order(row: list[arb]) -> list[tuple[int, arb]]:
-        best = (0, row[0])
-        for i, ball in enumerate(row[1:], start=1):
-            if ball > best[1]:
-                best = (i, ball)
-            elif not ball <= best[1]:
-                raise Undecided("two candidates for the largest element overlap")
-        return [best]
-
-    return step
-
-
-@register(CumOp)
-def cumulate(op: Any, node: Apply) -> Step:
-    """Step of a cumulative sum or product."""
-    function = add if op.mode == "add" else multiply
-
-    def step(x: Any) -> list[Any]:
-        array = as_array(x)
-        if op.axis is None:
-            array, axis = array.ravel(), 0
-        else:
-            axis = op.axis
-        moved = np.moveaxis(array.copy(), axis, 0)
-        for i in range(1, moved.shape[0]):
-            moved[i] = as_array(over_elements(function, (moved[i - 1], moved[i])))
-        return [np.moveaxis(moved, 0, axis)]
-
-    return step
-
-
-@register(SortOp, ArgSortOp)
-def sort(op: Any, node: Apply) -> Step:
-    """Step of a sort or argsort, stable where exact values are equal."""
-    gives_indices = isinstance(op, ArgSortOp)
-
-    def step(x: Any, axis: Any) -> list[Any]:
-        moved = np.moveaxis(as_array(x), int(axis), -1)
-        rows = moved.reshape((-1, moved.shape[-1]))
-        orders = [_order(row.tolist()) for row in rows]
-        if gives_indices:
-            result = np.array(orders, dtype="int64").reshape(moved.shape)
-        else:
-            picked = [row[i] for row, order in zip(rows, orders, strict=True) for i in order]
-            result = object_array(picked, moved.shape)
-        return [np.moveaxis(result, -1, int(axis))]
-
-    return step
-
-
-def _order(row: list[arb]) -> list[int]:
-    order = sorted(range(len(row)), key=lambda i: float(row[i].mid()))
-    # The floats of two midpoints may be equal or in the wrong order: insertion mends it.
-    for position in range(1, len(order)):
-        at = position
-        while at and row[order[at]] < row[order[at - 1]]:
-            order[at - 1], order[at] = order[at], order[at - 1]
-            at -= 1
-    for low, high in pairwise(order):
-        if not row[low] <= row[high]:
-            raise Undecided("two elements to sort overlap")
-    return order

@@ -1,0 +1,290 @@
+"""Which operation of a graph adds the error: local and inherited error of each node at a point.
+
+The local error of a node is that of its float operation on the correctly rounded values of its
+inputs (the model is Herbie's localize, Panchekha et al. 2015).  Its effect is the error of the
+output if that node alone works in floats and all others exactly: a large local error that does
+not reach the output is nobody's fault.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from flint import ctx
+from pytensor.graph.basic import Apply, Constant, Variable
+from pytensor.graph.fg import FunctionGraph
+from pytensor.graph.traversal import ancestors
+from pytensor.tensor.elemwise import Elemwise
+
+from pytensor_stabilize.graphs.auditing.causes import NOTABLE_ULPS, find_cause
+from pytensor_stabilize.graphs.exact import Program, Undecided
+from pytensor_stabilize.graphs.exact.rules import is_real
+from pytensor_stabilize.graphs.exact.values import as_value, round_value
+from pytensor_stabilize.graphs.truth import Truth
+from pytensor_stabilize.graphs.ulps import ulp_error
+from pytensor_stabilize.rewrites.describe import describe, source_line
+
+# Nodes whose effect on the output is computed, the worst first.
+SUSPECTS = 5
+_ELEMENTS_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class NodeError:
+    """What one node does to an output, at one point.
+
+    Attributes
+    ----------
+    formula
+        The node written out.
+    op
+        Name of its op.
+    local_ulps
+        Error of its own float operation on correctly rounded inputs, in ulps, at its worst
+        element.
+    inherited_ulps
+        Error that the inputs, as computed in floats, hand to an exact operation, at that element.
+    effect_ulps
+        Error of the output if this node alone works in floats; nan if it was not computed.
+    cause
+        "cancellation", "overflow", "underflow", "amplified rounding" (the operation magnifies
+        the rounding of its argument) or "inaccurate operation"; empty if its local error is
+        small.
+    detail
+        The numbers behind the cause.
+    where
+        Line of the user's code that made the node, or an empty string.
+    elements
+        How many elements have a notable local error, and the first of their indices.
+    """
+
+    formula: str
+    op: str
+    local_ulps: float
+    inherited_ulps: float
+    effect_ulps: float
+    cause: str
+    detail: str
+    where: str
+    elements: tuple[int, tuple[tuple[int, ...], ...]]
+
+
+@dataclass
+class _Examined:
+    """A node, what it computes from correctly rounded inputs, and how wrong that is."""
+
+    node: Apply
+    arguments: list[Any]
+    results: list[Any]
+    truth: Truth
+    local: np.ndarray
+    changed: list[Truth] | None = None
+    described: NodeError | None = None
+
+    @property
+    def worst(self) -> tuple[int, ...]:
+        """Index of the element with the largest local error."""
+        if not self.local.size:
+            return ()
+        return tuple(map(int, np.unravel_index(int(np.argmax(self.local)), self.local.shape)))
+
+    @property
+    def local_ulps(self) -> float:
+        """Its local error."""
+        return float(self.local[self.worst]) if self.local.size else 0.0
+
+
+class Localizer:
+    """The nodes of one graph at one point, exact and in floats, for all its outputs.
+
+    Parameters
+    ----------
+    fgraph
+        The graph, as it is compiled but not fused.
+    values
+        One array an input.
+    bits
+        Precision that decided the outputs.
+    """
+
+    def __init__(self, fgraph: FunctionGraph, values: Sequence[np.ndarray], bits: int):
+        self.fgraph, self.values = fgraph, values
+        self.program = Program(fgraph.inputs, fgraph.outputs)
+        # The error of a node is a difference, which needs more bits than the value.
+        self.bits = 2 * bits
+        self.known: dict[Variable, Any] = {}
+        with ctx.workprec(self.bits):
+            self.program.run(self._balls(fgraph.inputs, values), into=self.known)
+            self.truths = {
+                v: settle(round_value(v, b)) for v, b in self.known.items() if is_real(v)
+            }
+        # Correctly rounded values of what is real, exact ones of the rest.
+        self.rounded = self.known | {v: _or_middle(t) for v, t in self.truths.items()}
+        self.floats = self._run_in_floats()
+        self.examined = [f for f in map(self._examine, fgraph.toposort()) if f is not None]
+
+    def nodes(self, output: int, element: tuple[int, ...]) -> list[NodeError]:
+        """The nodes that an output depends on, those with the largest effect on it first.
+
+        Parameters
+        ----------
+        output
+            Position of the output.
+        element
+            Index of the element of it that is asked about.
+        """
+        above = set(ancestors([self.fgraph.outputs[output]]))
+        mine = [f for f in self.examined if f.node.outputs[0] in above]
+        suspects = [f for f in mine if f.local_ulps > NOTABLE_ULPS]
+        effects = {
+            f.node: self._effect(f, output, element)
+            for f in sorted(suspects, key=lambda f: -f.local_ulps)[:SUSPECTS]
+        }
+        found = [self._describe(f, effects.get(f.node, float("nan"))) for f in mine]
+        return sorted(found, key=lambda n: (-np.nan_to_num(n.effect_ulps, nan=-1.0), -n.local_ulps))
+
+    def _balls(self, variables: Sequence[Variable], values: Sequence[Any]) -> list[Any]:
+        return [as_value(v, a) for v, a in zip(variables, values, strict=True)]
+
+    def _run_in_floats(self) -> dict[Variable, Any]:
+        """Every node that was reached, in floats, from the inputs on."""
+        floats: dict[Variable, Any] = dict(zip(self.fgraph.inputs, self.values, strict=True))
+        for node in self.fgraph.toposort():
+            arguments = [_data(v, floats) for v in node.inputs]
+            if any(a is None for a in arguments):
+                continue
+            results = perform(node, arguments)
+            if results is not None:
+                floats.update(zip(node.outputs, results, strict=True))
+        return floats
+
+    def _examine(self, node: Apply) -> _Examined | None:
+        truth = self.truths.get(node.outputs[0])
+        arguments = [_data(v, self.rounded) for v in node.inputs]
+        if truth is None or any(a is None for a in arguments):
+            return None
+        results = perform(node, arguments)
+        if results is None or np.shape(results[0]) != truth.value.shape:
+            return None
+        # What is undefined or undecided inside has no error of its own.
+        local = np.where(truth.decided, ulp_error(results[0], truth), 0.0)
+        return _Examined(node, arguments, results, truth, local)
+
+    def _effect(self, suspect: _Examined, output: int, element: tuple[int, ...]) -> float:
+        """Error of the output when this node's float results stand in the exact graph."""
+        changed = self._changed(suspect)
+        exact = self.truths[self.fgraph.outputs[output]]
+        if changed is None:
+            return float("inf")
+        new = changed[output]
+        if new.value.shape != exact.value.shape or not new.decided[element]:
+            return float("inf")
+        return float(ulp_error(new.value, exact)[element])
+
+    def _changed(self, suspect: _Examined) -> list[Truth] | None:
+        """All outputs with this node's float results in the exact graph; None if undecided."""
+        if suspect.changed is None:
+            replaced = suspect.node.outputs
+            program = Program([*self.fgraph.inputs, *replaced], self.fgraph.outputs)
+            values = [*self.values, *map(np.asarray, suspect.results)]
+            with ctx.workprec(self.bits):
+                try:
+                    outputs = program.run(self._balls(program.inputs, values))
+                except Undecided:
+                    return None
+                suspect.changed = [
+                    settle(round_value(v, o))
+                    for v, o in zip(self.fgraph.outputs, outputs, strict=True)
+                ]
+        return suspect.changed
+
+    def _inherited(self, f: _Examined) -> float:
+        arguments = [_data(v, self.floats) for v in f.node.inputs]
+        if any(a is None for a in arguments):
+            return float("nan")
+        value = self._exactly(f, arguments)
+        if value.value.shape != f.truth.value.shape:
+            return float("nan")
+        return float(ulp_error(value.value, f.truth)[f.worst])
+
+    def _exactly(self, f: _Examined, arguments: list[Any]) -> Truth:
+        """The node's exact result for floats."""
+        output = f.node.outputs[0]
+        with ctx.workprec(self.bits):
+            step = self.program.nodes[output][1]
+            return settle(round_value(output, step(*self._balls(f.node.inputs, arguments))[0]))
+
+    def _describe(self, f: _Examined, effect: float) -> NodeError:
+        if f.described is None:
+            output = f.node.outputs[0]
+            bad = np.argwhere(f.local > NOTABLE_ULPS)
+            cause, detail = "", ""
+            if len(bad):
+                inputs = [self.truths.get(v) for v in f.node.inputs]
+                on_rounded = self._exactly(f, f.arguments)
+                cause, detail = find_cause(
+                    f.node, f.results[0], on_rounded, f.truth, inputs, f.worst
+                )
+            op = f.node.op.scalar_op if isinstance(f.node.op, Elemwise) else f.node.op
+            f.described = NodeError(
+                formula=describe(output, depth=3),
+                op=type(op).__name__,
+                local_ulps=f.local_ulps,
+                inherited_ulps=self._inherited(f),
+                effect_ulps=float("nan"),
+                cause=cause,
+                detail=detail,
+                where=source_line(output),
+                elements=(len(bad), tuple(tuple(map(int, r)) for r in bad[:_ELEMENTS_SHOWN])),
+            )
+        return replace(f.described, effect_ulps=effect)
+
+
+def settle(truth: Truth) -> Truth:
+    """Take the nearest float of what is known to many digits and still undecided.
+
+    Inside a graph ``log(exp(x)) * y`` may lie exactly between two floats; either will do there.
+    """
+    if not truth.undecided.any():
+        return truth
+    assert truth.balls is not None
+    narrow = np.array(
+        [b.is_finite() and (b.is_exact() or b.rel_accuracy_bits() > 60) for b in truth.balls.flat]
+    ).reshape(truth.value.shape)
+    settled = truth.undecided & narrow
+    value = np.where(settled, _or_middle(truth), truth.value)
+    return replace(truth, value=value, status=np.where(settled, np.int8(0), truth.status))
+
+
+def _or_middle(truth: Truth) -> np.ndarray:
+    """The value, and where it is not decided the middle of its ball: ``x - max(x)`` is near 0."""
+    if not truth.undecided.any():
+        return truth.value
+    assert truth.balls is not None
+    middle = [float(b.mid()) if b.is_finite() else np.nan for b in truth.balls.flat]
+    shaped = np.array(middle).reshape(truth.value.shape).astype(truth.value.dtype)
+    return np.where(truth.undecided, shaped, truth.value)
+
+
+def _data(variable: Variable, values: dict[Variable, Any]) -> Any:
+    return variable.data if isinstance(variable, Constant) else values.get(variable)
+
+
+def perform(node: Apply, arguments: Sequence[Any]) -> list[Any] | None:
+    """Outputs of one node by PyTensor's own Python code; None where it has none."""
+    storage: list[list[Any]] = [[None] for _ in node.outputs]
+    try:
+        with np.errstate(all="ignore"):
+            node.op.perform(node, [_copy(a) for a in arguments], storage)  # type: ignore[attr-defined]
+    except Exception:
+        # Loops and C-only ops have no perform that can be called alone: they are not examined.
+        return None
+    return [cell[0] for cell in storage]
+
+
+def _copy(value: Any) -> Any:
+    # An op that works inplace may overwrite what it is given.
+    return value.copy() if isinstance(value, np.ndarray) else value

@@ -1,0 +1,302 @@
+"""Error in ulps of compiled functions against the truth of their graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pytensor.tensor as pt
+from pytensor.graph.basic import Variable
+from pytensor.graph.traversal import explicit_graph_inputs
+
+from pytensor_stabilize.graphs.auditing.progress import Progress
+from pytensor_stabilize.graphs.auditing.result import Audit, OutputAudit, joined, summarise
+from pytensor_stabilize.graphs.auditing.sampling import SAMPLINGS, Points, Range, sample_points
+from pytensor_stabilize.graphs.auditing.ways import Way, way_of
+from pytensor_stabilize.graphs.graphlike import compiled_function, shared_inputs, view
+from pytensor_stabilize.graphs.truth import Evaluator, Truth, check_value, import_exact
+from pytensor_stabilize.rewrites.describe import describe
+
+DEFAULT_MODES = ("stock", "ours")
+DEFAULT_POINTS = 1000
+# Points whose truth is computed between two steps of the progress bar.
+_CHUNK = 200
+
+
+def audit(
+    variables: Variable | Sequence[Variable],
+    inputs: Mapping[Any, Any] | None = None,
+    ranges: Mapping[Any, Any] | None = None,
+    modes: Sequence[Any] = DEFAULT_MODES,
+    wrt: Any = None,
+    order: int = 1,
+    *,
+    shapes: Mapping[Any, tuple[int, ...]] | None = None,
+    points: int = DEFAULT_POINTS,
+    sampling: str = "mixed",
+    seed: int = 0,
+    nodes: bool = True,
+    progress: bool | None = None,
+    title: str = "",
+) -> Audit:
+    """Measure how far a graph, as compiled, is from its exact value, and find the cause.
+
+    All outputs and derivatives are compiled into one function by each mode, because what is
+    compiled together changes what is rewritten; audit a part alone to see it alone.
+
+    Parameters
+    ----------
+    variables
+        A variable or a list of variables.
+    inputs
+        Values of inputs, by variable or name: an array of the input's dimensions holds for all
+        points; one with a further first axis gives one value a point, as a posterior does.
+    ranges
+        ``(lo, hi)`` or ``(lo, hi, sampling)`` for inputs to sample.  An input in neither is
+        sampled on [-1000, 1000] (float32: [-150, 150]).
+    modes
+        "stock" (without our rules), "ours", each also with a linker or mode of PyTensor as in
+        "ours:cvm", or pairs ``(label, Mode)``.
+    wrt
+        Inputs to differentiate by: a variable, a name, a list of them, or "all".  The gradient is
+        that of the sum of all outputs, so for an elementwise graph its derivative.
+    order
+        1: first derivatives.  2: second ones too, the gradient of the sum of the first.
+    shapes
+        Shapes of tensor inputs to sample whose static shape is not known.  An elementwise graph
+        needs none: its points are then the elements of one call.
+    points
+        Number of points to sample.
+    sampling
+        "uniform", "log", "ordinal" or "mixed"; see `Range`.
+    seed
+        Seed of the random pairing of several inputs.
+    nodes
+        Whether to look for the operation to blame at each output's worst point.
+    progress
+        Whether to show a progress bar; by default on a terminal.
+    title
+        What the report is called.
+
+    Returns
+    -------
+    Audit
+
+    Raises
+    ------
+    ImportError
+        python-flint is not installed.
+    TypeError
+        `variables` is not made of variables, or an output is not real.
+    ValueError
+        An input has no range and no shape, a name is unknown, a mode does not exist, or a
+        derivative does not.
+    UnsupportedOp
+        The graph has an op of which no truth is known.
+    """
+    import_exact()
+    if compiled_function(variables) is not None:
+        raise TypeError(
+            "audit() takes variables: a compiled function has forgotten the graph that it was made "
+            "from. Pass the variables that you compiled."
+        )
+    if order not in (1, 2):
+        raise ValueError(f"order must be 1 or 2, got {order!r}.")
+    if sampling not in SAMPLINGS:
+        raise ValueError(f"sampling must be one of {SAMPLINGS}, got {sampling!r}.")
+    if points < 1:
+        raise ValueError(f"points must be at least 1, got {points!r}.")
+    outputs = list(view(variables, "audit()").outputs)
+    free = list(explicit_graph_inputs(outputs))
+    names = [output_name(v, i, len(outputs)) for i, v in enumerate(outputs)]
+    derivatives = find_derivatives(outputs, names, find_inputs(wrt, free), order)
+    everything = [*outputs, *derivatives.values()]
+    check_real(everything, free)
+    given = {v: check_values(v, a) for v, a in _by_variable(inputs, free, "inputs").items()}
+    spread = {v: Range.of(r, sampling) for v, r in _by_variable(ranges, free, "ranges").items()}
+    sizes = _by_variable(shapes, free, "shapes")
+    where = sample_points(free, everything, given, spread, sizes, points, sampling, seed)
+    return run_audit(
+        where,
+        everything,
+        [*names, *derivatives],
+        lambda way: everything,
+        [way_of(mode) for mode in modes],
+        nodes=nodes,
+        progress=progress,
+        title=title or f"audit of {', '.join(names)}",
+    )
+
+
+def output_name(variable: Variable, index: int, count: int) -> str:
+    """What tables call an output."""
+    return variable.name or (describe(variable, depth=4) if count < 10 else f"output {index}")
+
+
+def find_derivatives(
+    outputs: Sequence[Variable], names: Sequence[str], wrt: Sequence[Variable], order: int
+) -> dict[str, Variable]:
+    """First and second derivatives by what tables call them."""
+    if not wrt:
+        return {}
+    what = names[0] if len(names) == 1 else "sum of outputs"
+    what = what if what.isidentifier() else f"({what})"
+    try:
+        first = gradients([pt.sum(v) for v in outputs], wrt)
+        found = {f"d {what} / d {v}": g for v, g in zip(wrt, first, strict=True)}
+        if order == 2:
+            second = [gradients([pt.sum(g)], [v])[0] for g, v in zip(first, wrt, strict=True)]
+            found |= {f"d2 {what} / d {v}2": g for v, g in zip(wrt, second, strict=True)}
+    except Exception as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ValueError(
+            f"PyTensor cannot differentiate {what} by {', '.join(map(str, wrt))}: {reason}"
+        ) from error
+    return found
+
+
+def gradients(terms: Sequence[Variable], wrt: Sequence[Variable]) -> list[Variable]:
+    """Gradient of the sum of `terms`, 0 by what they do not depend on."""
+    total = pt.add(*terms) if len(terms) > 1 else terms[0]
+    return pt.grad(total, list(wrt), disconnected_inputs="ignore")  # type: ignore[return-value]
+
+
+def find_inputs(wrt: Any, free: Sequence[Variable]) -> list[Variable]:
+    """The inputs that `wrt` names."""
+    if wrt is None:
+        return []
+    real = [v for v in free if getattr(v.type, "dtype", "").startswith("float")]
+    if isinstance(wrt, str) and wrt == "all":
+        return real
+    wanted = [wrt] if isinstance(wrt, Variable | str) else list(wrt)
+    return list(_by_variable(dict.fromkeys(wanted), free, "wrt"))
+
+
+def check_real(outputs: Sequence[Variable], inputs: Sequence[Variable]) -> None:
+    """Refuse outputs that have no error in ulps, and complex inputs."""
+    for variable in inputs:
+        if getattr(variable.type, "dtype", "").startswith("complex"):
+            raise TypeError(f"audit() works with real inputs; {variable} is of {variable.type}.")
+    for variable in outputs:
+        if not getattr(variable.type, "dtype", "").startswith("float"):
+            raise TypeError(
+                f"audit() measures real outputs; {variable} is of type {variable.type}."
+            )
+
+
+def check_values(variable: Variable, value: Any) -> np.ndarray:
+    """Values of an input, for all points or with the points along a first axis."""
+    array = np.asarray(value)
+    if array.ndim != variable.type.ndim + 1:
+        return check_value(variable, value)
+    if not len(array):
+        raise ValueError(f"No points are given for {variable}: its array is empty.")
+    return np.stack([check_value(variable, row) for row in array])
+
+
+def _by_variable(
+    given: Mapping[Any, Any] | None, free: Sequence[Variable], what: str
+) -> dict[Variable, Any]:
+    """A mapping by variable or name, by variable."""
+    found: dict[Variable, Any] = {}
+    for key, value in (given or {}).items():
+        matching = [v for v in free if v is key or (isinstance(key, str) and v.name == key)]
+        if len(matching) != 1:
+            names = ", ".join(map(str, free)) or "none"
+            problem = "fits several inputs" if matching else "is no input"
+            raise ValueError(f"{what}: {key!r} {problem} of this graph; its inputs: {names}.")
+        found[matching[0]] = value
+    return found
+
+
+def run_audit(
+    points: Points,
+    outputs: Sequence[Variable],
+    names: Sequence[str],
+    compiled_from: Callable[[Way], Sequence[Variable]],
+    ways: Sequence[Way],
+    *,
+    nodes: bool,
+    progress: bool | None,
+    title: str,
+    note: str = "",
+) -> Audit:
+    """Audit prepared points: the common part of `audit` and `audit_model`.
+
+    Parameters
+    ----------
+    outputs
+        What truth is computed of.
+    compiled_from
+        For each mode the variables that it compiles, which have the same exact values.
+    """
+    if not ways:
+        raise ValueError("modes is empty: name at least one, such as 'ours'.")
+    # Here and not above: it needs python-flint.
+    from pytensor_stabilize.graphs.auditing.blame import Blame, Question
+
+    question = Question(points, outputs) if nodes else None
+    graphs: dict[str, str] = {}
+    notes = [note] if note else []
+    with Progress(progress) as bar:
+        exact = _exact_values(points, outputs, bar)
+        audits: list[OutputAudit] = []
+        for way in bar.over(ways, "compile and run"):
+            with way.rules():
+                graph = list(compiled_from(way))
+            function = way.compile(points.inputs, graph)
+            actual, raised = call(function, points, exact)
+            notes += [f"{way.label} raised {raised}"] if raised else []
+            found = [
+                summarise(name, way, i, points, values, truth)
+                for i, (name, values, truth) in enumerate(zip(names, actual, exact, strict=True))
+            ]
+            if question is not None:
+                blame = Blame(way, graph, points, question)
+                graphs[way.label] = blame.text
+                found = [blame.of(a) for a in bar.over(found, f"causes, {way.label}")]
+            audits += found
+    audits.sort(key=lambda a: a.index)
+    inputs = tuple(map(str, points.inputs))
+    return Audit(tuple(audits), inputs, len(points), title, "; ".join(notes), graphs)
+
+
+def _exact_values(points: Points, outputs: Sequence[Variable], bar: Progress) -> list[Truth]:
+    shared = shared_inputs(list(outputs))
+    evaluator = Evaluator(list(outputs), [*points.inputs, *shared])
+    constants = [np.asarray(v.get_value(borrow=True)) for v in shared]
+    rows = [[*row, *constants] for row in points.values]
+    chunks = [rows[i : i + _CHUNK] for i in range(0, len(rows), _CHUNK)]
+    parts = [evaluator.many(chunk) for chunk in bar.over(chunks, "exact values")]
+    return [joined(pieces) for pieces in zip(*parts, strict=True)]
+
+
+def call(
+    function: Callable[..., Any], points: Points, exact: Sequence[Truth]
+) -> tuple[list[np.ndarray], str]:
+    """Outputs of a compiled function with the points along the first axis.
+
+    Returns
+    -------
+    outputs : list of ndarray
+        nan at a point where the function raises an exception: that is no number.
+    raised : str
+        The first exception and how many there were, or an empty string.
+    """
+    missing = [np.full(t.value.shape[1:], np.nan, t.value.dtype) for t in exact]
+    calls = [points.stacked()] if points.together else points.values
+    rows, raised = [], []
+    for values in calls:
+        try:
+            with np.errstate(all="ignore"):
+                rows.append([np.asarray(output) for output in function(*values)])
+        except Exception as error:
+            rows.append(missing)
+            raised.append(f"{type(error).__name__}: {str(error).strip().splitlines()[0]}")
+    if points.together:
+        full = [np.broadcast_to(o, (len(points), *o.shape[1:])) for o in rows[0]]
+        outputs = [o.reshape(t.value.shape) for o, t in zip(full, exact, strict=True)]
+    else:
+        outputs = [np.stack(column) for column in zip(*rows, strict=True)]
+    return outputs, f"{raised[0]} ({len(raised)} of {len(calls)} calls)" if raised else ""

@@ -1,0 +1,80 @@
+"""The ways to compile a graph that an audit compares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytensor
+from pytensor.compile.mode import Mode, get_default_mode, get_mode
+from pytensor.graph.basic import Variable
+
+from pytensor_stabilize.rewrites import excluding
+
+RULE_SETS = ("stock", "ours")
+
+
+@dataclass(frozen=True)
+class Way:
+    """Compilation with or without our rules, by one of PyTensor's modes.
+
+    Attributes
+    ----------
+    label
+        What tables call it.
+    mode
+        PyTensor's mode.
+    stock
+        Whether our rules are switched off.
+    """
+
+    label: str
+    mode: Mode
+    stock: bool
+
+    def rules(self) -> AbstractContextManager[None]:
+        """Context in which graphs are rewritten this way."""
+        return excluding("all") if self.stock else nullcontext()
+
+    def compile(
+        self, inputs: Sequence[Variable], outputs: Sequence[Variable]
+    ) -> Callable[..., list[np.ndarray]]:
+        """A function of the inputs that returns all outputs."""
+        with self.rules():
+            return pytensor.function(
+                list(inputs), list(outputs), mode=self.mode, on_unused_input="ignore"
+            )
+
+
+def way_of(spec: Any) -> Way:
+    """What one entry of ``modes=`` means.
+
+    Parameters
+    ----------
+    spec
+        "stock" or "ours"; one of them with a linker or mode of PyTensor, as in "ours:cvm" or
+        "stock:FAST_COMPILE"; or a pair of a label and a Mode, compiled with our rules.
+
+    Raises
+    ------
+    ValueError
+        `spec` is none of these, or PyTensor knows no such mode.
+    """
+    if isinstance(spec, Way):
+        return spec
+    if isinstance(spec, tuple) and len(spec) == 2 and isinstance(spec[1], Mode):
+        return Way(str(spec[0]), spec[1], stock=False)
+    rules, _, name = spec.partition(":") if isinstance(spec, str) else ("", "", "")
+    if rules not in RULE_SETS:
+        raise ValueError(
+            f"A mode is 'stock', 'ours', one of them with a linker as in 'ours:cvm', or a pair "
+            f"(label, Mode); got {spec!r}."
+        )
+    try:
+        mode = get_mode(name.upper()) if name else get_default_mode()
+    except Exception as error:
+        raise ValueError(f"PyTensor knows no mode {name!r}: {error}") from error
+    return Way(spec, mode, stock=rules == "stock")

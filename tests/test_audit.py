@@ -1,0 +1,353 @@
+"""audit: where it looks, what it measures, how it tells it, and what it refuses."""
+
+import json
+import sys
+
+import jsonschema
+import numpy as np
+import pytensor
+import pytensor.tensor as pt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pytensor.compile.mode import Mode, get_mode
+
+from pytensor_stabilize.graphs import Range, audit
+from pytensor_stabilize.graphs.auditing.progress import Progress
+from pytensor_stabilize.graphs.auditing.sampling import from_ordinal, is_elementwise, to_ordinal
+from pytensor_stabilize.graphs.auditing.schema import SCHEMA
+from pytensor_stabilize.graphs.auditing.ways import way_of
+
+x, y = pt.dscalars("x", "y")
+v = pt.dvector("v")
+m = pt.dmatrix("m")
+s = 1 - pt.sigmoid(x)
+
+
+@pytest.fixture(scope="module")
+def tail():
+    """The audit that most tests look at: stock fails from 36.7 on, ours does not."""
+    return audit(s, ranges={x: (-60, 60)}, wrt=x, points=300)
+
+
+# --- where it looks
+
+
+@given(st.floats(allow_nan=False), st.floats(allow_nan=False))
+def test_ordinals_are_ordered_as_the_floats(a, b):
+    assert (to_ordinal(a, "float64") < to_ordinal(b, "float64")) == (a < b)
+    assert from_ordinal([to_ordinal(a, "float64")], "float64")[0] == a
+
+
+def test_neighbours_have_neighbouring_ordinals():
+    for dtype in ("float16", "float32", "float64"):
+        one = np.asarray(1, dtype)
+        after = np.nextafter(one, np.asarray(2, dtype))
+        assert to_ordinal(after, dtype) == to_ordinal(one, dtype) + 1
+        assert to_ordinal(np.asarray(-0.0, dtype), dtype) == 0
+
+
+@pytest.mark.parametrize("sampling", ["uniform", "log", "ordinal", "mixed"])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("ends", [(-40.0, 50.0), (1e-3, 0.1), (-7.0, -0.1), (0.0, 1e20)])
+def test_samples_lie_in_the_range_and_reach_its_ends(sampling, dtype, ends):
+    values = Range(*ends, sampling).sample(300, dtype, np.random.default_rng(0))
+    assert values.dtype == dtype
+    assert len(values) == 300
+    assert (np.diff(values) >= 0).all()
+    assert (values.astype(float) >= ends[0]).all()
+    assert (values.astype(float) <= ends[1]).all()
+    assert values[-1] == pytest.approx(ends[1], rel=1e-6)
+    assert len(np.unique(values)) > 250
+
+
+def test_the_spread_is_what_it_is_called():
+    rng = np.random.default_rng(0)
+    near_zero = {
+        kind: (np.abs(Range(-1, 1, kind).sample(1000, "float64", rng)) < 1e-3).mean()
+        for kind in ("uniform", "log", "ordinal")
+    }
+    assert near_zero["uniform"] < 0.01
+    assert 0.85 < near_zero["log"] < 0.95
+    assert near_zero["ordinal"] > 0.98
+
+
+def test_integers_are_sampled_as_integers():
+    n = pt.lscalar("n")
+    found = audit(pt.log(n), ranges={n: (1, 9)}, points=50, modes=["ours"])
+    assert found.max_ulps["ours"] < 2
+
+
+def test_points_of_the_users_own():
+    found = audit(s, inputs={"x": [1.0, 40.0, 50.0]}, modes=["stock"])
+    assert found.points == 3
+    assert found.outputs[0].errors.shape == (3,)
+    assert found.outputs[0].worst_input["x"] in (40.0, 50.0)
+
+
+def test_fixed_values_hold_for_all_points():
+    found = audit(s * y, inputs={y: 2.0}, ranges={x: (-1, 1)}, points=20, modes=["ours"])
+    assert found.outputs[0].worst_input["y"] == 2.0
+
+
+def test_one_row_a_point_of_a_vector():
+    posterior = np.random.default_rng(0).normal(size=(7, 3))
+    found = audit(pt.special.softmax(v), inputs={v: posterior}, modes=["ours"])
+    assert found.outputs[0].errors.shape == (7, 3)
+
+
+def test_an_elementwise_graph_takes_all_points_in_one_call():
+    many = audit(1 - pt.sigmoid(v), ranges={v: (-60, 60)}, points=300, wrt=v)
+    one = audit(s, ranges={x: (-60, 60)}, points=300, wrt=x)
+    assert many.points == 300
+    for a, b in zip(many.outputs, one.outputs, strict=True):
+        assert a.measured == b.measured == 300
+        assert a.cause == b.cause
+
+
+@pytest.mark.parametrize(
+    ("graph", "inputs", "elementwise"),
+    [
+        (pt.sigmoid(v) * 2, [v], True),
+        (pt.grad(pt.sigmoid(v).sum(), v), [v], True),
+        (pt.sigmoid(m) + m, [m], True),
+        (v - v.sum(), [v], False),
+        (v[::-1], [v], False),
+        (pt.cumsum(v), [v], False),
+        (v * y, [v, y], False),
+        (pt.special.softmax(v), [v], False),
+    ],
+)
+def test_what_counts_as_elementwise(graph, inputs, elementwise):
+    assert is_elementwise([graph], inputs) is elementwise
+
+
+def test_shapes_are_asked_for_where_they_matter():
+    with pytest.raises(ValueError, match=r"shapes=\{x: \(3,\)\}"):
+        audit(v - v.sum())
+    found = audit(v - v.max(), shapes={"v": (3,)}, points=20, modes=["ours"])
+    assert found.outputs[0].errors.shape == (20, 3)
+
+
+def test_a_shared_variable_keeps_its_value():
+    w = pytensor.shared(np.array(3.0), name="w")
+    found = audit(w * pt.sigmoid(x), points=30, modes=["ours"])
+    assert found.inputs == ("x",)
+    assert found.max_ulps["ours"] < 4
+
+
+def test_the_same_seed_gives_the_same_points():
+    a, b = (audit(s * pt.sigmoid(y), points=40, seed=3, nodes=False) for _ in range(2))
+    assert a.to_dict() == b.to_dict()
+
+
+# --- what it measures
+
+
+def test_stock_fails_in_the_tail_and_ours_does_not(tail):
+    for what in ("1 - sigmoid(x)", "d (1 - sigmoid(x)) / d x"):
+        assert tail[what, "stock"].max_ulps > 2**52
+        assert tail[what, "stock"].no_digit > 0.05
+        assert tail[what, "stock"].cause == "cancellation"
+        assert tail[what, "ours"].max_ulps < 4
+        assert tail[what, "ours"].no_digit == 0
+        assert tail[what, "ours"].cause == ""
+    assert tail.max_ulps["ours"] < 4 < tail.max_ulps["stock"]
+
+
+def test_worst_input_is_where_the_largest_error_is(tail):
+    worst = tail["1 - sigmoid(x)", "stock"]
+    function = pytensor.function([x], s, mode="FAST_COMPILE")
+    assert worst.worst_actual == function(worst.worst_input["x"])
+    exact = np.exp(-worst.worst_input["x"])
+    assert worst.worst_exact == pytest.approx(exact, rel=1e-12)
+    assert np.nanmax(worst.errors) == worst.max_ulps == worst.errors[worst.worst_point]
+
+
+def test_the_percentile_is_an_error_that_occurs():
+    found = audit(s, ranges={x: (-60, 60)}, points=2000, modes=["stock"], nodes=False).outputs[0]
+    assert found.p999_ulps in found.errors
+    assert 1 <= (found.errors > found.p999_ulps).sum() <= 2
+
+
+def test_condition_number_of_a_power():
+    found = audit((pt.sqrt(1 + x) - 1) ** 3, inputs={x: 1e-9}, modes=["stock"]).outputs[0]
+    assert found.condition_number == pytest.approx(3, rel=1e-6)
+
+
+def test_condition_number_sums_over_inputs_and_elements():
+    graph = (pt.exp(v) - 1).prod() * (1 - pt.cos(y))
+    at = {v: np.array([1e-12, 1e-13]), y: 1e-7}
+    found = audit(graph, inputs=at, modes=["stock"]).outputs[0]
+    assert found.condition_number == pytest.approx(1 + 1 + 2, rel=1e-6)
+
+
+def test_a_sensitive_question_is_called_that():
+    found = audit(x**2 - 1, inputs={x: 1 + 1e-9}, modes=[("plain", Mode("py", None))]).outputs[0]
+    assert found.condition_number == pytest.approx(1e9, rel=1e-3)
+    assert found.cause == "sensitive question"
+
+
+def test_undefined_points_are_counted_and_not_measured():
+    found = audit(pt.log(x), ranges={x: (-1, 3, "uniform")}, points=401, modes=["ours"]).outputs[0]
+    assert found.undefined == 100
+    assert found.measured == 301
+    assert np.isnan(found.errors).sum() == 100
+    assert "100 undefined" in str(audit(pt.log(x), inputs={x: np.linspace(-1, 3, 401)}))
+
+
+def test_undecided_points_are_counted():
+    tie = pt.switch(pt.exp(pt.log(x)) >= x, 1.0, -1.0) * x
+    found = audit(tie, inputs={x: [2.0, 3.0]}, modes=["ours"]).outputs[0]
+    assert found.undecided == 2
+    assert found.measured == 0
+    assert np.isnan(found.max_ulps)
+
+
+def test_second_derivatives():
+    found = audit(pt.tanh(x), ranges={x: (0.5, 3)}, wrt="all", order=2, points=50, modes=["ours"])
+    names = [o.output for o in found.outputs]
+    assert names == ["tanh(x)", "d (tanh(x)) / d x", "d2 (tanh(x)) / d x2"]
+    assert all(o.max_ulps < 100 for o in found.outputs)
+
+
+def test_derivatives_by_several_inputs():
+    named = pt.sigmoid(x) * y
+    named.name = "f"
+    found = audit(named, wrt=["x", y], points=20, modes=["ours"])
+    assert [o.output for o in found.outputs] == ["f", "d f / d x", "d f / d y"]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("mode", ["ours", "ours:cvm", "ours:jax", "ours:FAST_COMPILE"])
+def test_other_linkers_and_dtypes(mode, dtype):
+    u = pt.scalar("u", dtype=dtype)
+    found = audit(pt.sigmoid(u), ranges={u: (-20, 20)}, points=60, modes=[mode], nodes=False)
+    assert found.outputs[0].dtype == dtype
+    assert found.outputs[0].max_ulps < 4
+
+
+def test_a_mode_of_the_users_own():
+    found = audit(s, modes=[("plain", get_mode("CVM").excluding("stabilize"))], points=20)
+    assert found.modes == ("plain",)
+
+
+def test_stock_is_without_our_rules():
+    together = [s, pt.sigmoid(x)]
+    assert way_of("stock").compile([x], together)(40.0)[0] == 0
+    assert way_of("ours").compile([x], together)(40.0)[0] > 0
+
+
+# --- how it tells it
+
+
+def test_the_table_names_output_mode_cause_and_line(tail):
+    text = str(tail)
+    assert "300 points" in text
+    for part in ("1 - sigmoid(x)", "stock", "ours", "cancellation", "test_audit.py:", "no digit"):
+        assert part in text
+    assert "condition number" in text
+
+
+def test_the_dict_follows_the_schema_and_survives_json(tail):
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    for found in (tail, audit(1 / x, inputs={x: [0.0, 1e-320]})):
+        plain = found.to_dict()
+        jsonschema.validate(plain, SCHEMA)
+        assert json.loads(found.to_json()) == plain
+    assert plain["outputs"][0]["undefined"] == 1
+
+
+def test_the_schema_refuses_what_is_wrong(tail):
+    plain = tail.to_dict()
+    plain["outputs"][0]["max_ulps"] = None
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(plain, SCHEMA)
+
+
+def test_the_page_needs_no_network(tail, tmp_path):
+    tail.to_html(tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    assert "data:image/png;base64," in page
+    assert "http" not in page
+    assert "<script" not in page
+    for part in ("1 - sigmoid(x)", "cancellation", "local ulp", "Sigmoid [id"):
+        assert part in page
+
+
+def test_names_are_escaped_in_the_page(tmp_path):
+    bad = pt.dscalar("<b>&x")
+    audit(1 - pt.sigmoid(bad), points=20).to_html(tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    assert "<b>&x" not in page
+    assert "&lt;b&gt;&amp;x" in page
+
+
+@pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
+def test_the_picture(tail, tmp_path, suffix):
+    tail.plot(tmp_path / f"errors.{suffix}")
+    assert (tmp_path / f"errors.{suffix}").stat().st_size > 5000
+
+
+def test_a_picture_of_a_single_point(tmp_path):
+    audit(s, inputs={x: 40.0}).plot(tmp_path / "one.png")
+    assert (tmp_path / "one.png").stat().st_size > 5000
+
+
+def test_an_unknown_key_lists_what_there_is(tail):
+    with pytest.raises(KeyError, match="the modes stock, ours"):
+        tail["1 - sigmoid(x)", "theirs"]
+
+
+def test_progress_writes_to_the_error_stream(capsys):
+    with Progress(True) as bar:
+        assert list(bar.over([1, 2, 3], "count")) == [1, 2, 3]
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "count" in err
+    with Progress(None) as bar:
+        assert list(bar.over([1], "quiet")) == [1]
+    assert capsys.readouterr().err == "" or sys.stderr.isatty()
+
+
+# --- what it refuses
+
+n = pt.lscalar("n")
+z = pt.zscalar("z")
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: audit(3.0), TypeError, "a PyTensor variable"),
+        (lambda: audit(pytensor.function([x], s)), TypeError, "has forgotten the graph"),
+        (lambda: audit(n + 1), TypeError, "measures real outputs"),
+        (lambda: audit(s, order=3), ValueError, "order must be 1 or 2"),
+        (lambda: audit(s, points=0), ValueError, "points must be at least 1"),
+        (lambda: audit(s, sampling="even"), ValueError, "sampling must be one of"),
+        (lambda: audit(s, ranges={"t": (0, 1)}), ValueError, "'t' is no input of this graph"),
+        (lambda: audit(s, ranges={x: (1, 0)}), ValueError, "lo < hi"),
+        (lambda: audit(s, ranges={x: (0, np.inf)}), ValueError, "two finite ends"),
+        (lambda: audit(s, ranges={x: 4}), ValueError, r"A range is \(lo, hi\)"),
+        (lambda: audit(s, ranges={x: (0, 1, "even")}), ValueError, "sampling must be one of"),
+        (lambda: audit(s, inputs={x: [[1.0]]}), ValueError, "dimensions"),
+        (lambda: audit(s, inputs={x: []}), ValueError, "empty"),
+        (lambda: audit(s, inputs={x: "a"}), ValueError, "is no value for x"),
+        (lambda: audit(s * y, inputs={x: [1.0], y: [1.0, 2.0]}), ValueError, "different numbers"),
+        (lambda: audit(s, modes=["theirs"]), ValueError, "A mode is 'stock', 'ours'"),
+        (lambda: audit(s, modes=["ours:abacus"]), ValueError, "no mode 'abacus'"),
+        (lambda: audit(s, modes=[]), ValueError, "modes is empty"),
+        (lambda: audit(pt.log(n)), ValueError, "pass ranges="),
+        (lambda: audit(s, wrt="t"), ValueError, "wrt: 't' is no input"),
+        (
+            lambda: audit(pt.gammaincinv(x, 0.5), wrt=x),
+            ValueError,
+            "cannot differentiate",
+        ),
+        (lambda: audit(pt.real(z)), TypeError, "works with real inputs"),
+        (lambda: audit(pt.random.normal(x)), NotImplementedError, "random|does not know"),
+    ],
+)
+def test_what_is_refused(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
