@@ -25,6 +25,7 @@ import pytensor.tensor as pt
 from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.configdefaults import config
 from pytensor.graph import Apply, Constant, Op, Type, Variable
+from pytensor.scan.op import ScanInfo
 from pytensor.tensor.elemwise import Elemwise
 
 from pytensor_stabilize.graphs.graphlike import Graph, GraphView, view
@@ -38,6 +39,7 @@ _OURS = ("pytensor", "pytensor.scalar as ps", "pytensor.tensor as pt", "pytensor
 _IMPORTS = {module.split()[-1]: f"import {module}" for module in (*_OTHERS, *_OURS)}
 _IMPORTS |= {name: f"from numpy import {name}" for name in ("inf", "nan")}
 _RESERVED = {*keyword.kwlist, *dir(builtins), "inputs", "outputs", "_"}
+# What repr writes so that Python reads it back.
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, tuple, slice, Mapping)
 
 # Spellings by class of the op, or of the scalar op that an Elemwise applies.  A spelling is
@@ -139,6 +141,8 @@ class _Writer:
     def program(self) -> str:
         """The program: imports and definitions as far as they are used, then the graph."""
         used, imports, rest = _names("\n".join(self.lines)), list[str](), list(self.lines)
+        if self._depends_on_float_x:
+            used.add("pytensor")
         for name, text in reversed(self._definitions.items()):
             if name in used:
                 used |= _names(text)
@@ -310,20 +314,16 @@ class _Writer:
                 if module.startswith(line.split()[1]):
                     yield f"{alias}.{name}"
             yield self._define(name, module, f"from {{1}} import {name} as {{0}}")
-        else:
-            properties = getattr(item, "__props__", ())
-            if hasattr(item, "build_inner_graph"):
-                yield self._constructor(item, ("input_types", *properties))
-            elif not hasattr(item, "fgraph"):
-                yield self._constructor(item, properties)
+        elif isinstance(item, Op | Type | ScanInfo):
+            yield self._constructor(item, ("input_types", *getattr(item, "__props__", ())))
             yield self._constructor(item, [*signature(type(item)).parameters])
 
     def _constructor(self, item: Any, names: Sequence[str]) -> str:
         """Call the class with the attributes of these names that there are."""
         arguments = [f"*{self._inner_graph(item)}()"] if "outputs" in names else []
         for name in [n for n in names if n not in ("inputs", "outputs", "fgraph", "kwargs")]:
-            # Without an attribute of the name this is a method, which is no argument either.
-            attribute = getattr(item, name, getattr(item, f"is_{name}", item.__init__))
+            # Without an attribute of the name it is a method, which is no argument either.
+            attribute = getattr(item, name, getattr(item, f"is_{name}", self.value))
             if not isinstance(attribute, MethodType):
                 arguments.append(f"{name}={self.value(attribute)}")
         return f"{self.value(type(item))}({', '.join(arguments)})"

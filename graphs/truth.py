@@ -125,7 +125,7 @@ def truth(variables, givens=None, *, max_bits=MAX_BITS):
     >>> print(truth(1 - pt.sigmoid(x), {x: 800.0}).value)
     0.0
     >>> print(truth(1 - pt.sigmoid(x), {"x": 700.0}).value)
-    9.859676543759771e-305
+    9.85967654375977e-305
     """
     single = isinstance(variables, Variable)
     outputs = list(view(variables, "truth()").outputs)

@@ -13,7 +13,8 @@ from pytensor_stabilize.graphs.cli.command import main
 FILES = {
     "one": "import pytensor.tensor as pt\nx = pt.dscalar('x')\ns = pt.sigmoid(x)\n"
     "y = s * (1 - s)\ny.name = 'y'\ndel s\n",
-    "two": "import pytensor.tensor as pt\nx = pt.dscalar('x')\na = pt.exp(x)\nb = [pt.log1p(a), a]\n",
+    "two": "import pytensor.tensor as pt\nx = pt.dscalar('x')\na = pt.exp(x)\n"
+    "b = [pt.log1p(a), a]\n",
     "function": "import pytensor.tensor as pt\ndef f(a, b):\n    return pt.tanh(a) * b\n"
     "def number():\n    return 3\ndef broken(a):\n    return a.nothing\n",
     "model": "import pymc as pm\nwith pm.Model() as model:\n    mu = pm.Normal('mu')\n"

@@ -214,7 +214,7 @@ class Localizer:
         """The node's exact result for floats."""
         output = f.node.outputs[0]
         with ctx.workprec(self.bits):
-            step = self.program.nodes[output][1]
+            step = self.program.step_of(output)
             return settle(round_value(output, step(*self._balls(f.node.inputs, arguments))[0]))
 
     def _describe(self, f: _Examined, effect: float) -> NodeError:

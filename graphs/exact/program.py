@@ -34,7 +34,8 @@ class Program:
     """A graph to run on balls.
 
     A value is computed when something that is asked for needs it: of a switch whose condition is
-    the same for all elements, only the branch that it selects.
+    the same for all elements, only the branch that it selects.  What stands in the graph twice, as
+    the parts of a value do in its gradient, is computed once.
 
     Parameters
     ----------
@@ -48,22 +49,40 @@ class Program:
         self.constants: dict[Variable, Any] = {}
         self.steps: list[tuple[Sequence[Variable], Step, Sequence[Variable]]] = []
         self.choices: set[Apply] = set()
-        self.nodes: dict[Variable, tuple[Apply, Step]] = {}
-        given = set(self.inputs)
+        self.nodes: dict[Variable, tuple[Apply, Step, Sequence[Variable]]] = {}
+        # Variables that have the value of an earlier one.
+        self.twins: dict[Variable, Variable] = {}
         nodes = list(toposort(self.outputs, blockers=self.inputs))
+        roots = {*self.outputs, *(i for node in nodes for i in node.inputs)} - set(self.inputs)
+        self._take_constants([v for v in roots if v.owner is None])
+        self._take_nodes(nodes)
+        for variable in self.outputs:
+            refuse_complex(variable, "the output")
+
+    def _take_constants(self, roots: Sequence[Variable]) -> None:
+        first: dict[Any, Constant] = {}
+        for variable in roots:
+            if not isinstance(variable, Constant):
+                raise ValueError(f"{variable} is neither an input nor a constant.")
+            twin = first.setdefault(variable.signature(), variable)
+            if twin is not variable:
+                self.twins[variable] = twin
+            else:
+                self.constants[variable] = constant_value(variable)
+
+    def _take_nodes(self, nodes: Sequence[Apply]) -> None:
+        first: dict[Any, Apply] = {}
         for node in nodes:
+            inputs = [self.twins.get(i, i) for i in node.inputs]
+            twin = first.setdefault((node.op, *inputs), node)
+            if twin is not node:
+                self.twins.update(zip(node.outputs, twin.outputs, strict=True))
+                continue
             step = make_step(node)
             if _is_choice(node):
                 self.choices.add(node)
-            self.nodes.update(dict.fromkeys(node.outputs, (node, step)))
-            self.steps.append((node.inputs, step, node.outputs))
-        for variable in {*self.outputs, *(i for node in nodes for i in node.inputs)} - given:
-            if isinstance(variable, Constant):
-                self.constants[variable] = constant_value(variable)
-            elif variable.owner is None:
-                raise ValueError(f"{variable} is neither an input nor a constant.")
-        for variable in self.outputs:
-            refuse_complex(variable, "the output")
+            self.nodes.update(dict.fromkeys(node.outputs, (node, step, inputs)))
+            self.steps.append((inputs, step, node.outputs))
 
     @classmethod
     def of_inner(cls, op: Any) -> Program:
@@ -71,6 +90,10 @@ class Program:
         assert isinstance(op, HasInnerGraph)
         inner = op.fgraph.unfreeze() if hasattr(op.fgraph, "unfreeze") else op.fgraph
         return cls(inner.inputs, inner.outputs)
+
+    def step_of(self, variable: Variable) -> Step:
+        """The step that computes a variable, from the values of its node's inputs."""
+        return self.nodes[self.twins.get(variable, variable)][1]
 
     def run(self, values: Sequence[Any], into: dict[Variable, Any] | None = None) -> list[Any]:
         """Compute the outputs at the precision that is set in `flint.ctx`.
@@ -93,8 +116,9 @@ class Program:
                 else:
                     known.update(zip(outputs, results, strict=True))
         for output in self.outputs:
-            if output not in known:
-                self._compute(output, known)
+            self._compute(self.twins.get(output, output), known)
+        if self.twins:
+            known.update({v: known[twin] for v, twin in self.twins.items() if twin in known})
         return [known[output] for output in self.outputs]
 
     def _compute(self, output: Variable, known: dict[Variable, Any]) -> None:
@@ -105,15 +129,15 @@ class Program:
             if variable in known:
                 pending.pop()
                 continue
-            node, step = self.nodes[variable]
-            inputs = _demanded(node, known) if node in self.choices else node.inputs
-            needed = [i for i in inputs if i not in known]
+            node, step, inputs = self.nodes[variable]
+            demanded = _demanded(node, inputs, known) if node in self.choices else inputs
+            needed = [i for i in demanded if i not in known]
             if needed:
                 pending += needed
                 continue
             pending.pop()
             # The branch that is not selected may be missing.
-            results = step(*[known.get(i) for i in node.inputs])
+            results = step(*[known.get(i) for i in inputs])
             known.update(zip(node.outputs, results, strict=True))
 
     def run_each(self, values: Sequence[Any], otherwise: Any) -> list[Any]:
@@ -122,11 +146,12 @@ class Program:
         results = []
         for output in self.outputs:
             try:
-                self._compute(output, known)
+                computed = self.twins.get(output, output)
+                self._compute(computed, known)
             except Undecided:
                 results.append(otherwise)
             else:
-                results.append(known[output])
+                results.append(known[computed])
         return results
 
 
@@ -136,18 +161,20 @@ def constant_value(constant: Constant) -> Any:
     return balls_of(np.asarray(data), structural=True) if is_real(constant) else data
 
 
-def _demanded(node: Apply, known: dict[Variable, Any]) -> Sequence[Variable]:
+def _demanded(
+    node: Apply, inputs: Sequence[Variable], known: dict[Variable, Any]
+) -> Sequence[Variable]:
     """The inputs that a node needs, as far as its condition is known."""
-    condition = node.inputs[0]
+    condition = inputs[0]
     if condition not in known:
         return (condition,)
     branch = selected(known[condition])
     if branch is None:
-        return node.inputs
+        return inputs
     count = len(node.outputs)
-    then, other = node.inputs[1 : 1 + count], node.inputs[1 + count :]
+    then, other = inputs[1 : 1 + count], inputs[1 + count :]
     chosen, left = (then, other) if branch else (other, then)
-    return chosen if _gives_the_shape(node, [condition, *chosen], left) else node.inputs
+    return chosen if _gives_the_shape(node, [condition, *chosen], left) else inputs
 
 
 def _is_choice(node: Apply) -> bool:
