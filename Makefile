@@ -33,7 +33,7 @@ lint: venv ## ruff: rules and format, nothing is changed
 types: venv ## mypy on the package and on the examples
 	@mkdir -p .typing && ln -sfn .. .typing/pytensor_stabilize
 	$(RUN) -m mypy -p pytensor_stabilize
-	$(RUN) -m mypy --follow-imports=silent examples
+	$(RUN) -m mypy --follow-imports=silent --explicit-package-bases examples
 
 format: venv ## ruff: repair what it can, then format
 	$(RUN) -m ruff check --fix .

@@ -83,6 +83,11 @@ def truth(
 ) -> list[Truth]: ...
 
 
+# PyTensor says of its gradients that they may be a variable, several, or None.
+@overload
+def truth(variables: Any, givens: Givens = ..., *, max_bits: int = ...) -> Any: ...
+
+
 def truth(variables, givens=None, *, max_bits=MAX_BITS):
     """Compute the correctly rounded value of a graph, as it stands and without rewriting.
 

@@ -100,10 +100,10 @@ def _constant(constant: Constant) -> str:
 def source_line(variable: Variable) -> str:
     """Return ``file:line: code`` of the innermost user frame that built `variable`, or ``""``.
 
-    The file is named from the working directory if it lies below it.  Frames inside installed packages, the standard library and this package are passed over: of
-    a gradient it is the line that asked for it.  Where that is the line that is running now, as
-    for the logp that PyMC builds while it is reported on, the nearest operand with a line of its
-    own has the answer.
+    The file is named from the working directory if it lies below it.  Frames inside installed
+    packages, the standard library and this package are passed over: of a gradient it is the line
+    that asked for it.  Where that is the line that is running now, as for the logp that PyMC
+    builds while it is reported on, the nearest operand with a line of its own has the answer.
     """
     running = set(_running_lines())
     fallback = ""

@@ -97,7 +97,7 @@ SCALES = {
 @cache
 def exact_gradient(quantity: str, label: float, dtype: str):
     """Points, the truth of a gradient there, and of its terms if they may cancel."""
-    u, t = pt.vector("u", dtype=dtype), pt.vector("t", dtype=dtype)
+    u = pt.vector("u", dtype=dtype)
     at = points(dtype, {"float64": 745.0, "float32": 103.0}[dtype])
     if quantity in SCALES:
         # Below this a term of the sum is a subnormal float, and the sum inherits its coarseness.
