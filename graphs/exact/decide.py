@@ -6,20 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from flint import arb, ctx
+from flint import ctx
 from pytensor.graph.basic import Variable
 
-from pytensor_stabilize.graphs.exact.balls import (
-    UNKNOWN,
-    as_array,
-    balls_of,
-    from_array,
-    has_balls,
-    object_array,
-)
+from pytensor_stabilize.graphs.exact.balls import UNKNOWN, as_array, object_array
 from pytensor_stabilize.graphs.exact.program import Program
 from pytensor_stabilize.graphs.exact.rounding import UNDECIDED, offsets, round_balls, round_integers
 from pytensor_stabilize.graphs.exact.rules import Undecided, is_real
+from pytensor_stabilize.graphs.exact.values import as_value
 from pytensor_stabilize.graphs.truth import FIRST_BITS, Truth
 
 Point = Sequence[Any]
@@ -45,7 +39,7 @@ def decide(program: Program, points: Sequence[Point], max_bits: int) -> list[Tru
     if not points:
         raise ValueError("There is no point to compute the truth at.")
     prepared = [
-        [_as_value(variable, value) for variable, value in zip(program.inputs, point, strict=True)]
+        [as_value(variable, value) for variable, value in zip(program.inputs, point, strict=True)]
         for point in points
     ]
     results = [_Result(variable) for variable in program.outputs]
@@ -60,14 +54,6 @@ def decide(program: Program, points: Sequence[Point], max_bits: int) -> list[Tru
         todo = sorted(open_points) if bits * 2 <= max_bits else []
         bits *= 2
     return [result.truth() for result in results]
-
-
-def _as_value(variable: Variable, value: Any) -> Any:
-    if has_balls(value):
-        # Objects of its own: one object is one number, and who gave it may have meant two.
-        copies = object_array(map(arb, as_array(value).ravel().tolist()), np.shape(as_array(value)))
-        return from_array(copies)
-    return balls_of(np.asarray(value), structural=False) if is_real(variable) else value
 
 
 def _run(program: Program, inputs: Point) -> Sequence[Any]:
