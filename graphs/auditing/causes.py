@@ -39,7 +39,7 @@ def find_cause(
     result
         What its float operation gives for correctly rounded inputs.
     on_rounded
-        The exact result for the same rounded inputs.
+        The exact result for the same rounded inputs, at the element.
     truth
         The exact result for the exact inputs.
     inputs
@@ -61,13 +61,14 @@ def find_cause(
             formula = describe(variable, depth=3)
             limit = "too large" if np.isinf(rounded) else "too small"
             return kind, f"{formula} = {exact} is {limit} for {known.value.dtype}"
-    own = float(ulp_error(result, on_rounded)[element])
+    found = np.asarray(result)[element]
+    own = float(ulp_error(found, on_rounded))
     if not own <= NOTABLE_ULPS:
-        value = float(np.asarray(result)[element])
+        value = float(found)
         if not np.isfinite(value):
-            return "overflow", f"the operation gives {value} for {on_rounded.value[element]}"
+            return "overflow", f"the operation gives {value} for {on_rounded.value}"
         if value == 0:
-            return "underflow", f"the operation gives 0 for {on_rounded.value[element]}"
+            return "underflow", f"the operation gives 0 for {on_rounded.value}"
         return "inaccurate operation", f"{own:.2g} ulp from the result for the same floats"
     if _adds(node):
         largest = _largest_term(node, inputs, element)
@@ -84,10 +85,10 @@ def _rounded_arguments(
     """The inputs whose rounding the operation magnifies."""
     found = []
     for variable, truth in zip(node.inputs, inputs, strict=True):
-        if truth is None or np.size(_at(node, truth.value, element)) != 1:
+        if truth is None or np.size(entries(node, truth.value, element)) != 1:
             continue
-        if np.all(_at(node, truth.offset, element)):
-            value = float(np.ravel(_at(node, truth.value, element))[0])
+        if np.all(entries(node, truth.offset, element)):
+            value = float(np.ravel(entries(node, truth.value, element))[0])
             found.append(f"{describe(variable, depth=3)} is rounded to {value!r}")
     return ", ".join(found) or "a rounding of its arguments is magnified"
 
@@ -99,7 +100,7 @@ def _adds(node: Apply) -> bool:
     return isinstance(op, Dot) or (isinstance(op, CumOp) and op.mode == "add")
 
 
-def _at(node: Apply, array: np.ndarray, element: tuple[int, ...]) -> np.ndarray:
+def entries(node: Apply, array: np.ndarray, element: tuple[int, ...]) -> np.ndarray:
     """The entries of an input that an element of the output is computed from."""
     if not isinstance(node.op, Elemwise):
         return array
@@ -109,9 +110,9 @@ def _at(node: Apply, array: np.ndarray, element: tuple[int, ...]) -> np.ndarray:
 
 def _out_of_range(node: Apply, truth: Truth, element: tuple[int, ...]) -> tuple[Any, float]:
     """Exact and rounded value of an input that the floats cannot hold, or None."""
-    values = np.atleast_1d(_at(node, truth.value, element)).ravel()
+    values = np.atleast_1d(entries(node, truth.value, element)).ravel()
     assert truth.balls is not None
-    balls = np.atleast_1d(np.asarray(_at(node, truth.balls, element), dtype=object)).ravel()
+    balls = np.atleast_1d(np.asarray(entries(node, truth.balls, element), dtype=object)).ravel()
     tiny = np.finfo(truth.value.dtype).tiny
     for value, ball in zip(values.tolist(), balls.tolist(), strict=True):
         if not ball.is_finite():
@@ -125,5 +126,5 @@ def _out_of_range(node: Apply, truth: Truth, element: tuple[int, ...]) -> tuple[
 
 
 def _largest_term(node: Apply, inputs: Sequence[Truth | None], element: tuple[int, ...]) -> float:
-    terms = [abs(_at(node, t.value, element)) for t in inputs if t is not None]
+    terms = [abs(entries(node, t.value, element)) for t in inputs if t is not None]
     return max((float(np.max(term)) for term in terms if np.size(term)), default=np.nan)

@@ -19,7 +19,7 @@ from pytensor.graph.fg import FunctionGraph
 from pytensor.graph.traversal import ancestors
 from pytensor.tensor.elemwise import Elemwise
 
-from pytensor_stabilize.graphs.auditing.causes import NOTABLE_ULPS, find_cause
+from pytensor_stabilize.graphs.auditing.causes import NOTABLE_ULPS, entries, find_cause
 from pytensor_stabilize.graphs.exact import Program, Undecided
 from pytensor_stabilize.graphs.exact.rules import is_real
 from pytensor_stabilize.graphs.exact.values import as_value, round_value
@@ -206,16 +206,19 @@ class Localizer:
         if any(a is None for a in arguments):
             return float("nan")
         value = self._exactly(f, arguments)
-        if value.value.shape != f.truth.value.shape:
-            return float("nan")
-        return float(ulp_error(value.value, f.truth)[f.worst])
+        return float("nan") if value is None else float(ulp_error(value.value, f.truth[f.worst]))
 
-    def _exactly(self, f: _Examined, arguments: list[Any]) -> Truth:
-        """The node's exact result for floats."""
-        output = f.node.outputs[0]
+    def _exactly(self, f: _Examined, arguments: list[Any]) -> Truth | None:
+        """Its exact result for floats at the worst element; None if that has another shape."""
+        node, worst = f.node, f.worst
+        arguments = [entries(node, np.asarray(a), worst) for a in arguments]
         with ctx.workprec(self.bits):
-            step = self.program.step_of(output)
-            return settle(round_value(output, step(*self._balls(f.node.inputs, arguments))[0]))
+            step = self.program.step_of(node.outputs[0])
+            (value, *_) = step(*self._balls(node.inputs, arguments))
+            truth = settle(round_value(node.outputs[0], value))
+        if isinstance(node.op, Elemwise):
+            return truth
+        return truth[worst] if truth.value.shape == f.truth.value.shape else None
 
     def _describe(self, f: _Examined, effect: float) -> NodeError:
         if f.described is None:
@@ -224,10 +227,9 @@ class Localizer:
             cause, detail = "", ""
             if len(bad):
                 inputs = [self.truths.get(v) for v in f.node.inputs]
-                on_rounded = self._exactly(f, f.arguments)
-                cause, detail = find_cause(
-                    f.node, f.results[0], on_rounded, f.truth, inputs, f.worst
-                )
+                exact = self._exactly(f, f.arguments)
+                assert exact is not None
+                cause, detail = find_cause(f.node, f.results[0], exact, f.truth, inputs, f.worst)
             op = f.node.op.scalar_op if isinstance(f.node.op, Elemwise) else f.node.op
             f.described = NodeError(
                 formula=describe(output, depth=3),

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 from pytensor.compile.builders import OpFromGraph
+from pytensor.conditional.op import IfElse
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.op import Op
-from pytensor.ifelse import IfElse
 from pytensor.scan.op import Scan
 from pytensor.tensor.blockwise import Blockwise
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from pytensor.conditional.op import IfElse
 from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.graph.op import HasInnerGraph
 from pytensor.graph.traversal import toposort
-from pytensor.ifelse import IfElse
 from pytensor.scalar.basic import Switch
 from pytensor.tensor.elemwise import Elemwise
 
