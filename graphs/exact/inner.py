@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 from pytensor.compile.builders import OpFromGraph
-from pytensor.conditional.op import IfElse
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.op import Op
 from pytensor.scan.op import Scan
@@ -21,7 +20,7 @@ from pytensor_stabilize.graphs.exact.balls import (
     shape_of,
 )
 from pytensor_stabilize.graphs.exact.program import Program, make_step, selected
-from pytensor_stabilize.graphs.exact.rules import Step, Undecided, is_real, register
+from pytensor_stabilize.graphs.exact.rules import IfElse, Step, Undecided, is_real, register
 
 
 @register(OpFromGraph)

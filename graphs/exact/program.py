@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from pytensor.conditional.op import IfElse
 from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.graph.op import HasInnerGraph
 from pytensor.graph.traversal import toposort
@@ -15,6 +14,7 @@ from pytensor.tensor.elemwise import Elemwise
 
 from pytensor_stabilize.graphs.exact.balls import as_array, balls_of, has_balls
 from pytensor_stabilize.graphs.exact.rules import (
+    IfElse,
     Step,
     Undecided,
     UnsupportedOp,

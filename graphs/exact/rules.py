@@ -16,6 +16,11 @@ from pytensor.tensor.random.type import RandomType
 
 from pytensor_stabilize.graphs.exact.scalars import SCALARS
 
+try:
+    from pytensor.conditional.op import IfElse
+except ImportError:  # PyTensor 3.3.0
+    pass  # type: ignore[no-redef]
+
 # Takes the values of a node's inputs, returns the values of its outputs.
 Step = Callable[..., Sequence[Any]]
 Maker = Callable[[Op, Apply], Step]
