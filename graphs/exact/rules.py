@@ -17,9 +17,9 @@ from pytensor.tensor.random.type import RandomType
 from pytensor_stabilize.graphs.exact.scalars import SCALARS
 
 try:
-    from pytensor.conditional.op import IfElse
+    from pytensor.conditional.op import IfElse as IfElse
 except ImportError:  # PyTensor 3.3.0
-    pass  # type: ignore[no-redef]
+    from pytensor.ifelse import IfElse as IfElse
 
 # Takes the values of a node's inputs, returns the values of its outputs.
 Step = Callable[..., Sequence[Any]]
