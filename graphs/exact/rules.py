@@ -19,7 +19,7 @@ from pytensor_stabilize.graphs.exact.scalars import SCALARS
 try:
     from pytensor.conditional.op import IfElse as IfElse
 except ImportError:  # PyTensor 3.3.0
-    from pytensor.ifelse import IfElse as IfElse
+    from pytensor.ifelse import IfElse as IfElse  # type: ignore[no-redef]
 
 # Takes the values of a node's inputs, returns the values of its outputs.
 Step = Callable[..., Sequence[Any]]
