@@ -1,6 +1,7 @@
 """Short readable text for pieces of a graph, and the user's source line that made them."""
 
 import linecache
+import os
 import sys
 import sysconfig
 from collections.abc import Iterator, Mapping
@@ -123,8 +124,8 @@ def source_line(variable: Variable) -> str:
 
 def _short(filename: str) -> str:
     """The file as seen from the working directory, if it lies below it."""
-    path = Path(filename)
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else filename
+    here = os.getcwd() + os.sep
+    return filename.removeprefix(here)
 
 
 def _running_lines() -> Iterator[tuple[str, int]]:
