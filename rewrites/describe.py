@@ -110,6 +110,9 @@ def source_line(variable: Variable) -> str:
     fallback = ""
     todo, seen = [variable], {variable}
     for current in todo:
+        # Where an input was made says nothing of what was made of it.
+        if current is not variable and current.owner is None:
+            continue
         for filename, line, code in _user_frames(current):
             text = f"{_short(filename)}:{line}: {linecache.getline(filename, line).strip() or code}"
             if (filename, line) not in running:

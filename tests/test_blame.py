@@ -146,6 +146,44 @@ def test_it_blames_the_planted_fault(name):
     assert found.cause in causes | {"sensitive question"}
 
 
+def one(graph, at, modes=("ours",)):
+    return audit(graph, inputs=at, modes=modes).outputs[0]
+
+
+def test_a_sum_that_cancels_in_one_node():
+    found = one(pt.sum(pt.sinh(v)), {v: np.array([30, 1e-3, -30.0])}, [PLAIN])
+    assert found.blamed.cause == "cancellation"
+    assert found.blamed.op == "Sum"
+    found = one(pt.dot(pt.exp(v), np.array([1, 1e-17, -1])), {v: np.array([0.1, 0.2, 0.1])})
+    assert found.blamed.cause == "cancellation"
+
+
+def test_the_second_output_of_a_node_is_looked_at():
+    rows = np.random.default_rng(0).normal(size=(3, 3))
+    rows[2] = rows[0] * (1 + 1e-9)
+    m = pt.dmatrix("m")
+    found = one(pt.linalg.slogdet(m @ m.T + 1e-9 * pt.eye(3))[1], {m: rows})
+    assert found.blamed.op == "SLogDet"
+
+
+def test_a_float32_inside():
+    u, narrow = pt.dscalar("u"), pt.fscalar("narrow")
+    found = one(u + pt.exp(narrow), {u: 0.3, narrow: np.float32(1.7)})
+    assert found.cause == "narrow dtype"
+    assert "exp(narrow) is a float32" in found.blamed.detail
+
+
+def test_a_constant_that_rewriting_rounds():
+    # PyTensor's log of an int8 is a float32.
+    assert one(x * pt.log(np.int8(2)) + x, {x: 0.7}).cause == "folded constant"
+
+
+def test_an_exact_zero_is_no_sensitive_question_by_itself():
+    found = one(x * x - 2 * x * y + y * y, {x: 1 / 3, y: 1 / 3}, [PLAIN, "ours"])
+    assert found.condition_number is None
+    assert found.cause != "sensitive question"
+
+
 @pytest.mark.parametrize("name", CLEAN)
 def test_it_blames_nobody_in_a_clean_graph(name):
     graph, ends = CLEAN[name]

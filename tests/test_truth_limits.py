@@ -285,3 +285,15 @@ def test_a_structural_zero_survives_sums_and_products():
     assert found.decided.all()
     found = truth(pytensor.grad(pt.sqrt(pt.dot(m, inside)).sum(), v), {v: [-1.0, 4.0], m: ONES})
     np.testing.assert_array_equal(found.value, [0, 0.5])
+
+
+def test_a_gradient_that_chooses_between_equal_elements():
+    """The condition is never decided, and does not matter: both choices have one gradient."""
+    v = pt.dvector("v")
+    gradient = pytensor.grad(pt.logsumexp(pt.log(pt.exp(v))), v)
+    assert truth(gradient, {v: np.array([1.0, 1.0])}).value.tolist() == [0.5, 0.5]
+
+
+def test_no_cholesky_factor_is_undefined_in_every_element():
+    m = pt.dmatrix("m")
+    assert truth(pt.linalg.cholesky(m), {m: -np.eye(2)}).undefined.all()

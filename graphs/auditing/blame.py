@@ -76,7 +76,7 @@ class Blame:
         nodes = () if localizer is None else tuple(localizer.nodes(audit.index, element))
         condition = self.question.condition_number(point, audit.index, element, audit.bits)
         found = replace(audit, condition_number=condition, nodes=nodes)
-        return replace(found, cause=_cause(found))
+        return replace(found, cause=_cause(found, localizer))
 
     def _localizer(self, point: int, bits: int) -> Localizer | None:
         if point not in self._localizers:
@@ -106,7 +106,9 @@ def blamed(audit: OutputAudit) -> NodeError | None:
     return max(suspects, key=lambda n: n.effect_ulps, default=None)
 
 
-def _cause(audit: OutputAudit) -> str:
+def _cause(audit: OutputAudit, localizer: Localizer | None) -> str:
+    if localizer is None:
+        return "not located"
     condition = audit.condition_number
     # A backward stable formula on exact inputs errs by about the condition number in ulps.
     if condition is not None and audit.max_ulps <= 2 * condition:
@@ -114,7 +116,10 @@ def _cause(audit: OutputAudit) -> str:
     node = blamed(audit)
     if node is not None:
         return node.cause
-    return "accumulated rounding" if audit.nodes else ""
+    folded, computed = localizer.output_errors(audit)
+    if folded > NOTABLE_ULPS:
+        return "folded constant"
+    return "accumulated rounding" if computed > NOTABLE_ULPS else "not located"
 
 
 class Question:
@@ -142,7 +147,8 @@ class Question:
 
         The sum over the elements of the inputs of ``|x df/dx / f|`` (Higham 2002, section 1.6);
         an input of many elements, or of a graph of many values, is moved as a whole.  Infinite
-        where the output is 0; None where it cannot be told.
+        where the output is 0 and its derivative is not; None where it cannot be told, and where
+        all inputs are 0.
         """
         if point not in self._runs:
             with ctx.workprec(bits + 4 * _STEP_BITS):
@@ -156,8 +162,12 @@ class Question:
         if not all(ball.is_finite() for ball in found):
             return None
         base, *moved = found
+        if not moved:
+            return None
         if base.is_zero():
-            return float("inf")
+            # Where the derivative is 0 as well, the question is not sensitive.
+            first_order = arb(2) ** (-1.5 * _STEP_BITS)
+            return float("inf") if any(abs(there) > first_order for there in moved) else None
         with ctx.workprec(bits + 4 * _STEP_BITS):
             changes = [(there - base) / base * arb(2) ** _STEP_BITS for there in moved]
         if not all(change.is_finite() for change in changes):

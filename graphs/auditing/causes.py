@@ -61,21 +61,28 @@ def find_cause(
             formula = describe(variable, depth=3)
             limit = "too large" if np.isinf(rounded) else "too small"
             return kind, f"{formula} = {exact} is {limit} for {known.value.dtype}"
-    found = np.asarray(result)[element]
-    own = float(ulp_error(found, on_rounded))
-    if not own <= NOTABLE_ULPS:
-        value = float(found)
-        if not np.isfinite(value):
-            return "overflow", f"the operation gives {value} for {on_rounded.value}"
-        if value == 0:
-            return "underflow", f"the operation gives 0 for {on_rounded.value}"
-        return "inaccurate operation", f"{own:.2g} ulp from the result for the same floats"
+    for variable, known in zip(node.inputs, inputs, strict=True):
+        if known is None or known.value.dtype.itemsize >= truth.value.dtype.itemsize:
+            continue
+        if np.any(entries(node, known.offset, element)):
+            return "narrow dtype", f"{describe(variable, depth=3)} is a {known.value.dtype}"
     if _adds(node):
         largest = _largest_term(node, inputs, element)
         left = abs(float(truth.value[element]))
         if largest < _LEFT * left:
             return "accumulated rounding", "many terms, none of which is much larger than the sum"
         return "cancellation", f"terms up to {largest:.3g} leave {left:.3g}"
+    found = np.asarray(result)[element]
+    own = float(ulp_error(found, on_rounded))
+    if not own <= NOTABLE_ULPS:
+        value, exact_value = float(found), float(on_rounded.value)
+        if np.isinf(value):
+            return "overflow", f"the operation gives {value} for {exact_value}"
+        if value == 0 and abs(exact_value) < np.finfo(truth.value.dtype).tiny:
+            return "underflow", f"the operation gives 0 for {exact_value}"
+        if not abs(value) > 0:
+            return "inaccurate operation", f"it gives {value} for {exact_value}"
+        return "inaccurate operation", f"{own:.2g} ulp from the result for the same floats"
     return "amplified rounding", _rounded_arguments(node, inputs, element)
 
 

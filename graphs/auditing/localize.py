@@ -51,8 +51,9 @@ class NodeError:
         Error of the output if this node alone works in floats; nan if it was not computed.
     cause
         "cancellation", "overflow", "underflow", "amplified rounding" (the operation magnifies
-        the rounding of its argument) or "inaccurate operation"; empty if its local error is
-        small.
+        the rounding of its argument), "accumulated rounding" (a sum of many terms), "narrow
+        dtype" (a float32 in a float64 graph), or "inaccurate operation"; empty if its local
+        error is small.
     detail
         The numbers behind the cause.
     where
@@ -77,6 +78,7 @@ class _Examined:
     """A node, what it computes from correctly rounded inputs, and how wrong that is."""
 
     node: Apply
+    position: int
     arguments: list[Any]
     results: list[Any]
     truth: Truth
@@ -90,6 +92,21 @@ class _Examined:
         if not self.local.size:
             return ()
         return tuple(map(int, np.unravel_index(int(np.argmax(self.local)), self.local.shape)))
+
+    @property
+    def output(self) -> Variable:
+        """The output of the node that is looked at."""
+        return self.node.outputs[self.position]
+
+    def ulps_of(self, itemsize: int) -> float:
+        """Its local error in ulps of a float of that size, which are finer than its own."""
+        digits = {size: np.finfo(f"float{8 * size}").nmant for size in (2, 4, 8)}
+        own = self.truth.value.dtype.itemsize
+        return self.local_ulps * 2.0 ** max(digits[itemsize] - digits[own], 0)
+
+    def is_suspect(self, itemsize: int) -> bool:
+        """Whether its local error is notable for an output whose floats have that size."""
+        return self.ulps_of(itemsize) > NOTABLE_ULPS
 
     @property
     def local_ulps(self) -> float:
@@ -124,7 +141,12 @@ class Localizer:
         # Correctly rounded values of what is real, exact ones of the rest.
         self.rounded = self.known | {v: _or_middle(t) for v, t in self.truths.items()}
         self.floats = self._run_in_floats()
-        self.examined = [f for f in map(self._examine, fgraph.toposort()) if f is not None]
+        self.examined = [
+            found
+            for node in fgraph.toposort()
+            for position in range(len(node.outputs))
+            if (found := self._examine(node, position)) is not None
+        ]
 
     def nodes(self, output: int, element: tuple[int, ...]) -> list[NodeError]:
         """The nodes that an output depends on, those with the largest effect on it first.
@@ -137,13 +159,14 @@ class Localizer:
             Index of the element of it that is asked about.
         """
         above = set(ancestors([self.fgraph.outputs[output]]))
-        mine = [f for f in self.examined if f.node.outputs[0] in above]
-        suspects = [f for f in mine if f.local_ulps > NOTABLE_ULPS]
+        mine = [f for f in self.examined if f.output in above]
+        wide = self.truths[self.fgraph.outputs[output]].value.dtype.itemsize
+        suspects = [f for f in mine if f.is_suspect(wide)]
         effects = {
-            f.node: self._effect(f, output, element)
-            for f in sorted(suspects, key=lambda f: -f.local_ulps)[:SUSPECTS]
+            f.output: self._effect(f, output, element)
+            for f in sorted(suspects, key=lambda f: -f.ulps_of(wide))[:SUSPECTS]
         }
-        found = [self._describe(f, effects.get(f.node, float("nan"))) for f in mine]
+        found = [self._describe(f, effects.get(f.output, float("nan"))) for f in mine]
         return sorted(found, key=lambda n: (-np.nan_to_num(n.effect_ulps, nan=-1.0), -n.local_ulps))
 
     def _balls(self, variables: Sequence[Variable], values: Sequence[Any]) -> list[Any]:
@@ -161,17 +184,30 @@ class Localizer:
                 floats.update(zip(node.outputs, results, strict=True))
         return floats
 
-    def _examine(self, node: Apply) -> _Examined | None:
-        truth = self.truths.get(node.outputs[0])
+    def output_errors(self, audit: Any) -> tuple[float, float]:
+        """Errors of the rewritten graph's exact value, and of its nodes run in floats, in ulps."""
+        output, element = self.fgraph.outputs[audit.index], audit.worst_element
+        exact = np.asarray(audit.worst_exact, dtype=audit.dtype)
+        values = (self.truths[output].value, self.floats.get(output))
+        folded, computed = (
+            float("nan")
+            if value is None or np.shape(value) != self.truths[output].value.shape
+            else float(ulp_error(np.asarray(value[element], dtype=audit.dtype), exact))
+            for value in values
+        )
+        return folded, computed
+
+    def _examine(self, node: Apply, position: int) -> _Examined | None:
+        truth = self.truths.get(node.outputs[position])
         arguments = [_data(v, self.rounded) for v in node.inputs]
         if truth is None or any(a is None for a in arguments):
             return None
         results = perform(node, arguments)
-        if results is None or np.shape(results[0]) != truth.value.shape:
+        if results is None or np.shape(results[position]) != truth.value.shape:
             return None
         # What is undefined or undecided inside has no error of its own.
-        local = np.where(truth.decided, ulp_error(results[0], truth), 0.0)
-        return _Examined(node, arguments, results, truth, local)
+        local = np.where(truth.decided, ulp_error(results[position], truth), 0.0)
+        return _Examined(node, position, arguments, results, truth, local)
 
     def _effect(self, suspect: _Examined, output: int, element: tuple[int, ...]) -> float:
         """Error of the output when this node's float results stand in the exact graph."""
@@ -213,23 +249,27 @@ class Localizer:
         node, worst = f.node, f.worst
         arguments = [entries(node, np.asarray(a), worst) for a in arguments]
         with ctx.workprec(self.bits):
-            step = self.program.step_of(node.outputs[0])
-            (value, *_) = step(*self._balls(node.inputs, arguments))
-            truth = settle(round_value(node.outputs[0], value))
+            step = self.program.step_of(f.output)
+            value = step(*self._balls(node.inputs, arguments))[f.position]
+            truth = settle(round_value(f.output, value))
         if isinstance(node.op, Elemwise):
             return truth
         return truth[worst] if truth.value.shape == f.truth.value.shape else None
 
     def _describe(self, f: _Examined, effect: float) -> NodeError:
         if f.described is None:
-            output = f.node.outputs[0]
+            output = f.output
             bad = np.argwhere(f.local > NOTABLE_ULPS)
             cause, detail = "", ""
             if len(bad):
                 inputs = [self.truths.get(v) for v in f.node.inputs]
                 exact = self._exactly(f, f.arguments)
                 assert exact is not None
-                cause, detail = find_cause(f.node, f.results[0], exact, f.truth, inputs, f.worst)
+                cause, detail = find_cause(
+                    f.node, f.results[f.position], exact, f.truth, inputs, f.worst
+                )
+            elif f.truth.value.dtype.itemsize < 8 and f.local_ulps:
+                cause, detail = "narrow dtype", f"it is rounded to {f.truth.value.dtype}"
             op = f.node.op.scalar_op if isinstance(f.node.op, Elemwise) else f.node.op
             f.described = NodeError(
                 formula=describe(output, depth=3),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from pytensor.graph.traversal import explicit_graph_inputs
 from pytensor_stabilize.graphs.auditing.progress import Progress
 from pytensor_stabilize.graphs.auditing.result import Audit, OutputAudit, joined, summarise
 from pytensor_stabilize.graphs.auditing.sampling import SAMPLINGS, Points, Range, sample_points
-from pytensor_stabilize.graphs.auditing.ways import Way, way_of
+from pytensor_stabilize.graphs.auditing.ways import Way, ways_of
 from pytensor_stabilize.graphs.graphlike import compiled_function, shared_inputs, view
 from pytensor_stabilize.graphs.truth import Evaluator, Truth, check_value, import_exact
 from pytensor_stabilize.rewrites.describe import describe
@@ -103,26 +104,32 @@ def audit(
         )
     if order not in (1, 2):
         raise ValueError(f"order must be 1 or 2, got {order!r}.")
+    if order == 2 and wrt is None:
+        raise ValueError('order=2 needs wrt=: the inputs to differentiate by, or "all".')
     if sampling not in SAMPLINGS:
         raise ValueError(f"sampling must be one of {SAMPLINGS}, got {sampling!r}.")
-    if points < 1:
-        raise ValueError(f"points must be at least 1, got {points!r}.")
+    check_count("points", points, 1)
+    check_count("seed", seed, 0)
     outputs = list(view(variables, "audit()").outputs)
     free = list(explicit_graph_inputs(outputs))
-    names = [output_name(v, i, len(outputs)) for i, v in enumerate(outputs)]
+    names = unique([output_name(v, i, len(outputs)) for i, v in enumerate(outputs)])
     derivatives = find_derivatives(outputs, names, find_inputs(wrt, free), order)
     everything = [*outputs, *derivatives.values()]
     check_real(everything, free)
     given = {v: check_values(v, a) for v, a in _by_variable(inputs, free, "inputs").items()}
+    check_shapes(_by_variable(shapes, free, "shapes"))
     spread = {v: Range.of(r, sampling) for v, r in _by_variable(ranges, free, "ranges").items()}
     sizes = _by_variable(shapes, free, "shapes")
+    twice = [str(v) for v in free if v in given and (v in spread or v in sizes)]
+    if twice:
+        raise ValueError(f"{', '.join(twice)}: pass values by inputs=, or a range, but not both.")
     where = sample_points(free, everything, given, spread, sizes, points, sampling, seed)
     return run_audit(
         where,
         everything,
         [*names, *derivatives],
         lambda way: everything,
-        [way_of(mode) for mode in modes],
+        ways_of(modes),
         nodes=nodes,
         progress=progress,
         title=title or f"audit of {', '.join(names)}",
@@ -134,20 +141,54 @@ def output_name(variable: Variable, index: int, count: int) -> str:
     return variable.name or (describe(variable, depth=4) if count < 10 else f"output {index}")
 
 
+def input_name(variable: Variable) -> str:
+    """What tables call an input."""
+    return variable.name or "input"
+
+
+def unique(names: Sequence[str]) -> list[str]:
+    """The names, numbered from the second on where one stands several times."""
+    counts: dict[str, int] = {}
+    found = []
+    for name in names:
+        counts[name] = counts.get(name, 0) + 1
+        found.append(name if counts[name] == 1 else f"{name}#{counts[name]}")
+    return found
+
+
+def check_count(name: str, value: Any, least: int) -> None:
+    """Refuse what is no integer, or too small."""
+    if not isinstance(value, int | np.integer) or value < least:
+        raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}.")
+
+
+def check_shapes(shapes: Mapping[Variable, Any]) -> None:
+    """Refuse what is no shape of the variable."""
+    for variable, shape in shapes.items():
+        ndim = variable.type.ndim
+        good = isinstance(shape, tuple | list) and len(shape) == ndim
+        if not good or not all(isinstance(n, int) and n > 0 for n in shape):
+            raise ValueError(
+                f"shapes: {variable} has {ndim} dimensions, so its shape is a tuple of as many "
+                f"positive integers; got {shape!r}."
+            )
+
+
 def find_derivatives(
     outputs: Sequence[Variable], names: Sequence[str], wrt: Sequence[Variable], order: int
 ) -> dict[str, Variable]:
     """First and second derivatives by what tables call them."""
     if not wrt:
         return {}
-    what = names[0] if len(names) == 1 else "sum of outputs"
-    what = what if what.isidentifier() else f"({what})"
+    what = names[0] if len(names) == 1 and names[0].isidentifier() else "f"
+    what = what if len(names) == 1 else "sum"
+    labels = unique([input_name(v) for v in wrt])
     try:
         first = gradients([pt.sum(v) for v in outputs], wrt)
-        found = {f"d {what} / d {v}": g for v, g in zip(wrt, first, strict=True)}
+        found = {f"d {what} / d {v}": g for v, g in zip(labels, first, strict=True)}
         if order == 2:
             second = [gradients([pt.sum(g)], [v])[0] for g, v in zip(first, wrt, strict=True)]
-            found |= {f"d2 {what} / d {v}2": g for v, g in zip(wrt, second, strict=True)}
+            found |= {f"d2 {what} / d {v}2": g for v, g in zip(labels, second, strict=True)}
     except Exception as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ValueError(
@@ -188,6 +229,8 @@ def check_real(outputs: Sequence[Variable], inputs: Sequence[Variable]) -> None:
 def check_values(variable: Variable, value: Any) -> np.ndarray:
     """Values of an input, for all points or with the points along a first axis."""
     array = np.asarray(value)
+    if array.dtype.kind not in "bifu":
+        raise ValueError(f"{value!r} is no value for {variable}: pass numbers.")
     if array.ndim != variable.type.ndim + 1:
         return check_value(variable, value)
     if not len(array):
@@ -236,6 +279,7 @@ def run_audit(
     # Here and not above: it needs python-flint.
     from pytensor_stabilize.graphs.auditing.blame import Blame, Question
 
+    inputs = unique([input_name(v) for v in points.inputs])
     question = Question(points, outputs) if nodes else None
     graphs: dict[str, str] = {}
     notes = [note] if note else []
@@ -249,17 +293,19 @@ def run_audit(
             actual, raised = call(function, points, exact)
             notes += [f"{way.label} raised {raised}"] if raised else []
             found = [
-                summarise(name, way, i, points, values, truth)
+                summarise(name, way, i, points, inputs, values, truth)
                 for i, (name, values, truth) in enumerate(zip(names, actual, exact, strict=True))
             ]
-            if question is not None:
+            if raised:
+                # What a function that raises computed is not known, so nothing is to blame.
+                found = [replace(a, cause="raised" if a.measured else "") for a in found]
+            elif question is not None:
                 blame = Blame(way, graph, points, question)
                 graphs[way.label] = blame.text
                 found = [blame.of(a) for a in bar.over(found, f"causes, {way.label}")]
             audits += found
     audits.sort(key=lambda a: a.index)
-    inputs = tuple(map(str, points.inputs))
-    return Audit(tuple(audits), inputs, len(points), title, "; ".join(notes), graphs)
+    return Audit(tuple(audits), tuple(inputs), len(points), title, "; ".join(notes), graphs)
 
 
 def _exact_values(points: Points, outputs: Sequence[Variable], bar: Progress) -> list[Truth]:

@@ -13,10 +13,15 @@ from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.basic import Variable
 from pytensor.graph.traversal import explicit_graph_inputs
 
-from pytensor_stabilize.graphs.auditing.measure import DEFAULT_MODES, gradients, run_audit
+from pytensor_stabilize.graphs.auditing.measure import (
+    DEFAULT_MODES,
+    check_count,
+    gradients,
+    run_audit,
+)
 from pytensor_stabilize.graphs.auditing.result import Audit
 from pytensor_stabilize.graphs.auditing.sampling import Points
-from pytensor_stabilize.graphs.auditing.ways import Way, way_of
+from pytensor_stabilize.graphs.auditing.ways import Way, ways_of
 from pytensor_stabilize.graphs.report import is_pymc_model
 from pytensor_stabilize.graphs.truth import check_value, import_exact
 
@@ -87,7 +92,12 @@ def audit_model(
         )
     if point is not None and draws is not None:
         raise ValueError("Pass point= or draws=, not both.")
+    check_count("rows", rows, 1)
+    check_count("n_draws", n_draws, 1)
+    check_count("seed", seed, 0)
     values = list(model.value_vars)
+    if not values:
+        raise ValueError("The model has no free variables, so there is nothing to audit.")
     picked = _pick_rows(model, rows, seed)
     names, outputs = _outputs(model, picked, pregrad=False)
     _refuse_free_inputs(outputs, values)
@@ -102,7 +112,7 @@ def audit_model(
         outputs,
         names,
         lambda way: _outputs(model, picked, pregrad=True)[1],
-        [_as_pymc(way_of(mode), model) for mode in modes],
+        [_as_pymc(way, model) for way in ways_of(modes)],
         nodes=nodes,
         progress=progress,
         title=f"audit of {model.name or 'the model'}",
@@ -174,7 +184,13 @@ def _places(model: Any, point: Any) -> tuple[list[tuple[np.ndarray, ...]], str]:
     start = model.initial_point()
     if point is None:
         return [_in_order(model, start)], "at the initial point"
-    points = [point] if isinstance(point, Mapping) else list(point)
+    points = [point] if isinstance(point, Mapping) else point
+    if (
+        not isinstance(points, list | tuple)
+        or not points
+        or not all(isinstance(given, Mapping) for given in points)
+    ):
+        raise ValueError(f"point is a dict from names to values or a list of them, got {point!r}.")
     for given in points:
         unknown = [name for name in map(str, given) if name not in start]
         if unknown:
@@ -194,6 +210,8 @@ def _in_order(model: Any, place: Mapping[str, Any]) -> tuple[np.ndarray, ...]:
 def _draws(model: Any, draws: Any, count: int) -> tuple[list[tuple[np.ndarray, ...]], str]:
     """Points of a posterior, taken into the space of the value variables."""
     posterior = getattr(draws, "posterior", draws)
+    if posterior is draws and hasattr(draws, "prior"):
+        posterior = draws.prior
     if hasattr(posterior, "to_dataset"):
         posterior = posterior.to_dataset()
     missing = [rv.name for rv in model.free_RVs if rv.name not in posterior]
@@ -202,6 +220,10 @@ def _draws(model: Any, draws: Any, count: int) -> tuple[list[tuple[np.ndarray, .
             f"The posterior lacks {', '.join(missing)}: draws= takes what pm.sample returned for "
             "this model."
         )
+    for axis in ("chain", "draw"):
+        # One draw that was picked out has lost its axes.
+        if axis not in posterior.dims:
+            posterior = posterior.reset_coords(drop=True).expand_dims(axis)
     stacked = posterior.stack(__draw__=("chain", "draw"))
     total = int(stacked.sizes["__draw__"])
     chosen = np.unique(np.linspace(0, total - 1, min(count, total)).astype(int))

@@ -102,6 +102,8 @@ def _panel(axes: Any, outputs: list[OutputAudit], ordinal: bool, audit: Audit) -
 def _largest(output: OutputAudit) -> np.ndarray:
     """The largest error of each point."""
     rows = output.errors.reshape((len(output.errors), -1))
+    if not rows.size:
+        return np.full(len(rows), np.nan)
     return np.where(
         np.isnan(rows).all(axis=1), np.nan, np.nanmax(np.where(np.isnan(rows), -1, rows), axis=1)
     )

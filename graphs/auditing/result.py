@@ -18,8 +18,6 @@ from pytensor_stabilize.graphs.ulps import ulp_error
 if TYPE_CHECKING:
     from pytensor_stabilize.graphs.auditing.localize import NodeError
 
-SCHEMA = 1
-
 
 @dataclass(frozen=True, eq=False)
 class OutputAudit:
@@ -54,8 +52,10 @@ class OutputAudit:
         elements; None if it was not computed.
     cause
         "" if the largest error is small; "sensitive question" if a change of the inputs by one
-        ulp would change the output as much; else the cause of the node to blame, or "accumulated
-        rounding" if no single node is.
+        ulp would change the output as much; else the cause of the node to blame.  If no single
+        node is: "folded constant" (a constant that the rewriting rounded explains it),
+        "accumulated rounding" (the nodes together do), "raised" (the function raised an
+        exception there), or "not located".
     nodes
         The nodes at that point, those with the largest effect on the output first.
     errors
@@ -205,6 +205,7 @@ def summarise(
     way: Way,
     index: int,
     points: Points,
+    names: Sequence[str],
     actual: np.ndarray,
     truth: Truth,
 ) -> OutputAudit:
@@ -248,9 +249,7 @@ def summarise(
         no_digit=_no_digit(actual, exact, errors),
         worst_point=point,
         worst_element=element,
-        worst_input={
-            str(v): a.tolist() for v, a in zip(points.inputs, points.values[point], strict=True)
-        },
+        worst_input={name: a.tolist() for name, a in zip(names, points.values[point], strict=True)},
         worst_actual=float(actual[worst]) if flat.size else float("nan"),
         worst_exact=float(exact.value[worst]) if flat.size else float("nan"),
         bits=truth.bits,

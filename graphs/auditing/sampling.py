@@ -58,7 +58,9 @@ class Range:
         try:
             lo, hi, *rest = value
             return cls(float(lo), float(hi), *(rest or [sampling]))
-        except TypeError as error:
+        except (TypeError, ValueError) as error:
+            if isinstance(error, ValueError) and len(value) in (2, 3):
+                raise
             raise ValueError(
                 f"A range is (lo, hi) or (lo, hi, sampling), got {value!r}."
             ) from error
@@ -67,6 +69,8 @@ class Range:
         """`count` numbers of `dtype`, in order, the ends among them."""
         if np.dtype(dtype).kind in "iub":
             lo, hi = int(np.ceil(self.lo)), int(np.floor(self.hi))
+            if lo > hi:
+                raise ValueError(f"There is no integer from {self.lo} to {self.hi}.")
             return np.sort(rng.integers(lo, hi, count, endpoint=True)).astype(dtype)
         kinds = ("uniform", "log", "ordinal") if self.sampling == "mixed" else (self.sampling,)
         shares = np.diff(np.linspace(0, count, len(kinds) + 1).astype(int)).tolist()

@@ -7,6 +7,9 @@ from typing import Any
 
 from pytensor_stabilize.graphs.auditing.result import Audit, OutputAudit
 
+# To be raised when a reader of the old layout would fail on the new one.
+VERSION = 1
+
 _NUMBER = {"anyOf": [{"type": "number"}, {"enum": ["inf", "-inf", "nan"]}]}
 _TEXT = {"type": "string"}
 _COUNT = {"type": "integer", "minimum": 0}
@@ -69,7 +72,7 @@ SCHEMA = {
     "title": "Audit of a PyTensor graph, errors in ulps",
     **_object(
         {
-            "schema": {"const": 1},
+            "schema": {"const": VERSION},
             "title": _TEXT,
             "note": _TEXT,
             "inputs": _array(_TEXT),
@@ -85,7 +88,7 @@ def as_dict(audit: Audit) -> dict[str, Any]:
     """The audit in the layout of `SCHEMA`."""
     return plain(
         {
-            "schema": 1,
+            "schema": VERSION,
             "title": audit.title,
             "note": audit.note,
             "inputs": list(audit.inputs),

@@ -88,12 +88,23 @@ def as_text(audit: Audit) -> str:
         lines.append("  ".join(cells).rstrip())
         if row is COLUMNS:
             lines.append("  ".join("-" * width for width in widths))
-    for output in audit.outputs:
-        lines += ["", *details] if (details := _details(output)) else []
+    for about, said in _grouped(audit):
+        lines += ["", about, *said]
     return "\n".join(lines)
 
 
+def _grouped(audit: Audit) -> list[tuple[str, list[str]]]:
+    """What there is to say of each output, once where two modes fail in the same way."""
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for output in audit.outputs:
+        said = _details(output)
+        if said:
+            groups.setdefault((output.output, *said), []).append(output.mode)
+    return [(f"{key[0]}: {', '.join(modes)}", list(key[1:])) for key, modes in groups.items()]
+
+
 def _details(audit: OutputAudit) -> list[str]:
+    """Lines on what was not measured, and on the cause of a large error."""
     lines = []
     without = [
         f"{count} {what}"
@@ -120,4 +131,4 @@ def _details(audit: OutputAudit) -> list[str]:
             lines.append(f"    at {count} elements: {some}{', ...' if count > len(shown) else ''}")
         if node.where:
             lines.append(f"    made at {node.where}")
-    return [f"{audit.output}, {audit.mode}", *lines] if lines else []
+    return lines

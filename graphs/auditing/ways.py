@@ -49,6 +49,11 @@ class Way:
             )
 
 
+def ways_of(specs: Any) -> list[Way]:
+    """What ``modes=`` means: several entries, or one by itself."""
+    return [way_of(spec) for spec in ([specs] if isinstance(specs, str) else specs)]
+
+
 def way_of(spec: Any) -> Way:
     """What one entry of ``modes=`` means.
 

@@ -29,7 +29,7 @@ class UsageError(ValueError):
 
 
 # What a user's file, options or graph may cause; the rest is a fault of ours and keeps its trace.
-EXPECTED = (FileError, UsageError, ImportError, NotImplementedError, TypeError, ValueError)
+EXPECTED = (FileError, UsageError, ImportError, OSError, NotImplementedError, TypeError, ValueError)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -107,6 +107,8 @@ def run_audit_command(options: argparse.Namespace) -> int:
     ways = [way_of(mode) for mode in modes]
     ranges = {name: _range(text) for name, text in map(_assignment, options.range)}
     shapes = {name: _shape(text) for name, text in map(_assignment, options.shape)}
+    if options.html is not None and options.html.is_dir():
+        raise UsageError(f"--html: {options.html} is a folder; name a file.")
     if options.html is not None and not options.html.absolute().parent.is_dir():
         raise UsageError(f"--html: there is no folder {options.html.absolute().parent}.")
     found = offers(options.file)

@@ -70,6 +70,7 @@ def load(path: Path) -> ModuleType:
     """
     if not path.is_file():
         raise FileError(f"there is no file {path}")
+    path = path.absolute()
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
         raise FileError(f"{path} is no Python file: its name must end in .py")
@@ -84,7 +85,7 @@ def load(path: Path) -> ModuleType:
         line = _line_in(error, path)
         reason = " ".join(str(error).split()) or "no message"
         raise FileError(
-            f"{path}{line} does not import: {type(error).__name__}: {reason}"
+            f"{path.name}{line} does not import: {type(error).__name__}: {reason}"
         ) from error
     return module
 
@@ -119,7 +120,11 @@ def offers(target: str) -> list[Offer]:
             if not key.startswith("_") and (offer := _offer(key, value, module)) is not None
         ]
         if not found:
-            raise FileError(f"{path} offers no PyMC model, PyTensor variable or function")
+            named = ", ".join(f"{path}:{key}" for key in _names(module))
+            raise FileError(
+                f"{path} offers no PyMC model or PyTensor variable"
+                + (f"; name a function: {named}" if named else " or function")
+            )
         return _without_parts(found)
     if not hasattr(module, name):
         raise FileError(f"{path} has no {name}; it offers {', '.join(_names(module)) or 'nothing'}")
@@ -131,6 +136,8 @@ def offers(target: str) -> list[Offer]:
         )
     if callable(value) and not isinstance(value, Variable) and not is_pymc_model(value):
         return [_called(name, value)]
+    if isinstance(value, Variable) and value.owner is None:
+        raise FileError(f"{name} is an input, of which there is nothing to audit")
     offer = _offer(name, value, module)
     if offer is None:
         raise FileError(
@@ -185,8 +192,10 @@ def _without_parts(found: list[Offer]) -> list[Offer]:
 def _called(name: str, function: Any) -> Offer:
     """What a function returns for float64 scalars named after its parameters."""
     try:
-        names = _required(function)
-        value = function(*(pt.dscalar(parameter) for parameter in names))
+        signature = inspect.signature(function)
+        scalars = {parameter: pt.dscalar(parameter) for parameter in _required(function)}
+        keywords = {k: v for k, v in scalars.items() if signature.parameters[k].kind == 3}
+        value = function(*(v for k, v in scalars.items() if k not in keywords), **keywords)
     except Exception as error:
         reason = " ".join(str(error).split())
         raise FileError(f"{name}() fails: {type(error).__name__}: {reason}") from error

@@ -145,4 +145,5 @@ def _discrete_ball(ball: arb, dtype: str) -> arb:
         number = wrapped(integer(ball), dtype)
         return arb(number) if number else STRUCTURAL_ZERO
     low, high = integer_range(dtype)
-    return ball if ball >= low and ball <= high else UNKNOWN
+    # The number is an integer, so what a radius that was rounded up adds at the ends is nothing.
+    return ball if ball > low - 1 and ball < high + 1 else UNKNOWN

@@ -154,7 +154,7 @@ def composite(op: Op, node: Apply) -> Step:
 @register(ScalarLoop)
 def scalar_loop(op: Op, node: Apply) -> Step:
     """Refuse the series by which PyTensor approximates some derivatives."""
-    name = getattr(op, "name", None) or str(op)
+    name = getattr(op, "name", None) or type(op).__name__
     raise UnsupportedOp(
         f"truth() does not follow the ScalarLoop {name!r}: PyTensor approximates the derivative of "
         "gammainc, gammaincc, betainc or hyp2f1 by a truncated series there, so its exact value "

@@ -236,7 +236,11 @@ def cholesky(op: Any, node: Apply) -> Step:
                 terms = (multiply(factor[i][k], factor[j][k]) for k in range(j))
                 rest = subtract(rows[i][j], reduce(add, terms, STRUCTURAL_ZERO))
                 factor[i][j] = square_root(rest) if i == j else divide(rest, factor[j][j])
-        lower = object_array([x for row in factor for x in row], (size, size))
+        entries = [x for row in factor for x in row]
+        if any(x.is_nan() for x in entries):
+            # Not positive definite: there is no factor, not even in part.
+            entries = [UNDEFINED] * len(entries)
+        lower = object_array(entries, (size, size))
         return [lower if op.lower else lower.T]
 
     return step
