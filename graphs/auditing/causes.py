@@ -102,8 +102,16 @@ def _rounded_arguments(
 
 def _adds(node: Apply) -> bool:
     op = node.op
-    if isinstance(op, Elemwise | CAReduce | ScalarOp):
+    if isinstance(op, Elemwise | ScalarOp):
         return isinstance(getattr(op, "scalar_op", op), Add | Sub)
+    return adds_many(node)
+
+
+def adds_many(node: Apply) -> bool:
+    """Whether a node is a sum over elements."""
+    op = node.op
+    if isinstance(op, CAReduce):
+        return isinstance(op.scalar_op, Add)
     return isinstance(op, Dot) or (isinstance(op, CumOp) and op.mode == "add")
 
 

@@ -19,7 +19,7 @@ from pytensor.graph.fg import FunctionGraph
 from pytensor.graph.traversal import ancestors
 from pytensor.tensor.elemwise import Elemwise
 
-from pytensor_stabilize.graphs.auditing.causes import NOTABLE_ULPS, entries, find_cause
+from pytensor_stabilize.graphs.auditing.causes import NOTABLE_ULPS, adds_many, entries, find_cause
 from pytensor_stabilize.graphs.exact import Program, Undecided
 from pytensor_stabilize.graphs.exact.rules import is_real
 from pytensor_stabilize.graphs.exact.values import as_value, round_value
@@ -196,6 +196,16 @@ class Localizer:
             for value in values
         )
         return folded, computed
+
+    def longest_sum(self, output: int) -> int:
+        """Number of terms of the longest sum that an output depends on."""
+        above = set(ancestors([self.fgraph.outputs[output]]))
+        sizes = [
+            np.size(self.known.get(node.inputs[0], 0)) // max(np.size(self.known[found]), 1)
+            for node in self.fgraph.toposort()
+            if (found := node.outputs[0]) in above and found in self.known and adds_many(node)
+        ]
+        return max(sizes, default=0)
 
     def _examine(self, node: Apply, position: int) -> _Examined | None:
         truth = self.truths.get(node.outputs[position])

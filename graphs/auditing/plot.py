@@ -58,14 +58,14 @@ def _panel(axes: Any, outputs: list[OutputAudit], ordinal: bool, audit: Audit) -
     axes.set_ylim(_FLOOR / 2, _CEILING * 2**5)
     axes.axhline(2.0**digits, color="0.7", linewidth=0.8, linestyle=":")
     label, positions, ticks = _axis(outputs[0], ordinal)
-    wrong = any(np.isinf(output.errors).any() for output in outputs)
+    wrong = any((output.errors >= _CEILING).any() for output in outputs)
     if wrong:
         axes.axhline(_CEILING, color="0.7", linewidth=0.8, linestyle=":")
     if wrong and not ordinal:
         axes.text(
             0.01,
             _CEILING / 2**8,
-            "nan or infinite",
+            "nan, infinite, or off this scale",
             color="0.45",
             fontsize="small",
             transform=axes.get_yaxis_transform(),
