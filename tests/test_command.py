@@ -1,6 +1,7 @@
 """The command line: audit, rules, diff."""
 
 import json
+import sys
 
 import jsonschema
 import pytest
@@ -48,6 +49,12 @@ def test_it_audits_what_the_file_offers(file, capsys):
     assert "audit of y: 60 points" in out
     assert "cancellation in 1 - sigmoid(x)" in out
     assert "one.py:4" in out
+
+
+def test_a_gradient_is_blamed_on_the_line_of_the_function(file, capsys):
+    command = ["audit", file("function.py:f"), "--range", "a=15:20", "--wrt", "a"]
+    assert main([*command, "--points", "20"]) == 0
+    assert "function.py:3: return pt.tanh(a) * b" in capsys.readouterr().out
 
 
 def test_several_things_are_listed(file, capsys):
@@ -102,6 +109,14 @@ def test_html_is_saved(file, tmp_path):
     page = tmp_path / "page.html"
     assert main(["audit", file("one.py"), "--points", "30", "--html", str(page)]) == 0
     assert "data:image/png" in page.read_text()
+
+
+def test_the_files_name_shadows_no_module(file):
+    import random
+
+    assert main(["audit", file("random.py")]) == 2
+    assert sys.modules["random"] is random
+    assert random.random() < 1
 
 
 def test_options_reach_the_audit(file, capsys):

@@ -13,7 +13,7 @@ from pytensor.graph.basic import Variable
 from pytensor.graph.fg import FunctionGraph
 
 from pytensor_stabilize.graphs.auditing.causes import NOTABLE_ULPS
-from pytensor_stabilize.graphs.auditing.localize import Localizer, NodeError
+from pytensor_stabilize.graphs.auditing.localize import Localizer, NodeError, lines_of
 from pytensor_stabilize.graphs.auditing.result import OutputAudit
 from pytensor_stabilize.graphs.auditing.sampling import Points
 from pytensor_stabilize.graphs.auditing.ways import Way
@@ -59,6 +59,7 @@ class Blame:
     def __init__(self, way: Way, graph: Sequence[Variable], points: Points, question: Question):
         self.fgraph = rewritten(graph, points.inputs, way)
         self.constants = _values_of(shared_inputs(graph))
+        self.lines = lines_of(question.program.outputs)
         self.points, self.question = points, question
         self._localizers: dict[int, Localizer | None] = {}
 
@@ -82,7 +83,7 @@ class Blame:
         if point not in self._localizers:
             values = [*self.points.values[point], *self.constants]
             try:
-                self._localizers[point] = Localizer(self.fgraph, values, bits)
+                self._localizers[point] = Localizer(self.fgraph, values, bits, self.lines)
             except (UnsupportedOp, Undecided):
                 # A rewrite may bring an op of the linker's own, of which no truth is known.
                 self._localizers[point] = None

@@ -8,15 +8,17 @@ not reach the output is nobody's fault.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice, takewhile
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from flint import ctx
 from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.graph.fg import FunctionGraph
-from pytensor.graph.traversal import ancestors
+from pytensor.graph.traversal import ancestors, walk
 from pytensor.tensor.elemwise import Elemwise
 
 from pytensor_stabilize.graphs.auditing.causes import NOTABLE_ULPS, adds_many, entries, find_cause
@@ -30,6 +32,9 @@ from pytensor_stabilize.rewrites.describe import describe, source_line
 # Nodes whose effect on the output is computed, the worst first.
 SUSPECTS = 5
 _ELEMENTS_SHOWN = 5
+# Operations of a formula that is looked up, operands that are, and variables of a graph that are
+# remembered.
+_LINE_DEPTH, _NEAREST, _LINES = 6, 30, 2000
 
 
 @dataclass(frozen=True)
@@ -125,10 +130,18 @@ class Localizer:
         One array an input.
     bits
         Precision that decided the outputs.
+    lines
+        Lines of the user's code by formula, for nodes that have lost their trace.
     """
 
-    def __init__(self, fgraph: FunctionGraph, values: Sequence[np.ndarray], bits: int):
-        self.fgraph, self.values = fgraph, values
+    def __init__(
+        self,
+        fgraph: FunctionGraph,
+        values: Sequence[np.ndarray],
+        bits: int,
+        lines: Mapping[str, str] = MappingProxyType({}),
+    ):
+        self.fgraph, self.values, self.lines = fgraph, values, lines
         self.program = Program(fgraph.inputs, fgraph.outputs)
         # The error of a node is a difference, which needs more bits than the value.
         self.bits = 2 * bits
@@ -266,6 +279,15 @@ class Localizer:
             return truth
         return truth[worst] if truth.value.shape == f.truth.value.shape else None
 
+    def _line_of(self, variable: Variable) -> str:
+        """The line of the same formula in the user's graph, or of the nearest operand's.
+
+        Where a gradient repeats what the user wrote, PyTensor may keep the trace of either.
+        """
+        nearest = takewhile(lambda found: found[0] < _NEAREST, enumerate(walk([variable], _above)))
+        texts = (describe(v, _LINE_DEPTH) for _, v in nearest if v.owner is not None)
+        return next((self.lines[text] for text in texts if text in self.lines), "")
+
     def _describe(self, f: _Examined, effect: float) -> NodeError:
         if f.described is None:
             output = f.output
@@ -289,10 +311,21 @@ class Localizer:
                 effect_ulps=float("nan"),
                 cause=cause,
                 detail=detail,
-                where=source_line(output),
+                where=source_line(output) or self._line_of(output),
                 elements=(len(bad), tuple(tuple(map(int, r)) for r in bad[:_ELEMENTS_SHOWN])),
             )
         return replace(f.described, effect_ulps=effect)
+
+
+def _above(variable: Variable) -> Sequence[Variable]:
+    return variable.owner.inputs if variable.owner is not None else ()
+
+
+def lines_of(outputs: Sequence[Variable]) -> dict[str, str]:
+    """Lines of the user's code by the formula that they made."""
+    made = (v for v in ancestors(outputs) if v.owner is not None)
+    found = ((describe(v, _LINE_DEPTH), source_line(v)) for v in islice(made, _LINES))
+    return {formula: line for formula, line in found if line}
 
 
 def settle(truth: Truth) -> Truth:

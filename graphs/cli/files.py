@@ -71,12 +71,14 @@ def load(path: Path) -> ModuleType:
     if not path.is_file():
         raise FileError(f"there is no file {path}")
     path = path.absolute()
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    # Under a name of its own: a file called random.py must not become everybody's `random`.
+    spec = importlib.util.spec_from_file_location(f"_audited_{path.stem}", path)
     if spec is None or spec.loader is None:
         raise FileError(f"{path} is no Python file: its name must end in .py")
     module = importlib.util.module_from_spec(spec)
-    sys.path.insert(0, str(path.absolute().parent))
-    sys.modules[path.stem] = module
+    folder = str(path.parent)
+    sys.path.insert(0, folder)
+    sys.modules[module.__name__] = module
     try:
         spec.loader.exec_module(module)
     except BaseException as error:
@@ -87,6 +89,10 @@ def load(path: Path) -> ModuleType:
         raise FileError(
             f"{path.name}{line} does not import: {type(error).__name__}: {reason}"
         ) from error
+    finally:
+        # Its functions may import its neighbours later, but after what is installed.
+        sys.path.remove(folder)
+        sys.path.append(folder)
     return module
 
 
