@@ -1,6 +1,6 @@
 """Reductions, cumulations and sorts on balls."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import reduce
 from itertools import pairwise
 from typing import Any
@@ -38,6 +38,16 @@ from pytensor_stabilize.graphs.exact.scalars import SCALARS, scalar_function
 greater, at_most = compare(less=False, or_equal=False), compare(less=True, or_equal=True)
 
 
+def _rows(array: np.ndarray, axis: Sequence[int] | None) -> tuple[np.ndarray, tuple[int, ...]]:
+    """What is reduced together, one row an element of the result, and the result's shape."""
+    axes = range(array.ndim) if axis is None else [a % array.ndim for a in axis]
+    kept = [a for a in range(array.ndim) if a not in axes]
+    moved = array.transpose([*kept, *axes])
+    shape = moved.shape[: len(kept)]
+    count, length = (int(np.prod(n, dtype=int)) for n in (shape, moved.shape[len(kept) :]))
+    return moved.reshape((count, length)), shape
+
+
 @register(CAReduce)
 def careduce(op: Any, node: Apply) -> Step:
     """Step of a reduction by a scalar op: sum, product, maximum, all and their like."""
@@ -47,16 +57,8 @@ def careduce(op: Any, node: Apply) -> Step:
     output = node.outputs[0]
 
     def step(x: Any) -> list[Any]:
-        array = as_array(x)
-        axes = range(array.ndim) if op.axis is None else [axis % array.ndim for axis in op.axis]
-        kept = [axis for axis in range(array.ndim) if axis not in axes]
-        rows = array.transpose([*kept, *axes])
-        shape = rows.shape[: len(kept)]
-        length = int(np.prod(rows.shape[len(kept) :], dtype=int))
-        count = int(np.prod(shape, dtype=int))
-        reduced = [
-            _reduce(op.scalar_op, function, row.tolist()) for row in rows.reshape((count, length))
-        ]
+        rows, shape = _rows(as_array(x), op.axis)
+        reduced = [_reduce(op.scalar_op, function, row.tolist()) for row in rows]
         value = from_array(object_array(reduced, shape))
         return [value if is_real(output) else condition(value, output.type.dtype)]
 
@@ -98,13 +100,8 @@ def argmax(op: Any, node: Apply) -> Step:
     """Step of an argmax, the first of equal ones."""
 
     def step(x: Any) -> list[Any]:
-        array = as_array(x)
-        axes = range(array.ndim) if op.axis is None else [axis % array.ndim for axis in op.axis]
-        kept = [axis for axis in range(array.ndim) if axis not in axes]
-        rows = array.transpose([*kept, *axes])
-        shape = rows.shape[: len(kept)]
-        flat = rows.reshape((int(np.prod(shape, dtype=int)), -1))
-        found = [_place_of_largest(row.tolist()) for row in flat]
+        rows, shape = _rows(as_array(x), op.axis)
+        found = [_place_of_largest(row.tolist()) for row in rows]
         return [condition(object_array(found, shape), "int64")]
 
     return step
