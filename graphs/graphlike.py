@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from pytensor.compile.executor import Function
 from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.basic import Apply, Variable
@@ -69,6 +70,16 @@ def view(graph: Graph, where: str) -> GraphView:
 def shared_inputs(variables: Sequence[Variable]) -> list[SharedVariable]:
     """The shared variables that a graph reads."""
     return [v for v in graph_inputs(variables) if isinstance(v, SharedVariable)]
+
+
+def shared_value(variable: SharedVariable) -> np.ndarray:
+    """The present value of a shared variable."""
+    return np.asarray(variable.get_value(borrow=True))
+
+
+def is_real(variable: Variable) -> bool:
+    """Whether a variable holds real numbers, and not integers, conditions or other things."""
+    return getattr(variable.type, "dtype", "").startswith("float")
 
 
 def inner_graphs(op: Op) -> Iterator[AbstractFunctionGraph]:

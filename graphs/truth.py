@@ -11,10 +11,16 @@ from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.basic import Constant, Variable
 from pytensor.graph.traversal import graph_inputs
 
-from pytensor_stabilize.graphs.graphlike import view
+from pytensor_stabilize.graphs.graphlike import shared_value, view
 
 FIRST_BITS = 128
 MAX_BITS = 4096
+
+
+def widened(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Repeat the elements of points that stayed undecided as a whole, and have no shape."""
+    missing = len(shape) - array.ndim
+    return np.broadcast_to(array.reshape(array.shape + (1,) * missing), shape).copy()
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +141,7 @@ def truth(variables, givens=None, *, max_bits=MAX_BITS):
     single = isinstance(variables, Variable)
     outputs = list(view(variables, "truth()").outputs)
     evaluator = Evaluator(outputs)
-    results = evaluator(evaluator.values_of(givens or {}), max_bits)
+    results = evaluator(evaluator.values_of(givens), max_bits)
     return results[0] if single else results
 
 
@@ -170,7 +176,7 @@ class Evaluator:
         self.inputs = free_inputs(outputs) if inputs is None else list(inputs)
         self.program = self.exact.Program(self.inputs, self.outputs)
 
-    def values_of(self, givens: Mapping[Any, Any]) -> list[np.ndarray]:
+    def values_of(self, givens: Mapping[Any, Any] | None) -> list[np.ndarray]:
         """Values of the inputs in their order, checked.
 
         Raises
@@ -178,20 +184,10 @@ class Evaluator:
         ValueError
             See `truth`.
         """
-        by_name: dict[str, list[Variable]] = {}
-        for variable in self.inputs:
-            by_name.setdefault(variable.name or "", []).append(variable)
-        values: dict[Variable, Any] = {}
-        for key, value in givens.items():
-            found = by_name.get(key, []) if isinstance(key, str) else [key]
-            if len(found) != 1 or found[0] not in self.inputs:
-                names = ", ".join(str(v) for v in self.inputs) or "none"
-                problem = "is the name of several inputs" if len(found) > 1 else "is no input"
-                raise ValueError(f"{key!r} {problem} of this graph; its inputs are: {names}.")
-            values[found[0]] = check_value(found[0], value)
+        values = {v: check_value(v, a) for v, a in by_variable(givens, self.inputs).items()}
         for variable in self.inputs:
             if variable not in values and isinstance(variable, SharedVariable):
-                values[variable] = np.asarray(variable.get_value(borrow=True))
+                values[variable] = shared_value(variable)
         missing = [str(variable) for variable in self.inputs if variable not in values]
         if missing:
             raise ValueError(
@@ -206,6 +202,27 @@ class Evaluator:
     def many(self, points: Sequence[Sequence[Any]], max_bits: int = MAX_BITS) -> list[Truth]:
         """Truth of the outputs at several points, which stand along the first axis."""
         return self.exact.decide(self.program, points, max_bits)
+
+
+def by_variable(
+    given: Mapping[Any, Any] | None, inputs: Sequence[Variable], what: str = ""
+) -> dict[Variable, Any]:
+    """A mapping by variable or by name, by variable.
+
+    Raises
+    ------
+    ValueError
+        A key is none of the inputs, or the name of several; the message begins with `what`.
+    """
+    found: dict[Variable, Any] = {}
+    for key, value in (given or {}).items():
+        matching = [v for v in inputs if v is key or (isinstance(key, str) and v.name == key)]
+        if len(matching) != 1:
+            names = ", ".join(map(str, inputs)) or "none"
+            problem = "is the name of several inputs" if matching else "is no input"
+            raise ValueError(f"{what}{key!r} {problem} of this graph; its inputs are: {names}.")
+        found[matching[0]] = value
+    return found
 
 
 def free_inputs(outputs: Sequence[Variable]) -> list[Variable]:

@@ -65,8 +65,7 @@ def ulp_error(actual: Any, exact: Any) -> np.ndarray:
     offset = getattr(exact, "offset", None)
     if offset is not None:
         # The rounded value is `offset` ulps above the exact one.
-        offset = np.broadcast_to(offset, shape)
-        distance = np.where(np.isfinite(distance), np.abs(distance + offset), np.abs(distance))
+        distance = distance + np.broadcast_to(offset, shape)
     errors = np.abs(distance)
     missing = np.isnan(values)
     errors = np.where(np.isnan(actual) != missing, np.inf, errors)

@@ -48,10 +48,9 @@ def exact_sigmoid(at: float) -> float:
 
 def ulps(actual: np.ndarray, exact: Truth, scale: Truth | None = None) -> np.ndarray:
     """Errors in ulps of the exact value (or of `scale`), where that is a normal float."""
-    errors = ulp_error(actual, exact)
-    if scale is not None:
-        errors *= spacing(exact.value) / spacing(scale.value)
-    return np.where(np.abs(exact.value) < np.finfo(exact.value.dtype).tiny, 0.0, errors)
+    scale = exact if scale is None else scale
+    errors = ulp_error(actual, exact) * (spacing(exact.value) / spacing(scale.value))
+    return np.where(np.abs(scale.value) < np.finfo(scale.value.dtype).tiny, 0.0, errors)
 
 
 def run_python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from flint import arb, ctx
-from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.basic import Variable
 from pytensor.graph.fg import FunctionGraph
 
 from pytensor_stabilize.graphs.auditing.causes import NOTABLE_ULPS
-from pytensor_stabilize.graphs.auditing.localize import Localizer, NodeError, lines_of
+from pytensor_stabilize.graphs.auditing.localize import Localizer, lines_of
 from pytensor_stabilize.graphs.auditing.result import OutputAudit
 from pytensor_stabilize.graphs.auditing.sampling import Points
 from pytensor_stabilize.graphs.auditing.ways import Way
 from pytensor_stabilize.graphs.exact import Program, Undecided, UnsupportedOp
 from pytensor_stabilize.graphs.exact.values import as_value
 from pytensor_stabilize.graphs.explain import rewrite
-from pytensor_stabilize.graphs.graphlike import shared_inputs
+from pytensor_stabilize.graphs.graphlike import shared_inputs, shared_value
 from pytensor_stabilize.graphs.printing import debugprint
 
 # Rewrites that compute the same from fewer, larger nodes and drop the traces of the small ones,
@@ -58,8 +58,7 @@ class Blame:
 
     def __init__(self, way: Way, graph: Sequence[Variable], points: Points, question: Question):
         self.fgraph = rewritten(graph, points.inputs, way)
-        self.constants = _values_of(shared_inputs(graph))
-        self.lines = lines_of(question.program.outputs)
+        self.constants = [shared_value(v) for v in shared_inputs(graph)]
         self.points, self.question = points, question
         self._localizers: dict[int, Localizer | None] = {}
 
@@ -83,7 +82,7 @@ class Blame:
         if point not in self._localizers:
             values = [*self.points.values[point], *self.constants]
             try:
-                self._localizers[point] = Localizer(self.fgraph, values, bits, self.lines)
+                self._localizers[point] = Localizer(self.fgraph, values, bits, self.question.lines)
             except (UnsupportedOp, Undecided):
                 # A rewrite may bring an op of the linker's own, of which no truth is known.
                 self._localizers[point] = None
@@ -97,16 +96,6 @@ def rewritten(graph: Sequence[Variable], inputs: Sequence[Variable], way: Way) -
         return rewrite(list(graph), mode, [*inputs, *shared_inputs(graph)])
 
 
-def _values_of(shared: Sequence[SharedVariable]) -> list[np.ndarray]:
-    return [np.asarray(v.get_value(borrow=True)) for v in shared]
-
-
-def blamed(audit: OutputAudit) -> NodeError | None:
-    """The node with the largest effect, if its own error is notable and reaches the output."""
-    suspects = [n for n in audit.nodes if n.cause and n.effect_ulps > NOTABLE_ULPS]
-    return max(suspects, key=lambda n: n.effect_ulps, default=None)
-
-
 def _cause(audit: OutputAudit, localizer: Localizer | None) -> str:
     if localizer is None:
         return "not located"
@@ -114,7 +103,7 @@ def _cause(audit: OutputAudit, localizer: Localizer | None) -> str:
     # A backward stable formula on exact inputs errs by about the condition number in ulps.
     if condition is not None and audit.max_ulps <= 2 * condition:
         return "sensitive question"
-    node = blamed(audit)
+    node = audit.blamed
     if node is not None:
         return node.cause
     folded, computed = localizer.output_errors(audit)
@@ -126,22 +115,28 @@ def _cause(audit: OutputAudit, localizer: Localizer | None) -> str:
 
 
 class Question:
-    """Condition numbers of outputs at points, by difference quotients in exact arithmetic.
+    """The graph as it was asked about: its condition numbers, and the lines that made it.
+
+    Condition numbers are difference quotients in exact arithmetic.
 
     Parameters
     ----------
     points
         The points.
-    outputs
-        The unrewritten outputs.
+    program
+        The unrewritten graph.
+    constants
+        Values of its shared variables, which stand behind the inputs.
     """
 
-    def __init__(self, points: Points, outputs: Sequence[Variable]):
-        self.points = points
-        shared = shared_inputs(outputs)
-        self.program = Program([*points.inputs, *shared], outputs)
-        self.constants = _values_of(shared)
+    def __init__(self, points: Points, program: Program, constants: Sequence[np.ndarray]):
+        self.points, self.program, self.constants = points, program, constants
         self._runs: dict[int, list[list[Any]]] = {}
+
+    @cached_property
+    def lines(self) -> dict[str, str]:
+        """Lines of the user's code by formula."""
+        return lines_of(self.program.outputs)
 
     def condition_number(
         self, point: int, output: int, element: tuple[int, ...], bits: int

@@ -23,8 +23,8 @@ from pytensor.tensor.elemwise import Elemwise
 
 from pytensor_stabilize.graphs.auditing.causes import NOTABLE_ULPS, adds_many, entries, find_cause
 from pytensor_stabilize.graphs.exact import Program, Undecided
-from pytensor_stabilize.graphs.exact.rules import is_real
 from pytensor_stabilize.graphs.exact.values import as_value, round_value
+from pytensor_stabilize.graphs.graphlike import is_real
 from pytensor_stabilize.graphs.truth import Truth
 from pytensor_stabilize.graphs.ulps import ulp_error
 from pytensor_stabilize.rewrites.describe import describe, source_line

@@ -15,8 +15,14 @@ from pytensor_stabilize.graphs.auditing.progress import Progress
 from pytensor_stabilize.graphs.auditing.result import Audit, OutputAudit, joined, summarise
 from pytensor_stabilize.graphs.auditing.sampling import SAMPLINGS, Points, Range, sample_points
 from pytensor_stabilize.graphs.auditing.ways import Way, ways_of
-from pytensor_stabilize.graphs.graphlike import compiled_function, shared_inputs, view
-from pytensor_stabilize.graphs.truth import Evaluator, Truth, check_value, import_exact
+from pytensor_stabilize.graphs.graphlike import (
+    compiled_function,
+    is_real,
+    shared_inputs,
+    shared_value,
+    view,
+)
+from pytensor_stabilize.graphs.truth import Evaluator, Truth, by_variable, check_value, import_exact
 from pytensor_stabilize.rewrites.describe import describe
 
 DEFAULT_MODES = ("stock", "ours")
@@ -116,10 +122,10 @@ def audit(
     derivatives = find_derivatives(outputs, names, find_inputs(wrt, free), order)
     everything = [*outputs, *derivatives.values()]
     check_real(everything, free)
-    given = {v: check_values(v, a) for v, a in _by_variable(inputs, free, "inputs").items()}
-    check_shapes(_by_variable(shapes, free, "shapes"))
-    spread = {v: Range.of(r, sampling) for v, r in _by_variable(ranges, free, "ranges").items()}
-    sizes = _by_variable(shapes, free, "shapes")
+    given = {v: check_values(v, a) for v, a in by_variable(inputs, free, "inputs: ").items()}
+    spread = {v: Range.of(r, sampling) for v, r in by_variable(ranges, free, "ranges: ").items()}
+    sizes = by_variable(shapes, free, "shapes: ")
+    check_shapes(sizes)
     twice = [str(v) for v in free if v in given and (v in spread or v in sizes)]
     if twice:
         raise ValueError(f"{', '.join(twice)}: pass values by inputs=, or a range, but not both.")
@@ -190,11 +196,15 @@ def find_derivatives(
             second = [gradients([pt.sum(g)], [v])[0] for g, v in zip(first, wrt, strict=True)]
             found |= {f"d2 {what} / d {v}2": g for v, g in zip(labels, second, strict=True)}
     except Exception as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ValueError(
-            f"PyTensor cannot differentiate {what} by {', '.join(map(str, wrt))}: {reason}"
+            f"PyTensor cannot differentiate {what} by {', '.join(map(str, wrt))}: {_brief(error)}"
         ) from error
     return found
+
+
+def _brief(error: Exception) -> str:
+    """Type and first line of an exception, which may have none."""
+    return ": ".join([type(error).__name__, *str(error).strip().splitlines()[:1]])
 
 
 def gradients(terms: Sequence[Variable], wrt: Sequence[Variable]) -> list[Variable]:
@@ -207,11 +217,10 @@ def find_inputs(wrt: Any, free: Sequence[Variable]) -> list[Variable]:
     """The inputs that `wrt` names."""
     if wrt is None:
         return []
-    real = [v for v in free if getattr(v.type, "dtype", "").startswith("float")]
     if isinstance(wrt, str) and wrt == "all":
-        return real
+        return [v for v in free if is_real(v)]
     wanted = [wrt] if isinstance(wrt, Variable | str) else list(wrt)
-    return list(_by_variable(dict.fromkeys(wanted), free, "wrt"))
+    return list(by_variable(dict.fromkeys(wanted), free, "wrt: "))
 
 
 def check_real(outputs: Sequence[Variable], inputs: Sequence[Variable]) -> None:
@@ -220,7 +229,7 @@ def check_real(outputs: Sequence[Variable], inputs: Sequence[Variable]) -> None:
         if getattr(variable.type, "dtype", "").startswith("complex"):
             raise TypeError(f"audit() works with real inputs; {variable} is of {variable.type}.")
     for variable in outputs:
-        if not getattr(variable.type, "dtype", "").startswith("float"):
+        if not is_real(variable):
             raise TypeError(
                 f"audit() measures real outputs; {variable} is of type {variable.type}."
             )
@@ -236,21 +245,6 @@ def check_values(variable: Variable, value: Any) -> np.ndarray:
     if not len(array):
         raise ValueError(f"No points are given for {variable}: its array is empty.")
     return np.stack([check_value(variable, row) for row in array])
-
-
-def _by_variable(
-    given: Mapping[Any, Any] | None, free: Sequence[Variable], what: str
-) -> dict[Variable, Any]:
-    """A mapping by variable or name, by variable."""
-    found: dict[Variable, Any] = {}
-    for key, value in (given or {}).items():
-        matching = [v for v in free if v is key or (isinstance(key, str) and v.name == key)]
-        if len(matching) != 1:
-            names = ", ".join(map(str, free)) or "none"
-            problem = "fits several inputs" if matching else "is no input"
-            raise ValueError(f"{what}: {key!r} {problem} of this graph; its inputs: {names}.")
-        found[matching[0]] = value
-    return found
 
 
 def run_audit(
@@ -280,11 +274,14 @@ def run_audit(
     from pytensor_stabilize.graphs.auditing.blame import Blame, Question
 
     inputs = unique([input_name(v) for v in points.inputs])
-    question = Question(points, outputs) if nodes else None
+    shared = shared_inputs(outputs)
+    constants = [shared_value(v) for v in shared]
+    evaluator = Evaluator(outputs, [*points.inputs, *shared])
+    question = Question(points, evaluator.program, constants) if nodes else None
     graphs: dict[str, str] = {}
     notes = [note] if note else []
     with Progress(progress) as bar:
-        exact = _exact_values(points, outputs, bar)
+        exact = _exact_values(evaluator, points, constants, bar)
         audits: list[OutputAudit] = []
         for way in bar.over(ways, "compile and run"):
             with way.rules():
@@ -308,10 +305,9 @@ def run_audit(
     return Audit(tuple(audits), tuple(inputs), len(points), title, "; ".join(notes), graphs)
 
 
-def _exact_values(points: Points, outputs: Sequence[Variable], bar: Progress) -> list[Truth]:
-    shared = shared_inputs(list(outputs))
-    evaluator = Evaluator(list(outputs), [*points.inputs, *shared])
-    constants = [np.asarray(v.get_value(borrow=True)) for v in shared]
+def _exact_values(
+    evaluator: Evaluator, points: Points, constants: Sequence[np.ndarray], bar: Progress
+) -> list[Truth]:
     rows = [[*row, *constants] for row in points.values]
     chunks = [rows[i : i + _CHUNK] for i in range(0, len(rows), _CHUNK)]
     parts = [evaluator.many(chunk) for chunk in bar.over(chunks, "exact values")]
@@ -339,7 +335,7 @@ def call(
                 rows.append([np.asarray(output) for output in function(*values)])
         except Exception as error:
             rows.append(missing)
-            raised.append(f"{type(error).__name__}: {str(error).strip().splitlines()[0]}")
+            raised.append(_brief(error))
     if points.together:
         full = [np.broadcast_to(o, (len(points), *o.shape[1:])) for o in rows[0]]
         outputs = [o.reshape(t.value.shape) for o, t in zip(full, exact, strict=True)]

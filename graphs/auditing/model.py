@@ -168,11 +168,7 @@ def _outputs(model: Any, picked: Picked, pregrad: bool) -> tuple[list[str], list
 
 
 def _refuse_free_inputs(outputs: Sequence[Variable], values: Sequence[Variable]) -> None:
-    unknown = [
-        str(v)
-        for v in explicit_graph_inputs(list(outputs))
-        if v not in values and not isinstance(v, SharedVariable)
-    ]
+    unknown = [str(v) for v in explicit_graph_inputs(list(outputs)) if v not in values]
     if unknown:
         raise ValueError(
             f"The model depends on inputs without a value: {', '.join(unknown)}. Make them "

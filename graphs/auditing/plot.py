@@ -45,40 +45,26 @@ def draw(audit: Audit) -> Any:
     for row, name in zip(grid, names, strict=True):
         mine = [o for o in audit.outputs if o.output == name]
         for axes, ordinal in zip(row, (False, True), strict=True):
-            _panel(axes, mine, ordinal, audit)
+            _panel(axes, mine, ordinal)
         row[0].set_title(name, loc="left", fontsize="medium")
         row[0].set_ylabel("error, ulps")
     grid[0][1].legend(loc="best", fontsize="small", framealpha=0.8)
     return figure
 
 
-def _panel(axes: Any, outputs: list[OutputAudit], ordinal: bool, audit: Audit) -> None:
+def _panel(axes: Any, outputs: list[OutputAudit], ordinal: bool) -> None:
     digits = np.finfo(outputs[0].dtype).nmant
     axes.set_yscale("log", base=2)
     axes.set_ylim(_FLOOR / 2, _CEILING * 2**5)
-    axes.axhline(2.0**digits, color="0.7", linewidth=0.8, linestyle=":")
     label, positions, ticks = _axis(outputs[0], ordinal)
-    wrong = any((output.errors >= _CEILING).any() for output in outputs)
-    if wrong:
-        axes.axhline(_CEILING, color="0.7", linewidth=0.8, linestyle=":")
-    if wrong and not ordinal:
-        axes.text(
-            0.01,
-            _CEILING / 2**8,
-            "nan, infinite, or off this scale",
-            color="0.45",
-            fontsize="small",
-            transform=axes.get_yaxis_transform(),
-        )
-    if not ordinal:
-        axes.text(
-            0.01,
-            2.0**digits * 1.5,
-            "no correct digit",
-            color="0.45",
-            fontsize="small",
-            transform=axes.get_yaxis_transform(),
-        )
+    marks = [(2.0**digits, 2.0**digits * 1.5, "no correct digit")]
+    if any((output.errors >= _CEILING).any() for output in outputs):
+        marks.append((_CEILING, _CEILING / 2**8, "nan, infinite, or off this scale"))
+    for height, at, text in marks:
+        axes.axhline(height, color="0.7", linewidth=0.8, linestyle=":")
+        if not ordinal:
+            where = axes.get_yaxis_transform()
+            axes.text(0.01, at, text, color="0.45", fontsize="small", transform=where)
     for i, (output, colour) in enumerate(zip(outputs, COLOURS * 9, strict=False)):
         errors = _largest(output)
         known = ~np.isnan(errors)

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pytensor_stabilize.graphs.auditing.causes import NOTABLE_ULPS
 from pytensor_stabilize.graphs.auditing.sampling import Points
 from pytensor_stabilize.graphs.auditing.ways import Way
-from pytensor_stabilize.graphs.truth import Truth
+from pytensor_stabilize.graphs.truth import Truth, widened
 from pytensor_stabilize.graphs.ulps import ulp_error
 
 if TYPE_CHECKING:
@@ -87,10 +88,9 @@ class OutputAudit:
 
     @property
     def blamed(self) -> NodeError | None:
-        """The node whose float operation does most to the output's largest error."""
-        from pytensor_stabilize.graphs.auditing.blame import blamed
-
-        return blamed(self)
+        """The node with the largest effect, if its own error is notable and reaches the output."""
+        suspects = [n for n in self.nodes if n.cause and n.effect_ulps > NOTABLE_ULPS]
+        return max(suspects, key=lambda n: n.effect_ulps, default=None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,8 +128,9 @@ class Audit:
     @property
     def max_ulps(self) -> dict[str, float]:
         """Largest error of any output, by mode; nan if nothing was measured."""
+        measured = [(a.mode, a.max_ulps) for a in self.outputs if a.measured]
         return {
-            mode: float(np.nanmax([a.max_ulps for a in self.outputs if a.mode == mode] + [-np.inf]))
+            mode: max((ulps for label, ulps in measured if label == mode), default=float("nan"))
             for mode in self.modes
         }
 
@@ -190,7 +191,7 @@ def joined(pieces: Sequence[Truth]) -> Truth:
     shape = np.broadcast_shapes(*(p.value.shape[1:] for p in pieces))
 
     def join(arrays: Sequence[np.ndarray]) -> np.ndarray:
-        return np.concatenate([np.broadcast_to(a, (len(a), *shape)) for a in arrays])
+        return np.concatenate([widened(a, (len(a), *shape)) for a in arrays])
 
     return Truth(
         join([p.value for p in pieces]),
@@ -259,11 +260,7 @@ def summarise(
 
 
 def _broadcast(truth: Truth, shape: tuple[int, ...]) -> Truth:
-    # A point that stayed undecided as a whole has no shape of its own.
-    value, status, offset = (
-        np.broadcast_to(a.reshape(a.shape + (1,) * (len(shape) - a.ndim)), shape)
-        for a in (truth.value, truth.status, truth.offset)
-    )
+    value, status, offset = (widened(a, shape) for a in (truth.value, truth.status, truth.offset))
     return Truth(value, status, offset, truth.bits)
 
 

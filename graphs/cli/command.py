@@ -103,8 +103,7 @@ def _audit_parser(commands: Any) -> None:
 
 def run_audit_command(options: argparse.Namespace) -> int:
     """The command ``audit``."""
-    modes = [mode.strip() for mode in options.modes.split(",")]
-    ways = [way_of(mode) for mode in modes]
+    ways = [way_of(mode.strip()) for mode in options.modes.split(",")]
     ranges = {name: _range(text) for name, text in map(_assignment, options.range)}
     shapes = {name: _shape(text) for name, text in map(_assignment, options.shape)}
     if options.html is not None and options.html.is_dir():

@@ -13,7 +13,7 @@ from typing import Any
 import pytensor.tensor as pt
 from pytensor.graph.basic import Constant, Variable
 
-from pytensor_stabilize.graphs.graphlike import compiled_function
+from pytensor_stabilize.graphs.graphlike import compiled_function, is_real
 from pytensor_stabilize.graphs.report import is_pymc_model
 
 
@@ -170,17 +170,13 @@ def _is_own(value: Any, module: ModuleType) -> bool:
 def _offer(name: str, value: Any, module: ModuleType) -> Offer | None:
     if is_pymc_model(value) and not isinstance(value, type):
         return Offer(name, "model", value)
-    if isinstance(value, Variable) and value.owner is not None and _is_real(value):
+    if isinstance(value, Variable) and value.owner is not None and is_real(value):
         return Offer(name, "variable", value)
     if isinstance(value, list | tuple) and value and all(isinstance(v, Variable) for v in value):
         return Offer(name, "variables", list(value))
     if _is_own(value, module) and not _required(value):
         return Offer(name, "function", value)
     return None
-
-
-def _is_real(variable: Variable) -> bool:
-    return getattr(variable.type, "dtype", "").startswith("float")
 
 
 def _required(function: Any) -> list[str]:

@@ -12,9 +12,10 @@ from pytensor.graph.basic import Variable
 from pytensor_stabilize.graphs.exact.balls import UNKNOWN, as_array, object_array
 from pytensor_stabilize.graphs.exact.program import Program
 from pytensor_stabilize.graphs.exact.rounding import UNDECIDED, offsets, round_balls, round_integers
-from pytensor_stabilize.graphs.exact.rules import Undecided, is_real
+from pytensor_stabilize.graphs.exact.rules import Undecided
 from pytensor_stabilize.graphs.exact.values import as_value
-from pytensor_stabilize.graphs.truth import FIRST_BITS, Truth
+from pytensor_stabilize.graphs.graphlike import is_real
+from pytensor_stabilize.graphs.truth import FIRST_BITS, Truth, widened
 
 Point = Sequence[Any]
 
@@ -85,7 +86,7 @@ class _Result:
         # A point that is undecided as a whole has no shape of its own.
         shape = np.broadcast_shapes(*shapes)
         if len(shapes) > 1:
-            arrays = [_widened(array[None], (1, *shape))[0] for array in arrays]
+            arrays = [widened(array[None], (1, *shape))[0] for array in arrays]
         flat = [ball for array in arrays for ball in array.ravel().tolist()]
         balls = object_array(flat, (len(arrays), *shape))
         rounded, status, rough = (round_integers if self.discrete else round_balls)(
@@ -98,7 +99,7 @@ class _Result:
         if shape != self.status.shape[1:]:
             full = (len(self.status), *shape)
             self.balls, self.value, self.status, self.rough = (
-                _widened(a, full) for a in (self.balls, self.value, self.status, self.rough)
+                widened(a, full) for a in (self.balls, self.value, self.status, self.rough)
             )
         rows = np.asarray(points)
         still_open = (self.status[rows] == UNDECIDED) | self.rough[rows]
@@ -110,7 +111,7 @@ class _Result:
             (self.status, status),
             (self.rough, rough),
         ):
-            old[rows] = np.where(still_open, _widened(new, still_open.shape), old[rows])
+            old[rows] = np.where(still_open, widened(new, still_open.shape), old[rows])
 
     def open_points(self) -> list[int]:
         """Points with an element that needs more bits."""
@@ -125,9 +126,3 @@ class _Result:
             # Integers have no nan: a zero stands where nothing is known.
             return Truth(value, status, np.zeros(value.shape), self.bits)
         return Truth(value, status, offsets(self.balls, value), self.bits, self.balls)
-
-
-def _widened(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Repeat the elements of points that had no shape of their own."""
-    missing = len(shape) - array.ndim
-    return np.broadcast_to(array.reshape(array.shape + (1,) * missing), shape).copy()

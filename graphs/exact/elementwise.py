@@ -25,8 +25,9 @@ from pytensor_stabilize.graphs.exact.balls import (
     real,
     shape_of,
 )
-from pytensor_stabilize.graphs.exact.rules import Step, UnsupportedOp, is_real, maker_for, register
+from pytensor_stabilize.graphs.exact.rules import Step, UnsupportedOp, maker_for, register
 from pytensor_stabilize.graphs.exact.scalars import SCALARS, scalar_function
+from pytensor_stabilize.graphs.graphlike import is_real
 
 
 def over_elements(function: Scalar, values: tuple[Any, ...]) -> Any:

@@ -20,7 +20,8 @@ from pytensor_stabilize.graphs.exact.balls import (
     shape_of,
 )
 from pytensor_stabilize.graphs.exact.program import Program, make_step, selected
-from pytensor_stabilize.graphs.exact.rules import IfElse, Step, Undecided, is_real, register
+from pytensor_stabilize.graphs.exact.rules import IfElse, Step, Undecided, register
+from pytensor_stabilize.graphs.graphlike import is_real
 
 
 @register(OpFromGraph)

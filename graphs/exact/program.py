@@ -18,11 +18,11 @@ from pytensor_stabilize.graphs.exact.rules import (
     Step,
     Undecided,
     UnsupportedOp,
-    is_real,
     maker_for,
     refuse,
     refuse_complex,
 )
+from pytensor_stabilize.graphs.graphlike import is_real
 
 HOW_TO_ADD = (
     "Teach it with pytensor_stabilize.graphs.register_exact({name}, function), where the function "

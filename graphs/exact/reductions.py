@@ -26,14 +26,9 @@ from pytensor_stabilize.graphs.exact.balls import (
     object_array,
 )
 from pytensor_stabilize.graphs.exact.elementwise import over_elements
-from pytensor_stabilize.graphs.exact.rules import (
-    Step,
-    Undecided,
-    UnsupportedOp,
-    is_real,
-    register,
-)
+from pytensor_stabilize.graphs.exact.rules import Step, Undecided, UnsupportedOp, register
 from pytensor_stabilize.graphs.exact.scalars import SCALARS, scalar_function
+from pytensor_stabilize.graphs.graphlike import is_real
 
 greater, at_most = compare(less=False, or_equal=False), compare(less=True, or_equal=True)
 

@@ -87,11 +87,6 @@ def maker_for(op: Op) -> Maker | None:
     return None
 
 
-def is_real(variable: Variable) -> bool:
-    """Whether a variable holds real numbers, and not integers, conditions or other things."""
-    return getattr(variable.type, "dtype", "").startswith("float")
-
-
 def refuse(node: Apply) -> None:
     """Raise for what has no real value: random draws and complex numbers."""
     if isinstance(node.op, RNGConsumerOp) or any(

@@ -14,7 +14,7 @@ from pytensor_stabilize.graphs.exact.balls import (
     object_array,
 )
 from pytensor_stabilize.graphs.exact.rounding import offsets, round_balls
-from pytensor_stabilize.graphs.exact.rules import is_real
+from pytensor_stabilize.graphs.graphlike import is_real
 from pytensor_stabilize.graphs.truth import Truth
 
 
