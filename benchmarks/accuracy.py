@@ -1,64 +1,244 @@
-"""Worst error of sigmoid and its derivative in ulps, stock against ours, as a Markdown table.
+"""Worst error in ulps, stock against ours, as Markdown tables.
 
-    python benchmarks/accuracy.py [--points 2001]
+    python benchmarks/accuracy.py [--points 2001]     # sigmoid and its derivative, for the README
+    python benchmarks/accuracy.py --page [--only REGEX] [--points 2001]     # docs/accuracy.md
+    python benchmarks/accuracy.py --check [--only REGEX] [--linker NAME] [--points 60]
 
-At points spread evenly over the range where the result is a normal float, and densely near 0;
-`graphs.truth` gives the exact values and `graphs.ulp_error` the errors.
+The page has all functions of `accuracy_family.py` with their first and second derivatives, and
+JAX's and PyTorch's own beside them; with --only the other functions' tables stay as they are.
+--check measures a part of the same points again and fails if ours is worse than what is published
+by more than 1 ulp.  `graphs.truth` gives the exact values and `graphs.ulp_error` the errors.
 """
 
+import os
+
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
+
 import argparse
+import re
+import sys
+import warnings
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 
 import numpy as np
 import pytensor
 import pytensor.tensor as pt
+from accuracy_family import FAMILY, LIMITS, Member, jax_functions, points, torch_functions
+from accuracy_page import (
+    LINKERS,
+    OTHERS,
+    PAGE,
+    Figure,
+    Rows,
+    page,
+    published,
+    section,
+    sections,
+    title_of,
+    ulps_text,
+)
+from measuring import Exact, Point, derivative, errors_of, exact_values, text_of
 from pytensor.compile.mode import get_mode
+from spelling_graphs import Graph
+from spelling_list import WRT, Spelling
 from versions import versions
 
 import pytensor_stabilize
 from pytensor_stabilize.graphs import truth, ulp_error
 
-LIMITS = {"float64": 708.0, "float32": 87.0}
-LINKERS = (
-    ("numba", "NUMBA", True),
-    ("numba, fast-math off", "NUMBA", False),
-    ("cvm", "CVM", True),
-    ("jax", "JAX", True),
-)
+POINTS = 2001
+# How much worse than published a figure may be on another processor.
+MARGIN = 1.0
 
 
-def points(dtype: str, count: int) -> np.ndarray:
-    near = np.logspace(-20, 0, count // 8)
-    even = np.linspace(-LIMITS[dtype], LIMITS[dtype], count)
-    return np.concatenate([even, near, -near]).astype(dtype)
+def graph_of(member: Member, dtype: str, text: str = "", scalar: bool = False) -> Graph:
+    """The member's graph, with the mixed second derivative where it has two arguments."""
+    kind = "pairs" if member.points == "ordered" else member.points
+    spelling = Spelling(text or member.text, "", kind, WRT.get(kind, ("x",)))
+    graph = Graph(spelling, dtype, quick=False, scalar=scalar)
+    if kind == "pairs":
+        graph.quantities["dab"] = derivative(graph.quantities["da"], graph.wrt[1])
+    return graph
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--points", type=int, default=2001)
-    options = parser.parse_args()
+def exact_of(
+    member: Member, dtype: str, columns: list[np.ndarray], text: str = ""
+) -> dict[str, Exact]:
+    graph = graph_of(member, dtype, text, scalar=True)
+    return exact_values(graph.quantities, graph.inputs, graph.wrt, list(zip(*columns, strict=True)))
+
+
+def figure(function: Callable[..., np.ndarray], exact: Exact, columns: list[np.ndarray]) -> Figure:
+    """Worst error where the truth is a normal float."""
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        values = np.asarray(function(*columns))
+    errors = errors_of(np.broadcast_to(values, columns[0].shape)[:, None], exact).strict
+    errors[np.abs(exact.value) < np.finfo(exact.value.dtype).tiny] = 0.0
+    row = int(np.argmax(errors))
+    at: Point = [np.atleast_1d(column[row]) for column in columns]
+    return Figure(float(errors.max()), text_of(at))
+
+
+def compiled(
+    inputs: list[pt.TensorVariable], graph: pt.TensorVariable, linker: str, stock: bool
+) -> Callable[..., np.ndarray]:
+    name, _, without = linker.partition(", ")
+    with pytensor.config.change_flags(numba__fastmath=not without):
+        mode = get_mode(name.upper())
+        if not stock:
+            return pytensor.function(inputs, graph, mode=mode, on_unused_input="ignore")
+        with pytensor_stabilize.excluding("all"):
+            return pytensor.function(inputs, graph, mode=mode, on_unused_input="ignore")
+
+
+def measured(
+    member: Member, linkers: Iterable[str], count: int, every: int = 1, full: bool = True
+) -> Rows:
+    """The rows of one function.
+
+    Parameters
+    ----------
+    every
+        Take one point in so many.
+    full
+        Measure stock, JAX and PyTorch too.
+    """
+    warnings.simplefilter("ignore")
+    rows: Rows = {}
+    for dtype in LIMITS:
+        columns = [column[::every] for column in points(member.points, dtype, count)]
+        with pytensor.config.change_flags(floatX=dtype):
+            rows |= ours_and_stock(member, dtype, columns, linkers, stock=full)
+            if full:
+                for name, cells in others(member, dtype, columns).items():
+                    rows[name] |= cells
+    return rows
+
+
+def ours_and_stock(
+    member: Member, dtype: str, columns: list[np.ndarray], linkers: Iterable[str], stock: bool
+) -> Rows:
+    graph, exact = graph_of(member, dtype), exact_of(member, dtype, columns)
+    rows: Rows = {}
+    for name, variable in graph.quantities.items():
+        cells = rows[name, dtype] = {}
+        for linker in linkers:
+            ours = compiled(graph.inputs, variable, linker, stock=False)
+            before = Figure(np.nan, "")
+            if stock:
+                function = compiled(graph.inputs, variable, linker, stock=True)
+                before = figure(function, exact[name], columns)
+            cells[linker] = (before, figure(ours, exact[name], columns))
+    return rows
+
+
+def others(member: Member, dtype: str, columns: list[np.ndarray]) -> Rows:
+    """JAX and PyTorch, where they are installed."""
+    exact = exact_of(member, dtype, columns, member.exact)
+    rows: Rows = {(name, dtype): {} for name in exact}
+    names = "".join(str(variable.name) for variable in graph_of(member, dtype).inputs)
+    for title, make in zip(OTHERS, (jax_functions, torch_functions), strict=True):
+        try:
+            functions = make(member, names, list(exact))
+        except ImportError:
+            continue
+        for function, (name, values) in zip(functions, exact.items(), strict=True):
+            # PyTorch cannot differentiate some of its derivatives again.
+            with suppress(NotImplementedError, RuntimeError):
+                rows[name, dtype][title] = figure(function, values, columns)
+    return rows
+
+
+def check(members: list[Member], linkers: list[str], count: int) -> int:
+    """Measure again; the number of figures that are worse than what is published."""
+    tables = sections(PAGE.read_text())
+    worse = 0
+    for member in members:
+        if member.name not in tables:
+            print(f"docs/accuracy.md has no table of {member.name}: run accuracy.py --page.")
+            worse += 1
+            continue
+        before = published(tables[member.name])
+        rows = measured(member, linkers, POINTS, every=max(1, POINTS // count), full=False)
+        for (quantity, dtype), cells in rows.items():
+            for linker, (_, ours) in cells.items():
+                allowed = before.get((title_of(quantity), dtype, linker), 0.0)
+                # The page rounds to three digits.
+                if not ours.ulps <= allowed * 1.01 + MARGIN:
+                    print(
+                        f"{member.name}, {title_of(quantity)}, {dtype}, {linker}: {ours}, "
+                        f"published are {ulps_text(allowed)} ulp."
+                    )
+                    worse += 1
+    print(
+        f"{len(members)} functions on {', '.join(linkers)}: "
+        + (f"{worse} figures are worse than docs/accuracy.md says." if worse else "as published.")
+    )
+    return worse
+
+
+def table_of(member: Member, count: int) -> str:
+    return section(member.name, member.text, measured(member, LINKERS, count))
+
+
+def write_page(members: list[Member], count: int, workers: int) -> None:
+    """Measure functions and put their tables on the page, each when it is done; others stay."""
+    tables = sections(PAGE.read_text()) if PAGE.exists() else {}
+    with ProcessPoolExecutor(workers) as pool:
+        made = pool.map(table_of, members, [count] * len(members))
+        for member, table in zip(members, made, strict=True):
+            tables[member.name] = table
+            PAGE.write_text(
+                page({m.name: tables[m.name] for m in FAMILY if m.name in tables}, versions())
+            )
+            print(member.name, flush=True)
+
+
+def readme(count: int) -> None:
+    """The README's table: the sigmoid and its derivative."""
     print(versions(), "\n")
     print("| quantity | dtype | linker | stock, ulps | at x | ours, ulps | at x |")
     print("|---|---|---|---|---|---|---|")
-    for derivative in (False, True):
-        for dtype in LIMITS:
-            x = points(dtype, options.points)
+    for derived in (False, True):
+        for dtype, limit in {"float64": 708.0, "float32": 87.0}.items():
+            near = np.logspace(-20, 0, count // 8)
+            x = np.concatenate([np.linspace(-limit, limit, count), near, -near]).astype(dtype)
             u = pt.vector("u", dtype=dtype)
             s = pt.sigmoid(u)
-            graph = pt.grad(s.sum(), u) if derivative else s
+            graph = pt.grad(s.sum(), u) if derived else s
             exact = truth(graph, {u: x})
-            for label, mode, fastmath in LINKERS:
+            for linker in LINKERS:
                 cells = []
-                with pytensor.config.change_flags(numba__fastmath=fastmath):
-                    with pytensor_stabilize.excluding("all"):
-                        stock = pytensor.function([u], graph, mode=get_mode(mode))
-                    ours = pytensor.function([u], graph, mode=get_mode(mode))
-                for function in (stock, ours):
+                for stock in (True, False):
+                    function = compiled([u], graph, linker, stock)
                     errors = ulp_error(np.asarray(function(x)), exact)
                     index = int(np.argmax(errors))
                     error = errors[index]
                     cells += [f"{error:.2g}" if error < 1e4 else f"{error:.1e}", f"{x[index]:.4g}"]
-                name = "sigmoid'" if derivative else "sigmoid"
-                print(f"| {name} | {dtype} | {label} | {' | '.join(cells)} |", flush=True)
+                name = "sigmoid'" if derived else "sigmoid"
+                print(f"| {name} | {dtype} | {linker} | {' | '.join(cells)} |", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--points", type=int, help=f"default {POINTS}; of --check 60")
+    parser.add_argument("--page", action="store_true", help="write docs/accuracy.md")
+    parser.add_argument("--check", action="store_true", help="measure again and compare")
+    parser.add_argument("--only", default="", help="regex on the functions' names")
+    parser.add_argument("--linker", action="append", choices=LINKERS, help="for --check")
+    parser.add_argument("--workers", type=int, default=2)
+    options = parser.parse_args()
+    members = [member for member in FAMILY if re.search(options.only, member.name)]
+    if options.page:
+        write_page(members, options.points or POINTS, options.workers)
+    elif options.check:
+        sys.exit(min(1, check(members, options.linker or list(LINKERS), options.points or 60)))
+    else:
+        readme(options.points or POINTS)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Run the scripts whose figures the README and docs/demo-report.md show, and put them there.
+"""Run the scripts whose figures the README and pages in docs/ show, and put them there.
 
     python benchmarks/readme.py
 
@@ -6,6 +6,7 @@ A figure stands between ``<!-- begin NAME -->`` and ``<!-- end NAME -->``.
 """
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from versions import versions
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 REPORT = ROOT / "docs" / "demo-report.md"
+SATURATION = ROOT / "docs" / "saturation.md"
 
 
 def output(script: str, *arguments: str) -> str:
@@ -72,6 +74,13 @@ def fill(text: str, name: str, figure: str) -> str:
     return f"{head}{begin}{figure}\n{end}{tail}"
 
 
+def fill_printed(text: str, printed: str) -> str:
+    """Fill the blocks of a page with what a script printed between the same markers."""
+    for name, figure in re.findall(r"<!-- begin (.+?) -->\n(.*?)\n<!-- end \1 -->", printed, re.S):
+        text = fill(text, name, figure)
+    return text
+
+
 def main() -> None:
     text = README.read_text()
     figures = {
@@ -86,6 +95,8 @@ def main() -> None:
         text = fill(text, name, figure)
     README.write_text(text)
     REPORT.write_text(fill(REPORT.read_text(), "report", demo_report()))
+    printed = output("benchmarks/saturation_figure.py")
+    SATURATION.write_text(fill_printed(SATURATION.read_text(), printed))
 
 
 if __name__ == "__main__":

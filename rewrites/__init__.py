@@ -1,5 +1,20 @@
 """The rewrites: rules, the engine that runs them, and the registry that installs them."""
 
+from pytensor_stabilize.rewrites.functions import (
+    binary_cross_entropy_with_logits,
+    gelu,
+    leaky_relu,
+    log1mexp,
+    log_inv_logit_diff,
+    log_sigmoid,
+    logaddexp,
+    logit,
+    mish,
+    relu,
+    silu,
+    softplus,
+    tanh,
+)
 from pytensor_stabilize.rewrites.ops import Sigmoid, sigmoid, with_pullback
 from pytensor_stabilize.rewrites.registry import (
     RULES,
@@ -17,12 +32,25 @@ __all__ = [
     "Left",
     "Rule",
     "Sigmoid",
+    "binary_cross_entropy_with_logits",
     "excluding",
+    "gelu",
     "is_active",
+    "leaky_relu",
+    "log1mexp",
+    "log_inv_logit_diff",
+    "log_sigmoid",
+    "logaddexp",
+    "logit",
+    "mish",
     "only",
     "register",
+    "relu",
     "show_config",
     "sigmoid",
+    "silu",
+    "softplus",
+    "tanh",
     "unregister",
     "with_pullback",
 ]

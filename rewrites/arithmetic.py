@@ -5,7 +5,9 @@ from typing import cast
 
 import pytensor.tensor as pt
 from pytensor.graph.basic import Variable
-from pytensor.tensor.math import add, mul
+from pytensor.tensor.math import add, mul, neg, sub
+
+from pytensor_stabilize.rewrites.matching import exact_constant, strip_sign
 
 
 def as_dtype(variable: Variable, dtype: str) -> Variable:
@@ -21,3 +23,30 @@ def sum_of(terms: Sequence[Variable]) -> Variable:
 def product_of(factors: Sequence[Variable]) -> Variable:
     """Product of one or more factors."""
     return cast(Variable, mul(*factors)) if len(factors) > 1 else factors[0]
+
+
+def signed_sum(signed: list[tuple[int, Variable]]) -> Variable:
+    """Sum of the positive terms minus the sum of the negative ones."""
+    return difference_of([(s * sign, core) for s, t in signed for sign, core in [strip_factor(t)]])
+
+
+def difference_of(stripped: list[tuple[int, Variable]]) -> Variable:
+    """As `signed_sum`, of terms that have no sign of their own left."""
+    above = [core for sign, core in stripped if sign > 0]
+    below = [core for sign, core in stripped if sign < 0]
+    if not above:
+        return neg(sum_of(below))
+    return sub(sum_of(above), sum_of(below)) if below else sum_of(above)
+
+
+def strip_factor(variable: Variable) -> tuple[int, Variable]:
+    """As `strip_sign`, and through a factor -1 of a longer product."""
+    sign, core = strip_sign(variable)
+    node = core.owner
+    if node is not None and node.op == mul and len(node.inputs) > 2:
+        rest = [factor for factor in node.inputs if exact_constant(factor) != -1]
+        if len(rest) == len(node.inputs) - 1:
+            product = product_of(rest)
+            if product.type.broadcastable == core.type.broadcastable:
+                return -sign, product
+    return sign, core

@@ -1,5 +1,6 @@
 """The node rewriter that runs one rule: switches, replacement of the right type, traces."""
 
+import typing
 from collections.abc import Sequence
 from typing import Literal
 
@@ -36,12 +37,14 @@ class RuleRewriter(NodeRewriter):
         return self.rule.name
 
     def tracks(self) -> Sequence[Op]:
-        return self.rule.tracks
+        # PyTensor takes classes of ops as well, and does not say so in its types.
+        return typing.cast(Sequence[Op], self.rule.tracks)
 
     def transform(
         self, fgraph: FunctionGraph, node: Apply, enforce_tracks: bool = True, *args, **kwargs
     ) -> list[Variable] | Literal[False]:
-        if enforce_tracks and node.op not in self.rule.tracks:
+        tracks = self.rule.tracks
+        if enforce_tracks and node.op not in tracks and type(node.op) not in tracks:
             return False
         on = registration_state.is_registered and is_switched_on(self.rule.name)
         if not on and current_recorder() is None:
@@ -50,21 +53,23 @@ class RuleRewriter(NodeRewriter):
         result = self.rule.transform(fgraph, node)
         if result is None:
             return False
-        (old,) = node.outputs
+        first = node.outputs[0]
         if isinstance(result, Left):
-            note_not_fired(fgraph, self.rule.name, "left", old, result.reason)
+            note_not_fired(fgraph, self.rule.name, "left", first, result.reason)
             return False
         if not on:
-            note_not_fired(fgraph, self.rule.name, "off", old, "the rule is switched off")
+            note_not_fired(fgraph, self.rule.name, "off", first, "the rule is switched off")
             return False
-        new = conform(result, node, fgraph)
-        note_fired(fgraph, self.rule.name, old, new)
-        return [new]
+        results = result if isinstance(result, list) else [result]
+        replaced = []
+        for old, new in zip(node.outputs, results, strict=True):
+            replaced.append(conform(new, old, node, fgraph))
+            note_fired(fgraph, self.rule.name, old, replaced[-1])
+        return replaced
 
 
-def conform(new: Variable, node: Apply, fgraph: FunctionGraph) -> Variable:
-    """Give `new` the dtype, the broadcast shape and the static shape of the node's output."""
-    (old,) = node.outputs
+def conform(new: Variable, old: Variable, node: Apply, fgraph: FunctionGraph) -> Variable:
+    """Give `new` the dtype, the broadcast shape and the static shape of `old`, of that node."""
     if new.type.dtype != old.type.dtype:
         new = cast(new, old.type.dtype)
     if new.type.broadcastable != old.type.broadcastable:

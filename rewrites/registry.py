@@ -16,17 +16,48 @@ from pytensor.graph.rewriting.basic import GraphRewriter, NodeRewriter
 from pytensor.graph.rewriting.db import EquilibriumDB, RewriteDatabase, SequenceDB
 
 from pytensor_stabilize.rewrites import registration_state, switches
+from pytensor_stabilize.rewrites.additive import ADDITIVE
+from pytensor_stabilize.rewrites.critical import CRITICAL
+from pytensor_stabilize.rewrites.differences import DIFFERENCES
 from pytensor_stabilize.rewrites.engine import RuleRewriter
+from pytensor_stabilize.rewrites.inner_graphs import StabilizeInnerGraphs
+from pytensor_stabilize.rewrites.log_exponential_sums import LOG_SUMS
+from pytensor_stabilize.rewrites.log_softmax import LOG_SOFTMAX
+from pytensor_stabilize.rewrites.log_parts import LOG_PARTS
 from pytensor_stabilize.rewrites.logistic import LOGISTIC
 from pytensor_stabilize.rewrites.lowering import LOWERING, LoweringPass
 from pytensor_stabilize.rewrites.matching import is_sigmoid_node
+from pytensor_stabilize.rewrites.normal_backends import LoadJaxDispatch
+from pytensor_stabilize.rewrites.normal_table import NORMAL
 from pytensor_stabilize.rewrites.ops import local_unwrap_sigmoid, unwrapping_pass
+from pytensor_stabilize.rewrites.pullbacks import PULLBACKS
 from pytensor_stabilize.rewrites.pymc_unwrapping import unwrap_in_pymc
+from pytensor_stabilize.rewrites.roots import ROOTS
 from pytensor_stabilize.rewrites.rules import Rule
+from pytensor_stabilize.rewrites.scaling import SCALING
+from pytensor_stabilize.rewrites.softmax import SOFTMAX
 
-RULES: tuple[Rule, ...] = LOGISTIC + LOWERING
+# For one op the rules run in this order: roots in one argument, (1 - p) (1 - r) multiplied out,
+# before differences of two, which would take pairs out of it.
+RULES: tuple[Rule, ...] = (
+    LOGISTIC
+    + CRITICAL
+    + LOG_PARTS
+    + DIFFERENCES
+    + PULLBACKS
+    + ADDITIVE
+    + ROOTS
+    + LOG_SUMS
+    + SCALING
+    + NORMAL
+    + SOFTMAX
+    + LOG_SOFTMAX
+    + LOWERING
+)
 
 TAG = "pytensor_stabilize"
+NORMAL_JAX = "pytensor_stabilize_normal_jax"
+INNER_GRAPHS = "stabilize_inner_graphs"
 UNWRAP = "unwrap_sigmoid"
 UNWRAP_INCLUDED = "unwrap_sigmoid_for_included_rules"
 LOWERING_DATABASE = "pytensor_stabilize_lowering"
@@ -35,6 +66,8 @@ LOWERING_DATABASE = "pytensor_stabilize_lowering"
 LOWERING_POSITION = 47.9
 # Before inline_ofg_expansion (-0.01), which would expand the inner graph instead.
 UNWRAP_POSITION = -0.02
+# Before scan_eqopt1 (0.05), which pushes out of a Scan what does not change.
+INNER_GRAPHS_POSITION = 0.03
 
 _lock = threading.RLock()
 _HERE = Path(__file__).parent
@@ -79,18 +112,32 @@ def register(opt_in: bool = False) -> None:
         for rule in RULES:
             for database in rule.databases:
                 if database != "lowering":
-                    _place(optdb[database], rule.name, RuleRewriter(rule), tags, opt_in)
+                    own = (*tags, *rule.tags)
+                    _place(optdb[database], rule.name, RuleRewriter(rule), own, opt_in)
         lowering = SequenceDB()
         _place(lowering, LOWERING[0].name, LoweringPass(LOWERING[0]), tags, opt_in, position=0)
         # "stabilize" is a name in this database, so it cannot be a tag there.
         outer_tags = (*(tag for tag in tags if tag != "stabilize"), LOWERING[0].name)
         _place(optdb, LOWERING_DATABASE, lowering, outer_tags, opt_in, position=LOWERING_POSITION)
+        inner_tags = (
+            *(tag for tag in tags if tag != "stabilize"),
+            *(r.name for r in RULES if opt_in),
+        )
+        _place(
+            optdb,
+            INNER_GRAPHS,
+            StabilizeInnerGraphs(),
+            inner_tags,
+            opt_in,
+            position=INNER_GRAPHS_POSITION,
+        )
         # No tag of ours: excluding the rules must not take a Sigmoid's unwrapping with them.
         _place(optdb, UNWRAP, unwrapping_pass(), ("fast_run",), True, position=UNWRAP_POSITION)
         # FAST_COMPILE runs a Sigmoid's own form, unless it includes rules that want to see it.
         including = (TAG, *(rule.name for rule in RULES))
         _place(optdb, UNWRAP_INCLUDED, unwrapping_pass(), including, True, position=UNWRAP_POSITION)
         _place(optdb["canonicalize"], UNWRAP, copy(local_unwrap_sigmoid), ("fast_run",), False)
+        _place(optdb, NORMAL_JAX, LoadJaxDispatch(), ("jax",), True, position=UNWRAP_POSITION)
         unwrap_in_pymc()
         registration_state.is_registered = True
         registration_state.opt_in = opt_in
@@ -191,8 +238,8 @@ def _remove(database: RewriteDatabase, name: str) -> None:
 def _remove_left_overs() -> None:
     """Remove what another copy of this module registered: it was reloaded."""
     # Made of PyTensor's classes, so that only their names tell that they are ours.
-    plain = {UNWRAP, UNWRAP_INCLUDED, LOWERING_DATABASE}
-    names = plain | {rule.name for rule in RULES}
+    plain = {UNWRAP, UNWRAP_INCLUDED, LOWERING_DATABASE, NORMAL_JAX}
+    names = plain | {INNER_GRAPHS} | {rule.name for rule in RULES}
     for database in (optdb, *(optdb[d] for d in ("canonicalize", "stabilize", "specialize"))):
         for name in names & database._names:
             (rewriter,) = database.__db__[name]

@@ -20,7 +20,8 @@ class Left:
     reason: str
 
 
-Transform = Callable[[FunctionGraph, Apply], Variable | Left | None]
+# A list for a node with several outputs.
+Transform = Callable[[FunctionGraph, Apply], Variable | list[Variable] | Left | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +64,19 @@ class Rule:
         The PyTensor databases that it is registered in: "canonicalize", "stabilize",
         "specialize", or "lowering" (the late pass of `rewrites.lowering`).
     tracks
-        Ops whose nodes the rule looks at.
+        Ops, or classes of ops, whose nodes the rule looks at.
     transform
-        Returns the replacement of the node's only output, a `Left` with the reason if the node
-        is a candidate that must stay, or None if it is no candidate.
+        Returns the replacement of the node's output (or a list, one for each of several), a
+        `Left` with the reason if the node is a candidate that must stay, or None if it is no
+        candidate.
     source
         Where the formula comes from.
+    tags
+        Further tags of the registration.  "symbolic_op_recognition" keeps a rule that makes a
+        Softmax out of the inner graph of Softmax itself, where it would go on for ever.
+    tested_in
+        For a rule about rows of numbers, which the table's tests cannot state with scalars: the
+        file with its tests.  The table still checks its identity, for rows of two.
 
     Raises
     ------
@@ -83,9 +91,11 @@ class Rule:
     promise: float
     mends: str
     databases: tuple[str, ...]
-    tracks: tuple[Op, ...] = ()
+    tracks: tuple[Op | type[Op], ...] = ()
     transform: Transform | None = None
     source: str = ""
+    tags: tuple[str, ...] = ()
+    tested_in: str = ""
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier() or self.name != self.name.lower():

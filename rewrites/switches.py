@@ -89,6 +89,11 @@ def is_switched_on(name: str) -> bool:
     return name not in _excluded_here.get() and name not in _excluded_in_process
 
 
+def is_any_switched_on() -> bool:
+    """Whether at least one rule is on."""
+    return not _names <= _excluded_here.get() | _excluded_in_process
+
+
 @contextmanager
 def _excluding(names: frozenset[str]) -> Iterator[None]:
     token = _excluded_here.set(_excluded_here.get() | names)

@@ -7,6 +7,7 @@ they compute the exact values that the identity is checked with.
 
 from typing import Any
 
+import numpy as np
 import pytensor.tensor as pt
 from pytensor.graph.basic import Variable
 
@@ -33,3 +34,67 @@ def sigmoid(x: Value) -> Value:
 def softplus(x: Value) -> Value:
     """``log(1 + exp(x))``."""
     return pt.softplus(x) if isinstance(x, Variable) else x.exp().log1p()
+
+
+def expm1(x: Value) -> Value:
+    """``exp(x) - 1``."""
+    return pt.expm1(x) if isinstance(x, Variable) else x.expm1()
+
+
+def log(x: Value) -> Value:
+    """Natural logarithm."""
+    return pt.log(x) if isinstance(x, Variable) else x.log()
+
+
+def log1mexp(x: Value) -> Value:
+    """``log(1 - exp(x))``."""
+    return pt.log1mexp(x) if isinstance(x, Variable) else (-x.expm1()).log()
+
+
+def tanh(x: Value) -> Value:
+    """Hyperbolic tangent."""
+    return pt.tanh(x) if isinstance(x, Variable) else x.tanh()
+
+
+def switch(condition: Value, a: Value, b: Value) -> Value:
+    """Where `condition` holds `a`, elsewhere `b`."""
+    if isinstance(condition, Variable):
+        return pt.switch(condition, a, b)
+    return a if condition else b
+
+
+def erf(x: Value) -> Value:
+    """Error function."""
+    return pt.erf(x) if isinstance(x, Variable) else x.erf()
+
+
+def erfc(x: Value) -> Value:
+    """``1 - erf(x)``."""
+    return pt.erfc(x) if isinstance(x, Variable) else x.erfc()
+
+
+def erfcx(x: Value) -> Value:
+    """``exp(x**2) erfc(x)``."""
+    return pt.erfcx(x) if isinstance(x, Variable) else (x * x).exp() * x.erfc()
+
+
+def sqrt(x: Value) -> Value:
+    """Square root."""
+    return pt.sqrt(x) if isinstance(x, Variable) else x.sqrt()
+
+
+def cosh(x: Value) -> Value:
+    """Hyperbolic cosine."""
+    return pt.cosh(x) if isinstance(x, Variable) else x.cosh()
+
+
+def sinh(x: Value) -> Value:
+    """Hyperbolic sine."""
+    return pt.sinh(x) if isinstance(x, Variable) else x.sinh()
+
+
+def log_two(like: Value) -> Value:
+    """``log(2)`` in the dtype, or to the precision, of `like`."""
+    if isinstance(like, Variable):
+        return pt.constant(np.asarray(np.log(2.0), dtype=like.type.dtype))
+    return (like * 0 + 2).log()

@@ -1,0 +1,276 @@
+"""Rules for differences whose parts are not exponentials: softplus, square roots, logarithms."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+import pytensor.tensor as pt
+from pytensor.graph.basic import Apply, Variable
+from pytensor.graph.fg import FunctionGraph
+from pytensor.scalar import basic as ps
+from pytensor.scalar.math import Softplus
+from pytensor.tensor.elemwise import Elemwise
+from pytensor.tensor.math import add, mul, sub
+
+from pytensor_stabilize.rewrites import symbols
+from pytensor_stabilize.rewrites.arithmetic import product_of, sum_of
+from pytensor_stabilize.rewrites.matching import exact_constant, negate, strip_sign, terms
+from pytensor_stabilize.rewrites.rules import REAL, Interval, Left, Rule
+
+POSITIVE = Interval(0.0)
+FLOATS = ("float32", "float64")
+
+
+def scalar_op(variable: Variable) -> ps.ScalarOp | None:
+    """The scalar op of the elementwise node that computes a variable."""
+    node = variable.owner
+    return node.op.scalar_op if node is not None and isinstance(node.op, Elemwise) else None
+
+
+def signed_terms(variable: Variable, sign: int = 1, depth: int = 0) -> list[tuple[int, Variable]]:
+    """Terms of a sum with their signs, nested sums of the same dtype taken apart."""
+    outer, core = strip_sign(variable)
+    node = core.owner
+    if node is None or node.op not in (add, sub) or depth > 6:
+        return [(sign * outer, core)]
+    found = []
+    for inner, term in terms(node):
+        if term.type.dtype != variable.type.dtype:
+            found.append((sign * outer * inner, term))
+        else:
+            found += signed_terms(term, sign * outer * inner, depth + 1)
+    return found
+
+
+@dataclass(frozen=True)
+class Factors:
+    """``constant`` times the product of `others`."""
+
+    constant: Fraction
+    others: Counter[Variable]
+
+    @classmethod
+    def of(cls, variable: Variable) -> "Factors":
+        """Read a product; quotients and powers are not taken apart."""
+        value = exact_constant(variable)
+        if value is not None:
+            return cls(value, Counter())
+        sign, core = strip_sign(variable)
+        node = core.owner
+        if node is None or node.op != mul:
+            return cls(Fraction(sign), Counter([core]))
+        constant, others = Fraction(sign), Counter[Variable]()
+        for factor in node.inputs:
+            read = cls.of(factor) if factor.type.dtype == variable.type.dtype else None
+            if read is None:
+                others[factor] += 1
+            else:
+                constant *= read.constant
+                others += read.others
+        return cls(constant, others)
+
+    def over(self, other: "Factors") -> "Factors | None":
+        """The quotient, if `other` divides this."""
+        if not other.constant or other.others - self.others:
+            return None
+        return Factors(self.constant / other.constant, self.others - other.others)
+
+    def build(self, dtype: str) -> Variable | None:
+        """The product; None if its constant is no float of the dtype."""
+        value = np.asarray(float(self.constant), dtype=dtype)
+        if Fraction(float(value)) != self.constant:
+            return None
+        factors = list(self.others.elements())
+        if self.constant != 1 or not factors:
+            factors.insert(0, pt.constant(value))
+        return product_of(factors)
+
+
+def softplus_sum(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
+    """Merge ``a * softplus(t)`` with ``-b * t``, or with ``-a * softplus(-t)``."""
+    (output,) = node.outputs
+    dtype = output.type.dtype
+    if dtype not in FLOATS or not any(_has_softplus(v) for v in node.inputs):
+        return None
+    signed = signed_terms(output)
+    read = [Factors.of(term) for _, term in signed]
+    for i, factors in enumerate(read):
+        for softplus in factors.others:
+            if not isinstance(scalar_op(softplus), Softplus) or softplus.type.dtype != dtype:
+                continue
+            t = softplus.owner.inputs[0]
+            if t.type.dtype != dtype:
+                continue
+            a = Factors(factors.constant * signed[i][0], factors.others - Counter([softplus]))
+            for j, other in enumerate(read):
+                if i == j:
+                    continue
+                b = Factors(-other.constant * signed[j][0], other.others)
+                merged = _merged(a, b, t, dtype)
+                if merged is not None:
+                    rest = [s for k, s in enumerate(signed) if k not in (i, j)]
+                    return signed_sum([*rest, merged])
+    return None
+
+
+def _merged(a: Factors, b: Factors, t: Variable, dtype: str) -> tuple[int, Variable] | None:
+    """``a * softplus(t) - b`` as one term with its sign, if its parts can cancel."""
+    sign = 1 if a.constant > 0 else -1
+    a, b = Factors(sign * a.constant, a.others), Factors(sign * b.constant, b.others)
+    outer = a.build(dtype)
+    if outer is None:
+        return None
+    for other in b.others:
+        if isinstance(scalar_op(other), Softplus):
+            mirrored, key = strip_sign(other.owner.inputs[0]), strip_sign(t)
+            opposite = mirrored[1] is key[1] and mirrored[0] == -key[0]
+            if opposite and Factors(b.constant, b.others - Counter([other])) == a:
+                return sign, _times(outer, t)
+            return None
+    slope = b.over(Factors.of(t))
+    if slope is None:
+        return None
+    if slope == a:
+        return sign, _times(outer, pt.softplus(negate(t)))
+    if not slope.others and not a.others:
+        return None  # its zero, if there is one, is an ordinary one
+    factor = slope.build(dtype)
+    if factor is None:
+        return None
+    # (a [t > 0] - b) t + a softplus(-|t|).  The switch in place of -|t| gives the derivative at
+    # 0 that abs would not.
+    above = pt.gt(t, np.asarray(0, dtype=dtype))
+    steep = pt.mul(pt.switch(above, pt.sub(outer, factor), pt.neg(factor)), t)
+    tail = pt.softplus(pt.switch(above, negate(t), t))
+    return sign, pt.add(steep, _times(outer, tail))
+
+
+def _has_softplus(variable: Variable, depth: int = 0) -> bool:
+    op = scalar_op(variable)
+    if isinstance(op, Softplus):
+        return True
+    if depth > 4 or not isinstance(op, ps.Mul | ps.Neg | ps.Add | ps.Sub):
+        return False
+    assert variable.owner is not None
+    return any(_has_softplus(v, depth + 1) for v in variable.owner.inputs)
+
+
+def _times(factor: Variable, other: Variable) -> Variable:
+    return other if exact_constant(factor) == 1 else pt.mul(factor, other)
+
+
+def signed_sum(signed: Iterable[tuple[int, Variable]]) -> Variable:
+    """Sum of the positive terms minus the sum of the negative ones."""
+    signed = list(signed)
+    above = [term for sign, term in signed if sign > 0]
+    below = [term for sign, term in signed if sign < 0]
+    if not above:
+        return pt.neg(sum_of(below))
+    return pt.sub(sum_of(above), sum_of(below)) if below else sum_of(above)
+
+
+def log_of_successor(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
+    """``log1p(x) - log(x) -> log1p(1 / x)`` for x > 1."""
+    (output,) = node.outputs
+    signed = [(s * c, v) for s, term in terms(node) for c, v in [strip_sign(term)]]
+    if output.type.dtype not in FLOATS or len(signed) != 2 or signed[0][0] == signed[1][0]:
+        return None
+    for (sign, one), (_, other) in (signed, signed[::-1]):
+        if isinstance(scalar_op(one), ps.Log1p) and isinstance(scalar_op(other), ps.Log):
+            x = one.owner.inputs[0]
+            if other.owner.inputs[0] is not x or x.type.dtype != output.type.dtype:
+                return None
+            if isinstance(scalar_op(x), ps.Switch):
+                return None  # the branch below 1 of what this rule made
+            # Below 1 nothing cancels, and 1 / x overflows for subnormal x.  Arguments of 1 keep
+            # the branch that is not taken finite: JAX differentiates both.
+            unit = pt.constant(np.asarray(1, dtype=output.type.dtype))
+            large = pt.gt(x, unit)
+            small, safe = pt.switch(large, unit, x), pt.switch(large, x, unit)
+            plain = pt.log1p(small) - pt.log(small)
+            result = pt.switch(large, pt.log1p(pt.reciprocal(safe)), plain)
+            return result if sign > 0 else pt.neg(result)
+    return None
+
+
+_OWN_COMPANIONS = ("Tanh", "Sigmoid", "Sin", "Cos", "Erf", "Erfc", "Exp", "Expm1", "Cosh", "Sinh")
+
+
+def squared(variable: Variable) -> Variable | None:
+    """The x of ``x**2`` or ``x * x``."""
+    node = variable.owner
+    if node is not None and node.op == mul and len(node.inputs) == 2:
+        return node.inputs[0] if node.inputs[0] is node.inputs[1] else None
+    return node.inputs[0] if node is not None and node.op == pt.sqr else None
+
+
+def difference_of_squares(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
+    """``a**2 - b**2 -> (a - b) * (a + b)``, also where one of the squares is a constant."""
+    (output,) = node.outputs
+    dtype = output.type.dtype
+    signed = [(s * c, v) for s, term in terms(node) for c, v in [strip_sign(term)]]
+    if dtype not in FLOATS or len(signed) != 2:
+        return None
+    roots: list[tuple[int, Variable]] = []
+    for sign, term in signed:
+        constant = exact_constant(term)
+        if constant is not None:
+            if abs(constant) != 1:
+                return None
+            roots.append((sign * (1 if constant > 0 else -1), pt.constant(np.asarray(1, dtype))))
+        else:
+            root = squared(term)
+            if root is None or root.type.dtype != dtype:
+                return None
+            roots.append((sign, root))
+    (s, a), (r, b) = roots
+    if s == r or all(exact_constant(v) is not None for v in (a, b)):
+        return None
+    if any(type(scalar_op(v)).__name__ in _OWN_COMPANIONS for v in (a, b)):
+        return None
+    a, b = (a, b) if s > 0 else (b, a)
+    return mul(pt.sub(a, b), pt.add(a, b))
+
+
+ADDITIVE: tuple[Rule, ...] = (
+    Rule(
+        name="softplus_minus_argument",
+        before=lambda x: symbols.softplus(x) - x,
+        after=lambda x: symbols.softplus(-x),
+        domain={"x": REAL},
+        promise=4.0,
+        mends="softplus(x) - x is 0 for x > 36.7, and so is y*x - softplus(x) for y = 1",
+        databases=("stabilize", "specialize"),
+        tracks=(add, sub),
+        transform=softplus_sum,
+        source="softplus(x) - softplus(-x) = x",
+    ),
+    Rule(
+        name="log_successor_minus_log",
+        before=lambda x: symbols.log1p(x) - symbols.log(x),
+        after=lambda x: symbols.log1p(1 / x),
+        domain={"x": Interval(1e-300)},
+        tested_in="tests/test_additive.py",
+        promise=4.0,
+        mends="log(1 + x) - log(x) is 0 for x > 1e17",
+        databases=("stabilize", "specialize"),
+        tracks=(add, sub),
+        transform=log_of_successor,
+        source="(1 + x) / x = 1 + 1 / x",
+    ),
+    Rule(
+        name="difference_of_squares",
+        before=lambda a, b: a**2 - b**2,
+        after=lambda a, b: (a - b) * (a + b),
+        # It holds for all reals; here the naive form fails.
+        domain={"a": Interval(1.0, 1.0 + 1e-9), "b": Interval(1.0 + 2e-9, 1.0 + 3e-9)},
+        promise=4.0,
+        mends="1 - x**2 keeps no digit next to x = 1: the derivatives of arcsin, arccosh, arctanh",
+        databases=("stabilize", "specialize"),
+        tracks=(add, sub),
+        transform=difference_of_squares,
+        source="Higham, Accuracy and Stability of Numerical Algorithms (2002), section 1.15",
+    ),
+)

@@ -1,0 +1,259 @@
+"""Build forms as graphs: companions as functions, few operations, nothing that overflows early."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from math import comb
+from typing import cast
+
+import numpy as np
+import pytensor.tensor as pt
+from pytensor.graph.basic import Variable
+from pytensor.tensor.elemwise import DimShuffle
+from pytensor.tensor.math import add, mul, neg, sub
+
+from pytensor_stabilize.rewrites.algebra.companions import Call, calls, powers
+from pytensor_stabilize.rewrites.algebra.factoring import (
+    Factored,
+    families,
+    members,
+    stable_key,
+    without,
+)
+from pytensor_stabilize.rewrites.algebra.families import Companion, Family, Member, Residue, Symbol
+from pytensor_stabilize.rewrites.algebra.forms import Exponent, Form, Generator, Monomial
+from pytensor_stabilize.rewrites.algebra.reading import Reader
+from pytensor_stabilize.rewrites.arithmetic import as_dtype
+from pytensor_stabilize.rewrites.matching import negate
+
+
+class InexactError(Exception):
+    """A constant would have to be rounded."""
+
+
+@dataclass
+class Builder:
+    """Builds what a reader read, in one dtype."""
+
+    reader: Reader
+    dtype: str
+    _made: dict[Generator, Variable] = field(default_factory=dict)
+
+    def product(self, found: Factored) -> Variable:
+        """The graph of a factored sum.
+
+        Raises
+        ------
+        InexactError
+            A constant of the result is no float of the dtype.
+        """
+        return self._product(found.coefficient, found.factors, found.residual)
+
+    def _product(self, coefficient: Fraction, factors: Monomial, residual: Form) -> Variable:
+        above: list[Variable] = []
+        below: list[Variable] = []
+        symbols = [(g, n) for g, n in factors if not isinstance(g, Member)]
+        for generator, power in sorted(symbols, key=stable_key):
+            self._power(self._generator(generator), power, above, below)
+        for family in families([factors]):
+            coefficient *= self._family(family, factors, above, below)
+        if residual != {frozenset(): 1}:
+            total, sign = self.sum_of(residual)
+            coefficient *= sign
+            above.append(total)
+        return self._assemble(coefficient, above, below)
+
+    def _assemble(
+        self, coefficient: Fraction, above: list[Variable], below: list[Variable]
+    ) -> Variable:
+        sign, size = (1 if coefficient > 0 else -1), abs(coefficient)
+        if size != 1:
+            above = [self.constant(size), *above]
+        top = cast(Variable, mul(*above)) if len(above) > 1 else None
+        if top is None:
+            top = above[0] if above else self.constant(Fraction(1))
+        if below:
+            top = pt.true_div(top, mul(*below) if len(below) > 1 else below[0])
+        return top if sign > 0 else neg(top)
+
+    def constant(self, value: Fraction) -> Variable:
+        """An exact constant of the dtype."""
+        number = np.dtype(self.dtype).type(float(value))
+        if Fraction(float(number)) != value:
+            raise InexactError(f"{float(value):.17g} is rounded")
+        return pt.constant(number, dtype=self.dtype)
+
+    def sum_of(self, form: Form) -> tuple[Variable, int]:
+        """The graph of a sum, and the sign that it has to be multiplied with."""
+        known = self._known_sum(form)
+        if known is not None:
+            return known
+        above: list[Variable] = []
+        below: list[Variable] = []
+        for coefficient, factors, inner in self._parts(form):
+            if coefficient < 0 and not factors and len(form) > 1:
+                # y - 1 is -1 + y in PyTensor's canonical form
+                above.append(self.constant(coefficient))
+                continue
+            variable = self._product(abs(coefficient), factors, inner)
+            (above if coefficient > 0 else below).append(variable)
+        if not above:
+            return _add(below), -1
+        return (sub(_add(above), _add(below)) if below else _add(above)), 1
+
+    def _known_sum(self, form: Form) -> tuple[Variable, int] | None:
+        """A sum of symbols that stands in the graph already."""
+        for items, variable in self.reader.sums.items():
+            for sign in (1, -1):
+                if {m: sign * c for m, c in form.items()} == {m: c for c, m in items}:
+                    return as_dtype(variable, self.dtype), sign
+        return None
+
+    def _parts(self, form: Form) -> list[tuple[Fraction, Monomial, Form]]:
+        """Group the terms of a sum by what is no family, each polynomial in its shortest form."""
+        groups: dict[Monomial, Form] = defaultdict(dict)
+        for factors, coefficient in form.items():
+            rest = frozenset((g, n) for g, n in factors if not isinstance(g, Member))
+            groups[rest][factors] = coefficient
+        parts: list[tuple[Fraction, Monomial, Form]] = []
+        for rest, group in groups.items():
+            shorter = _shortest({_members_of(m): c for m, c in group.items()})
+            parts += [(c, rest | m, {frozenset(): Fraction(1)}) for m, c in shorter.items()]
+        return parts
+
+    def _generator(self, generator: Generator) -> Variable:
+        if generator not in self._made:
+            if isinstance(generator, Symbol):
+                moved = self._move(generator.variable, generator.moves)
+                self._made[generator] = as_dtype(moved, self.dtype)
+            else:
+                assert isinstance(generator, Residue)
+                total, sign = self.sum_of(dict(generator.items))
+                self._made[generator] = total if sign > 0 else neg(total)
+        return self._made[generator]
+
+    def _power(
+        self, base: Variable, power: Exponent, above: list[Variable], below: list[Variable]
+    ) -> None:
+        target = above if power > 0 else below
+        size = abs(power)
+        if size == 1:
+            target.append(base)
+        elif size == 2:
+            target.append(pt.sqr(base))
+        elif size == Fraction(1, 2):
+            target.append(pt.sqrt(base))
+        elif size == int(size):
+            target.append(base ** pt.constant(int(size), dtype="int8"))
+        else:
+            target.append(base ** self.constant(Fraction(size)))
+
+    def _family(
+        self,
+        family: Family,
+        factors: Monomial,
+        above: list[Variable],
+        below: list[Variable],
+    ) -> Fraction:
+        """Add the companions of a family to the factors; return the rational factor beside them."""
+        factor, found = calls(family.kind, *powers(factors, family))
+        for call in found:
+            self._power(self._call(family, call), call.power, above, below)
+        return factor
+
+    def _call(self, family: Family, call: Call) -> Variable:
+        member = _MEMBERS.get((call.function, call.ratio))
+        source = self.reader.sources.get(Member(family, member)) if member else None
+        if source is not None and source.type.dtype == self.dtype:
+            return source
+        return self.unary(getattr(pt, call.function), family, call.ratio)
+
+    def unary(
+        self, function: Callable[[Variable], Variable], family: Family, ratio: Fraction
+    ) -> Variable:
+        """A function of ``ratio * u``."""
+        return self.moved(function(self.argument(family, ratio)), family)
+
+    def moved(self, variable: Variable, family: Family) -> Variable:
+        """Move the elements of what was made of an argument as the graph moved the function's."""
+        return self._move(variable, family.moves)
+
+    def argument(self, family: Family, ratio: Fraction) -> Variable:
+        """``ratio * u``, not moved yet."""
+        coefficient = ratio * family.unit
+        known = self.reader.arguments[family.core, family.moves]
+        if coefficient in known:
+            return as_dtype(known[coefficient], self.dtype)
+        if -coefficient in known:
+            # Cast before it is negated: unsigned integers wrap.
+            return negate(as_dtype(known[-coefficient], self.dtype))
+        old = Fraction(1) if Fraction(1) in known else next(iter(known))
+        base = known[old]
+        return mul(self.constant(coefficient / old), as_dtype(base, self.dtype))
+
+    def _move(self, variable: Variable, moves: object) -> Variable:
+        for node in self.reader.moves[moves]:
+            if isinstance(node.op, DimShuffle) and node.op.input_ndim != variable.type.ndim:
+                raise InexactError("the dimensions do not fit")
+            variable = node.op.make_node(variable, *node.inputs[1:]).outputs[0]
+        return variable
+
+
+# Calls for which a variable of the graph may stand in.
+_MEMBERS: dict[tuple[str, Fraction], Companion] = {
+    ("sigmoid", Fraction(1)): "p",
+    ("sigmoid", Fraction(-1)): "q",
+    ("tanh", Fraction(1, 2)): "t",
+    ("erf", Fraction(1)): "t",
+    ("cos", Fraction(1)): "t",
+}
+
+
+def _add(variables: Sequence[Variable]) -> Variable:
+    return cast(Variable, add(*variables)) if len(variables) > 1 else variables[0]
+
+
+def _members_of(factors: Monomial) -> Monomial:
+    return frozenset((g, n) for g, n in factors if isinstance(g, Member))
+
+
+def _shortest(form: Form) -> Form:
+    """An equal polynomial with fewer factors, if one has no cancellation either.
+
+    ``q + 2 p`` is ``1 + p``: the sum is written in powers of p alone, or of q alone, if all its
+    coefficients have one sign there.
+    """
+    found = families(form)
+    if len(form) < 2 or len(found) != 1:
+        return form
+    (family,) = found
+    best, cost = form, _cost(form)
+    for name in ("p", "q"):
+        other = _in_powers_of(form, family, name)
+        if other is None or len({c > 0 for c in other.values()}) > 1:
+            continue
+        if _cost(other) < cost:
+            best, cost = other, _cost(other)
+    return best
+
+
+def _cost(form: Form) -> int:
+    return sum(1 + sum(abs(int(n)) for _, n in m) for m in form)
+
+
+def _in_powers_of(form: Form, family: Family, name: str) -> Form | None:
+    """Replace the other companion by one minus this one."""
+    result: dict[Monomial, Fraction] = defaultdict(Fraction)
+    for factors, coefficient in form.items():
+        p, q, t = powers(factors, family)
+        if without(factors, family) or t or any(n != int(n) or n < 0 for n in (p, q)):
+            return None
+        own, other = (int(p), int(q)) if name == "p" else (int(q), int(p))
+        for k in range(other + 1):
+            power = own + k
+            key = members(family, power, 0) if name == "p" else members(family, 0, power)
+            result[key] += coefficient * comb(other, k) * (-1) ** k
+    return {m: c for m, c in result.items() if c}

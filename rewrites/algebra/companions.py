@@ -1,0 +1,102 @@
+"""Which functions a monomial of companions is written with."""
+
+from fractions import Fraction
+from typing import NamedTuple
+
+from pytensor_stabilize.rewrites.algebra.families import Family, Kind, Member, Residue
+from pytensor_stabilize.rewrites.algebra.forms import Exponent, Monomial, power_of
+
+_HALF = Fraction(1, 2)
+
+
+class Call(NamedTuple):
+    """A power of ``function(ratio * u)``."""
+
+    function: str
+    ratio: Fraction
+    power: Exponent
+
+
+def powers(factors: Monomial, family: Family) -> tuple[Exponent, Exponent, Exponent]:
+    """Exponents of p, q and t of a family."""
+    p, q, t = (power_of(factors, Member(family, companion)) for companion in ("p", "q", "t"))
+    return p, q, t
+
+
+def calls(kind: Kind, p: Exponent, q: Exponent, t: Exponent) -> tuple[Fraction, list[Call]]:
+    """Write ``p**p q**q t**t`` with few functions.
+
+    Returns
+    -------
+    A rational factor, and the functions by whose product it is to be multiplied.  Each of them is
+    read as a monomial that is written with itself, so that nothing is rewritten for ever.
+    """
+    if kind == "normal":
+        found = [Call("erfc", Fraction(-1), p), Call("erfc", Fraction(1), q)]
+        found.append(Call("erf", Fraction(1), t))
+        return Fraction(1, 2) ** int(p + q), [call for call in found if call.power]
+    if kind == "cosine":
+        found = [Call("cos", _HALF, 2 * p), Call("sin", _HALF, 2 * q)]
+        found.append(Call("cos", Fraction(1), t))
+        return Fraction(1), [call for call in found if call.power]
+    return _logistic(p, q, t)
+
+
+def _logistic(p: Exponent, q: Exponent, t: Exponent) -> tuple[Fraction, list[Call]]:
+    """``t / q = expm1(u)``, ``p / q = exp(u)``, ``t (p q)**(-1/2) = 2 sinh(u / 2)``."""
+    factor = Fraction(1)
+    counts: dict[tuple[str, Fraction], Exponent] = {}
+
+    def call(function: str, ratio: Fraction, power: Exponent) -> None:
+        counts[function, ratio] = counts.get((function, ratio), 0) + power
+
+    while abs(t) >= 1:
+        step = 1 if t > 0 else -1
+        above, below = step * p, step * q
+        if above <= -_HALF and below <= -_HALF:
+            call("sinh", _HALF, step)
+            factor *= Fraction(2) ** step
+            p, q = p + step * _HALF, q + step * _HALF
+        elif below <= -1:
+            call("expm1", Fraction(1), step)
+            q += step
+        elif above <= -1:
+            call("expm1", Fraction(-1), step)
+            factor, p = -factor, p + step
+        else:
+            break
+        t -= step
+    if (p < 0 and q < 0) or (p == q and p.denominator != 1):
+        # (p q)**(1/2) = 1 / (2 cosh(u / 2))
+        both = p if p == q else max(p, q)
+        call("cosh", _HALF, -2 * both)
+        factor *= Fraction(2) ** int(-2 * both)
+        p, q = p - both, q - both
+    if p * q < 0:
+        size = min(abs(p), abs(q))
+        # exp(2u), not exp(u)**2: it overflows only where the value does.
+        call("exp", Fraction(size if p > 0 else -size), 1)
+        p, q = (p - size, q + size) if p > 0 else (p + size, q - size)
+    for function, ratio, power in (
+        ("sigmoid", Fraction(1), p),
+        ("sigmoid", Fraction(-1), q),
+        ("tanh", _HALF, t),
+    ):
+        if power:
+            call(function, ratio, power)
+    return factor, [Call(*key, power) for key, power in counts.items() if power]
+
+
+def cost(coefficient: Fraction, factors: Monomial) -> int:
+    """Number of operations that a product is built with: a constant, functions, powers, roots."""
+    total = sum(_operations(n) for g, n in factors if isinstance(g, Residue))
+    families = {g.family for g, _ in factors if isinstance(g, Member)}
+    for family in families:
+        factor, found = calls(family.kind, *powers(factors, family))
+        coefficient *= factor
+        total += sum(_operations(call.power) for call in found)
+    return total + (abs(coefficient) != 1)
+
+
+def _operations(power: Exponent) -> int:
+    return -int(-abs(power) // 1) + (power.denominator != 1)

@@ -1,0 +1,367 @@
+"""Find the critical roots that a sum hides, exactly, and take them out as companions."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from math import comb
+
+from pytensor.graph.basic import Variable
+
+from pytensor_stabilize.rewrites.algebra.companions import powers
+from pytensor_stabilize.rewrites.algebra.families import Family, Member, Residue, Symbol
+from pytensor_stabilize.rewrites.algebra.forms import (
+    MOST_TERMS,
+    ONE,
+    Exponent,
+    Form,
+    Monomial,
+    Term,
+    TooBigError,
+    binomial,
+    common,
+    content,
+    divided,
+    generators,
+    merged,
+    monomial,
+    multiplied,
+    power_of,
+    times,
+    to_power,
+)
+
+# A homogeneous polynomial of higher degree would have more terms than it saves digits.
+_LARGEST_DEGREE = 12
+_MOST_ROUNDS = 4
+
+LeafTest = Callable[[Symbol, Family], bool]
+
+
+@dataclass(frozen=True)
+class Factored:
+    """``coefficient * factors * residual``; `hidden` names the roots that the sum did not show."""
+
+    coefficient: Fraction
+    factors: Monomial = ONE
+    residual: Form = field(default_factory=lambda: {ONE: Fraction(1)})
+    hidden: tuple[str, ...] = ()
+
+    @property
+    def is_product(self) -> bool:
+        """Whether no sum is left."""
+        return self.residual == {ONE: 1}
+
+    def as_monomial(self) -> Monomial:
+        """The factors, with what is left of the sum as one generator more."""
+        if self.is_product:
+            return self.factors
+        return times(self.factors, monomial([(residue(self.residual), 1)]))
+
+    def inverse(self) -> Term:
+        """One over it."""
+        return 1 / self.coefficient, to_power(self.as_monomial(), -1)
+
+
+def residue(form: Form) -> Residue:
+    """The generator that stands for a sum."""
+    return Residue(frozenset(form.items()))
+
+
+def families(terms: Iterable[Monomial]) -> list[Family]:
+    """Families that have a member in some term."""
+    found: dict[Family, None] = {}
+    for generator in generators(terms):
+        if isinstance(generator, Member):
+            found[generator.family] = None
+    return sorted(found, key=stable_key) if len(found) > 1 else list(found)
+
+
+def stable_key(thing: object) -> tuple:
+    """Sorts in the same way in every run: variables by age, not by their address."""
+    if isinstance(thing, Variable):
+        name = str(thing.auto_name)
+        return (0, len(name), name)
+    if isinstance(thing, tuple):
+        return (1, *map(stable_key, thing))
+    if isinstance(thing, frozenset):
+        return (2, *sorted(map(stable_key, thing)))
+    if isinstance(thing, Fraction | int):
+        return (3, float(thing))
+    return (4, str(thing))
+
+
+def members(family: Family, p: Exponent, q: Exponent, t: Exponent = 0) -> Monomial:
+    """``p**p * q**q * t**t``."""
+    return monomial([(Member(family, "p"), p), (Member(family, "q"), q), (Member(family, "t"), t)])
+
+
+def without(factors: Monomial, family: Family) -> Monomial:
+    """The factors that are no members of a family."""
+    return frozenset(
+        (g, n) for g, n in factors if not (isinstance(g, Member) and g.family == family)
+    )
+
+
+def may_cancel(terms: list[Term]) -> bool:
+    """Whether a sum has terms of both signs, as far as the signs are known, or of unknown sign."""
+    if len({c > 0 for c, _ in terms}) > 1:
+        return True
+    return any(isinstance(g, Member) and g.companion == "t" for _, m in terms for g, _ in m)
+
+
+def canonical(terms: list[Term], is_leaf: LeafTest, reduce_all: bool = True) -> Factored:
+    """Factor a sum over its critical roots.
+
+    Parameters
+    ----------
+    terms
+        The sum as it was multiplied out, equal terms not added up: what cancels among them is
+        what the graph loses.
+    is_leaf
+        Says of a symbol that it may take the value 1 exactly, as a label does, whatever the
+        argument of a family.
+    reduce_all
+        Whether to simplify parts that hide no root as well, ``1 + exp(x)`` to ``1 / q``.
+    """
+    form = merged(terms)
+    if not form:
+        return Factored(Fraction(0), residual={})
+    hidden: list[str] = []
+    factors: Monomial = ONE
+    spelled = _over_residues(terms)
+    form = merged(spelled)
+    for _ in range(_MOST_ROUNDS):
+        before = form
+        for family in families(form):
+            form, roots = _reduce_groups(form, spelled, family, reduce_all)
+            hidden += roots
+            spelled = [(c, m) for m, c in form.items()]
+        if not form:
+            return Factored(Fraction(0), residual={})
+        shared = common(form)
+        factors = times(factors, shared)
+        form = divided(form, shared)
+        joint = _corners(form, is_leaf)
+        if joint is not None:
+            form, root = joint
+            hidden.append(root)
+            break
+        spelled = [(c, m) for m, c in form.items()]
+        if form == before:
+            break
+    coefficient = content(form)
+    return Factored(
+        coefficient, factors, {m: c / coefficient for m, c in form.items()}, tuple(hidden)
+    )
+
+
+def _over_residues(terms: list[Term]) -> list[Term]:
+    """Bring terms over the same denominators: ``1 - a / R`` is ``(R - a) / R``."""
+    for generator in sorted(generators(m for _, m in terms), key=stable_key):
+        if not isinstance(generator, Residue):
+            continue
+        low = min(power_of(m, generator) for _, m in terms)
+        if low >= 0 or len(terms) < 2:
+            continue
+        total: list[Term] = []
+        for coefficient, factors in terms:
+            lifted = power_of(factors, generator) - low
+            if lifted != int(lifted) or lifted > 2:
+                return terms
+            rest = frozenset((g, n) for g, n in factors if g != generator)
+            own = [(coefficient, times(rest, monomial([(generator, low)])))]
+            for _ in range(int(lifted)):
+                own = multiplied(own, [(c, m) for m, c in generator.items])
+            total += own
+        if len(total) > MOST_TERMS:
+            return terms
+        terms = total
+    return terms
+
+
+def _reduce_groups(
+    form: Form, spelled: list[Term], family: Family, reduce_all: bool
+) -> tuple[Form, list[str]]:
+    """Factor what each group of equal other factors has of a family."""
+    groups: dict[Monomial, Form] = defaultdict(dict)
+    for factors, coefficient in form.items():
+        groups[without(factors, family)][factors] = coefficient
+    shown: dict[Monomial, list[tuple[Exponent, Exponent, Exponent]]] = defaultdict(list)
+    for _, factors in spelled:
+        shown[without(factors, family)].append(powers(factors, family))
+    result: list[Term] = []
+    hidden: list[str] = []
+    for rest, group in groups.items():
+        reduced = _reduced(group, family)
+        if reduced is None:
+            result += [(c, m) for m, c in group.items()]
+            continue
+        (p, q, t), vector = reduced
+        if not vector:
+            hidden.append(f"{family.kind} altogether")
+            continue
+        roots = _hidden(shown[rest], (p, q, t), family)
+        hidden += roots
+        if not (roots or reduce_all):
+            result += [(c, m) for m, c in group.items()]
+            continue
+        degree = len(vector) - 1
+        result += [
+            (c, times(rest, members(family, p + k, q + degree - k, t)))
+            for k, c in enumerate(vector)
+            if c
+        ]
+    return merged(result), hidden
+
+
+def _hidden(
+    shown: list[tuple[Exponent, Exponent, Exponent]],
+    found: tuple[Exponent, Exponent, Exponent],
+    family: Family,
+) -> list[str]:
+    """Names of the roots that the sum has and its terms do not show."""
+    if len(shown) < 2:
+        return []
+    lowest = [min(powers[i] for powers in shown) for i in range(3)]
+    return [
+        f"{name} of {family.kind}"
+        for name, low, power in zip("pqt", lowest, found, strict=True)
+        if power > low
+    ]
+
+
+def _reduced(
+    group: Form, family: Family
+) -> tuple[tuple[Exponent, Exponent, Exponent], list[Fraction]] | None:
+    """Write a group as ``p**a q**b t**c`` times a polynomial that none of them divides.
+
+    Returns
+    -------
+    The three exponents, and the coefficients of ``p**k q**(d - k)``, none if the group is 0; or
+    None if the exponents do not differ by integers, or the degree is too high.
+    """
+    exponents = [(powers(factors, family), c) for factors, c in group.items()]
+    low_t = min(t for (_, _, t), _ in exponents)
+    flat: dict[tuple[Exponent, Exponent], Fraction] = defaultdict(Fraction)
+    for (p, q, t), c in exponents:
+        extra = t - low_t
+        if extra != int(extra) or extra > _LARGEST_DEGREE:
+            return None
+        n = int(extra)
+        for k in range(n + 1):
+            flat[p + k, q + n - k] += c * comb(n, k) * (-1) ** (n - k)
+    flat = {key: c for key, c in flat.items() if c}
+    if not flat:
+        return (0, 0, 0), []
+    low_p, low_q = min(p for p, _ in flat), min(q for _, q in flat)
+    shifted = {(p - low_p, q - low_q): c for (p, q), c in flat.items()}
+    degree = max(p + q for p, q in shifted)
+    if degree > _LARGEST_DEGREE or any(p != int(p) or q != int(q) for p, q in shifted):
+        return None
+    vector = [Fraction(0)] * (int(degree) + 1)
+    for (p, q), c in shifted.items():
+        missing = int(degree - p - q)
+        for k in range(missing + 1):
+            vector[int(p) + k] += c * comb(missing, k)
+    if not any(vector):
+        return (0, 0, 0), []
+    while not vector[0]:
+        vector, low_p = vector[1:], low_p + 1
+    while not vector[-1]:
+        vector, low_q = vector[:-1], low_q + 1
+    while len(vector) > 1 and (quotient := _quotient(vector, 1)) is not None:
+        vector = quotient
+    while len(vector) > 1 and (quotient := _quotient(vector, -1)) is not None:
+        vector, low_t = quotient, low_t + 1
+    return (low_p, low_q, low_t), vector
+
+
+def _quotient(vector: list[Fraction], sign: int) -> list[Fraction] | None:
+    """Divide by ``p + sign * q``; None if there is a remainder."""
+    quotient = [Fraction(0)] * (len(vector) - 1)
+    carry = Fraction(0)
+    # coefficient k of the product is quotient[k - 1] + sign * quotient[k]
+    for k in range(len(vector) - 1, 0, -1):
+        carry = vector[k] - (sign * carry if k < len(vector) - 1 else 0)
+        quotient[k - 1] = carry
+    return quotient if vector[0] == sign * quotient[0] else None
+
+
+def _corners(form: Form, is_leaf: LeafTest, may_return: bool = False) -> tuple[Form, str] | None:
+    """Take out roots at which two things meet: ``1 - p t`` at ``p = t = 1``.
+
+    The sum is made homogeneous in one family, ``q + p (1 - t)``; each coefficient is then the value
+    of the sum at an end of the range, and is treated in turn.
+    """
+    if len(form) < 2:
+        return None
+    for family in families(form):
+        vector = _homogeneous(form, family)
+        if vector is None or len(vector) < 2:
+            continue
+        if not any(_can_vanish(vector[k], family, is_leaf) for k in (0, -1)):
+            continue
+        degree = len(vector) - 1
+        total: list[Term] = []
+        for k, coefficient in enumerate(vector):
+            if not coefficient:
+                continue
+            part = canonical([(c, m) for m, c in coefficient.items()], is_leaf)
+            total.append(
+                (part.coefficient, times(part.as_monomial(), members(family, k, degree - k)))
+            )
+        result = merged(total)
+        labelled = any(isinstance(g, Symbol) for m in form for g, _ in m)
+        if not labelled and len({c > 0 for c in result.values()}) > 1:
+            continue  # a difference of two arguments: it has a rule of its own
+        # A sum that is as bad afterwards would go to and fro.
+        if may_return or _corners(result, is_leaf, may_return=True) is None:
+            return result, f"both ends of {family.kind} with another factor"
+    return None
+
+
+def _homogeneous(form: Form, family: Family) -> list[Form] | None:
+    """Coefficients of ``p**k q**(d - k)`` as forms in everything else."""
+    flat: list[tuple[int, int, Monomial, Fraction]] = []
+    for factors, c in form.items():
+        p, q, t = powers(factors, family)
+        if any(n != int(n) or n < 0 for n in (p, q, t)):
+            return None
+        for m, sign in binomial("p", "q", int(t), -1).items():
+            flat.append(
+                (
+                    int(p + power_of(m, "p")),
+                    int(q + power_of(m, "q")),
+                    without(factors, family),
+                    c * sign,
+                )
+            )
+    degree = max(p + q for p, q, _, _ in flat)
+    if degree > _LARGEST_DEGREE:
+        return None
+    collected: list[list[Term]] = [[] for _ in range(degree + 1)]
+    for p, q, rest, c in flat:
+        missing = degree - p - q
+        for k in range(missing + 1):
+            collected[p + k].append((c * comb(missing, k), rest))
+    if sum(map(len, collected)) > MOST_TERMS:
+        raise TooBigError
+    return [merged(terms) for terms in collected]
+
+
+def _can_vanish(form: Form, family: Family, is_leaf: LeafTest) -> bool:
+    """Whether the value at an end is 0 for some value of a label, or hides a root itself."""
+    if len(form) < 2:
+        return False
+    if families(form):
+        # At a root in the middle of its range, exp(a) = 1, the other function is far from its end.
+        found = canonical([(c, m) for m, c in form.items()], is_leaf)
+        return any(not root.startswith("t ") for root in found.hidden)
+    if len(form) != 2 or ONE not in form or sum(form.values()) != 0:
+        return False
+    (other,) = (m for m in form if m)
+    if len(other) != 1:
+        return False
+    ((generator, power),) = other
+    return power == 1 and isinstance(generator, Symbol) and is_leaf(generator, family)

@@ -1,0 +1,64 @@
+"""Families of functions with critical values, and the companions that compute differences there.
+
+Every family of this table is a pair ``p + q = 1`` of functions of one argument ``u``, both accurate
+where they are small, and a third function ``t = p - q`` that is accurate where it is.  A polynomial
+in ``p`` vanishes at the ends of the range, or in its middle, exactly if ``p``, ``q`` or ``t``
+divides it; with these in place of ``1 - p`` and ``2p - 1`` nothing cancels there.
+
+============  ===================  ===================  ==============  =========================
+family        p                    q                    t               read as powers of these
+============  ===================  ===================  ==============  =========================
+logistic(u)   sigmoid(u)           sigmoid(-u)          tanh(u / 2)     exp(u) = p / q,
+                                                                        expm1(u) = t / q,
+                                                                        cosh, sinh, softplus
+normal(u)     erfc(-u) / 2         erfc(u) / 2          erf(u)          erf, erfc
+cosine(u)     cos(u / 2)**2        sin(u / 2)**2        cos(u)          cos, sin(u)**2 = 4 p q
+============  ===================  ===================  ==============  =========================
+"""
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal, NamedTuple
+
+from pytensor.graph.basic import Variable
+
+Kind = Literal["logistic", "normal", "cosine"]
+Companion = Literal["p", "q", "t"]
+
+
+class Family(NamedTuple):
+    """One family at one argument ``u = unit * core``, its elements moved about by `moves`."""
+
+    kind: Kind
+    core: Hashable
+    moves: Hashable
+    unit: Fraction
+
+
+class Member(NamedTuple):
+    """Generator of a form: a companion of a family."""
+
+    family: Family
+    companion: Companion
+
+
+class Symbol(NamedTuple):
+    """Generator of a form: a variable that is not looked into, with its elements moved about."""
+
+    variable: Variable
+    moves: Hashable
+
+
+class Residue(NamedTuple):
+    """Generator of a form: a sum that has no critical root left and stands below a fraction bar."""
+
+    items: frozenset
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """``coefficient * core``: how the argument of a function is read."""
+
+    coefficient: Fraction
+    core: Hashable

@@ -1,0 +1,238 @@
+"""Logarithms of products of companions, and of sums that come close to 1.
+
+``log p = -softplus(-u)`` never under- or overflows, so the logarithm of a product is a sum.
+Where a sum ``f`` comes close to 1 its logarithm needs ``g = 1 - f`` as exactly as ``f``: then
+``log f = -log1p(g / f)``, which is right where ``f`` is small and where ``g`` is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import pytensor.tensor as pt
+from pytensor.graph.basic import Variable
+from pytensor.tensor.math import add
+
+from pytensor_stabilize.rewrites.algebra.building import Builder
+from pytensor_stabilize.rewrites.algebra.companions import powers
+from pytensor_stabilize.rewrites.algebra.factoring import (
+    Factored,
+    canonical,
+    families,
+    stable_key,
+)
+from pytensor_stabilize.rewrites.algebra.families import Family, Member, Residue, Symbol
+from pytensor_stabilize.rewrites.algebra.forms import (
+    ONE,
+    Exponent,
+    Monomial,
+    Term,
+    TooBigError,
+    monomial,
+    multiplied,
+    times,
+)
+from pytensor_stabilize.rewrites.algebra.reading import Reader
+
+
+@dataclass
+class LogBuilder:
+    """Builds the logarithm of ``coefficient * factors``."""
+
+    reader: Reader
+    builder: Builder
+
+    def build(self, coefficient: Fraction, factors: Monomial, hidden: bool) -> Variable | None:
+        """The logarithm as a graph; None if the plain one is as good.
+
+        Parameters
+        ----------
+        coefficient, factors
+            The argument of the logarithm.
+        hidden
+            Whether the argument, as it is spelled, loses digits itself.
+        """
+        logistic = [f for f in families([factors]) if f.kind == "logistic"]
+        taken = frozenset(
+            (g, n) for g, n in factors if isinstance(g, Member) and g.family in logistic
+        )
+        rest = factors - taken
+        sums = [g for g, _ in rest if isinstance(g, Residue)]
+        if not sums:
+            middle = self._near_one_at_0(coefficient, taken, rest, logistic)
+            if middle is not None:
+                return middle
+            return self._closed(coefficient, taken, rest, logistic)
+        near_one = self._near_one(coefficient, factors)
+        if near_one is not None:
+            return near_one
+        shrinks = any(power > 0 for _, power in taken)
+        if taken and (shrinks or hidden):
+            return self._closed(coefficient, taken, rest, logistic)
+        return None
+
+    def _closed(
+        self, coefficient: Fraction, taken: Monomial, rest: Monomial, logistic: list[Family]
+    ) -> Variable | None:
+        """Sum of the logarithms of companions, and of what is no companion."""
+        if not taken:
+            return None
+        parts: list[Variable] = []
+        for family in logistic:
+            p, q, t = powers(taken, family)
+            alone = len(logistic) == 1 and not rest and not t and p == q
+            if alone and coefficient == Fraction(4) ** p:
+                # 4 p q = 1 / cosh(u / 2)**2 is 1 at u = 0, where log 4 would cancel
+                return self._log_cosh(family, p)
+            if t:
+                if abs(t) != 1 and t % 2:
+                    return None
+                coefficient, p, q, more = self._log_t(family, coefficient, p, q, t)
+                parts += more
+            parts += self._logs(family, p, q)
+        if coefficient != 1 or rest:
+            parts.append(pt.log(self.builder.product(Factored(coefficient, rest))))
+        return add(*parts) if len(parts) > 1 else parts[0]
+
+    def _log_cosh(self, family: Family, power: Exponent) -> Variable | None:
+        if power == -Fraction(1, 2):
+            return None  # it is log(cosh(u / 2)) already
+        half = self.builder.unary(pt.cosh, family, Fraction(1, 2))
+        return self._scaled(pt.log(half), Fraction(-2 * power))
+
+    def _log_t(
+        self, family: Family, coefficient: Fraction, p: Exponent, q: Exponent, t: Exponent
+    ) -> tuple[Fraction, Exponent, Exponent, list[Variable]]:
+        """``t = p (1 - exp(-u))`` for u > 0, and ``-t = q (1 - exp(u))`` for u < 0."""
+        if t % 2:
+            side = 1 if coefficient > 0 else -1
+            log = self.builder.unary(pt.log1mexp, family, Fraction(-side))
+            p, q = (p + t, q) if side > 0 else (p, q + t)
+            return abs(coefficient), p, q, [self._scaled(log, Fraction(t))]
+        # t**2 = tanh(|u| / 2)**2, and log s(|u|) is -softplus(-|u|)
+        size = pt.abs(self.builder.argument(family, Fraction(1)))
+        both = pt.log1mexp(-size) - pt.softplus(-size)
+        return coefficient, p, q, [self._scaled(self.builder.moved(both, family), Fraction(t))]
+
+    def _logs(self, family: Family, p: Exponent, q: Exponent) -> list[Variable]:
+        """``p log(sigmoid(u)) + q log(sigmoid(-u))`` without a cancellation of the two."""
+        parts: list[Variable] = []
+        if p * q < 0:
+            # log p = u + log q
+            linear = p if abs(p) <= abs(q) else -q
+            u = self.builder.moved(self.builder.argument(family, Fraction(1)), family)
+            parts.append(self._scaled(u, Fraction(linear)))
+            p, q = (0, p + q) if abs(p) <= abs(q) else (p + q, 0)
+        for power, ratio in ((p, -1), (q, 1)):
+            if power:
+                log = self.builder.unary(pt.softplus, family, Fraction(ratio))
+                parts.append(self._scaled(log, Fraction(-power)))
+        return parts
+
+    def _scaled(self, variable: Variable, factor: Fraction) -> Variable:
+        if abs(factor) != 1:
+            variable = self.builder.constant(abs(factor)) * variable
+        return variable if factor > 0 else -variable
+
+    def _near_one(self, coefficient: Fraction, factors: Monomial) -> Variable | None:
+        """The logarithm of a sum that is 1 at an end of the range of a function in it."""
+        sums = [g for g, _ in factors if isinstance(g, Residue)]
+        if any(c < 0 for g in sums for _, c in g.items):
+            return None  # the sum itself loses digits
+        spelled = expanded(coefficient, factors)
+        below = [(Fraction(1), ONE)] + [(-c, m) for c, m in spelled]
+        difference = canonical(below, self.reader.is_leaf)
+        if not difference.hidden or not difference.coefficient:
+            return None
+        small = [f for f in families([difference.factors]) if f.kind != "cosine"]
+        left = difference.residual
+        # Deeper sums would cost more operations than the digits are worth.
+        symbols = any(isinstance(g, Symbol) for _, m in spelled for g, _ in m)
+        shallow = len(left) <= 2 and not any(
+            symbols and isinstance(g, Residue) and families(m for m, _ in g.items)
+            for m in left
+            for g, _ in m
+        )
+        if not shallow or not (small or len({c > 0 for c in left.values()}) == 1):
+            return None
+        if not any(isinstance(g, Member) for g, _ in factors):
+            f = self.builder.product(Factored(coefficient, factors))
+            return -pt.log1p(self.builder.product(difference) / f)
+        return self._two_sided(coefficient, factors, difference, small)
+
+    def _near_one_at_0(
+        self, coefficient: Fraction, taken: Monomial, rest: Monomial, logistic: list[Family]
+    ) -> Variable | None:
+        """``log(2 p)`` is 0 at u = 0, where ``log 2 + log p`` cancels."""
+        if rest or len(logistic) != 1 or coefficient == 1:
+            return None
+        (family,) = logistic
+        p, q, t = powers(taken, family)
+        if t or p == q or any(n.denominator != 1 for n in (p, q, t)):
+            return None
+        if coefficient != Fraction(2) ** int(p + q):
+            return None
+        difference = canonical([(Fraction(1), ONE), (-coefficient, taken)], self.reader.is_leaf)
+        logs = self._closed(coefficient, taken, rest, logistic)
+        if logs is None or not difference.hidden:
+            return None
+        u = self.builder.argument(family, Fraction(1))
+        one = self.builder.constant(Fraction(1))
+        inner = Builder(
+            self.reader.with_argument(family, pt.clip(u, -one, one)), self.builder.dtype
+        )
+        ratio = inner.product(difference) / inner.product(Factored(coefficient, taken))
+        near = self.builder.moved(pt.lt(pt.abs(u), one), family)
+        return pt.switch(near, -pt.log1p(ratio), logs)
+
+    def _two_sided(
+        self, coefficient: Fraction, factors: Monomial, difference: Factored, small: list[Family]
+    ) -> Variable | None:
+        """``f`` is small on one side of 0 and close to 1 on the other: a switch.
+
+        The branch that is not selected sees a clamped argument, so that its gradient is finite.
+        """
+        if len(small) != 1 or small[0].kind != "logistic":
+            return None
+        (family,) = small
+        p, q, t = powers(difference.factors, family)
+        if t or (p > 0) == (q > 0):
+            return None
+        logs = self._closed(
+            coefficient,
+            frozenset((g, n) for g, n in factors if isinstance(g, Member)),
+            frozenset((g, n) for g, n in factors if not isinstance(g, Member)),
+            [f for f in families([factors]) if f.kind == "logistic"],
+        )
+        if logs is None:
+            return None
+        u = self.builder.argument(family, Fraction(1))
+        zero = self.builder.constant(Fraction(0))
+        clamped = pt.minimum(u, zero) if p > 0 else pt.maximum(u, zero)
+        inner = Builder(self.reader.with_argument(family, clamped), self.builder.dtype)
+        side = pt.lt(u, zero) if p > 0 else pt.gt(u, zero)
+        # log1p(-g) would be the sum that this rule looks for.
+        ratio = inner.product(difference) / inner.product(Factored(coefficient, factors))
+        return pt.switch(self.builder.moved(side, family), -pt.log1p(ratio), logs)
+
+
+def expanded(coefficient: Fraction, factors: Monomial) -> list[Term]:
+    """A product with all the sums in it multiplied out.
+
+    Raises
+    ------
+    TooBigError
+        A sum stands below a fraction bar, or there are too many terms.
+    """
+    terms: list[Term] = [(coefficient, ONE)]
+    for generator, power in sorted(factors, key=stable_key):
+        if not isinstance(generator, Residue):
+            terms = [(c, times(m, monomial([(generator, power)]))) for c, m in terms]
+            continue
+        if power != int(power) or not 0 < power <= 4:
+            raise TooBigError
+        inner = [term for m, c in generator.items for term in expanded(c, m)]
+        for _ in range(int(power)):
+            terms = multiplied(terms, inner)
+    return terms

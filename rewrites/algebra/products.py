@@ -1,0 +1,98 @@
+"""Read products and quotients as monomials, each sum in them factored on its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from pytensor.graph.basic import Apply, Variable
+from pytensor.scalar import basic as ps
+
+from pytensor_stabilize.rewrites.algebra.companions import cost
+from pytensor_stabilize.rewrites.algebra.forms import (
+    LARGEST_POWER,
+    ONE,
+    Monomial,
+    TooBigError,
+    times,
+)
+from pytensor_stabilize.rewrites.algebra.reading import Moves, Reader, scalar_op, softplus_below
+
+
+@dataclass
+class Spelled:
+    """A product as it is spelled.
+
+    Attributes
+    ----------
+    coefficient, factors
+        What the product is.
+    cost
+        Powers of functions that its factors are written with.
+    """
+
+    coefficient: Fraction
+    factors: Monomial
+    cost: int
+
+    @property
+    def saves(self) -> bool:
+        """Whether something cancels between the factors."""
+        return cost(self.coefficient, self.factors) < self.cost
+
+
+def spelled_product(reader: Reader, variable: Variable, moves: Moves = ()) -> Spelled:
+    """Read a product factor by factor.
+
+    Raises
+    ------
+    TooBigError
+        There are too many factors or terms.
+    """
+    node = variable.owner
+    op = scalar_op(node)
+    if isinstance(op, ps.Mul | ps.TrueDiv | ps.Neg | ps.Reciprocal | ps.Sqr | ps.Sqrt | ps.Pow):
+        assert node is not None
+        return _combined(reader, node, op, variable, moves)
+    whole = _whole(reader, variable, moves)
+    if node is not None and softplus_below(node) is not None:
+        whole.cost += 1  # exp(-softplus(u)) is sigmoid(-u)
+    return whole
+
+
+def _combined(
+    reader: Reader, node: Apply, op: ps.ScalarOp, variable: Variable, moves: Moves
+) -> Spelled:
+    operands: list[tuple[Variable, Fraction]] = [(v, Fraction(1)) for v in node.inputs]
+    if isinstance(op, ps.TrueDiv):
+        operands[1] = (node.inputs[1], Fraction(-1))
+    elif isinstance(op, ps.Reciprocal):
+        operands = [(node.inputs[0], Fraction(-1))]
+    elif isinstance(op, ps.Sqr | ps.Sqrt | ps.Pow):
+        power = reader.power(op, node)
+        if power is None or power.denominator > 2 or abs(power) > LARGEST_POWER:
+            return _whole(reader, variable, moves)
+        operands = [(node.inputs[0], power)]
+    coefficient, factors, total = Fraction(-1 if isinstance(op, ps.Neg) else 1), ONE, 0
+    for operand, power in operands:
+        part = spelled_product(reader, operand, moves)
+        if not part.coefficient:
+            raise TooBigError
+        raised = reader.raised(part.coefficient, part.factors, power)
+        if raised is None:
+            return _whole(reader, variable, moves)
+        coefficient *= raised[0]
+        factors = times(factors, raised[1])
+        # A root is an operation of its own.
+        total += part.cost * int(abs(power) + Fraction(1, 2)) + (power.denominator != 1)
+    return Spelled(coefficient, factors, total)
+
+
+def _whole(reader: Reader, variable: Variable, moves: Moves) -> Spelled:
+    found = reader.factored(variable, moves)
+    if not found.coefficient:
+        return Spelled(Fraction(0), ONE, 0)
+    factors = found.as_monomial()
+    # Never more than stand in the graph: sinh(x), read in x, is a product of two.
+    most = reader.functions(variable) + (abs(found.coefficient) != 1)
+    return Spelled(found.coefficient, factors, min(most, cost(found.coefficient, factors)))

@@ -1,0 +1,214 @@
+"""Rules of the engine: sums over their critical values, products of what they leave, logarithms."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from fractions import Fraction
+
+import pytensor.tensor as pt
+from pytensor.graph.basic import Apply, Variable
+from pytensor.tensor.math import (
+    add,
+    exp,
+    log,
+    log1p,
+    log2,
+    log10,
+    mul,
+    reciprocal,
+    sqrt,
+    sub,
+    true_div,
+)
+from pytensor.tensor.math import pow as pt_pow
+
+from pytensor_stabilize.rewrites import symbols
+from pytensor_stabilize.rewrites.algebra.building import Builder, InexactError
+from pytensor_stabilize.rewrites.algebra.conjugates import of_roots
+from pytensor_stabilize.rewrites.algebra.factoring import Factored, canonical, may_cancel
+from pytensor_stabilize.rewrites.algebra.families import Residue, Symbol
+from pytensor_stabilize.rewrites.algebra.forms import ONE, Form, TooBigError, merged
+from pytensor_stabilize.rewrites.algebra.logs import LogBuilder
+from pytensor_stabilize.rewrites.algebra.memory import remembering
+from pytensor_stabilize.rewrites.algebra.products import spelled_product
+from pytensor_stabilize.rewrites.algebra.reading import Reader, is_float
+from pytensor_stabilize.rewrites.rules import REAL, Left, Rule
+
+_ONE_TERM = [(Fraction(1), ONE)]
+_LOG_SCALES = {log2: 1 / math.log(2), log10: 1 / math.log(10)}
+_TOO_BIG = Left("it has more terms than are multiplied out")
+
+
+def readings(
+    variable: Variable, visited: dict[Apply, None], open_sums: bool = False
+) -> Iterator[Reader]:
+    """Readings to try in turn: the coarse unit of the arguments, the fine one, open sums.
+
+    Below a logarithm sums are open from the start: the complement of ``q + p (1 - y)`` is ``p y``.
+    """
+    reader = Reader(open_sums=open_sums, visited=visited)
+    if not reader.survey(variable):
+        return
+    yield reader
+    ways = [(True, open_sums)] if reader.has_choice else []
+    if not open_sums and reader.sums:
+        ways.append((False, True))
+    for fine, opened in ways:
+        other = Reader(fine, opened)
+        other.survey(variable)
+        yield other
+
+
+@remembering
+def sum_at_critical_value(node: Apply, visited: dict[Apply, None]) -> Variable | Left | None:
+    """Factor a sum that vanishes where a function in it takes a critical value."""
+    (output,) = node.outputs
+    if not is_float(output):
+        return None
+    reason: Left | None = None
+    conjugate: tuple[Reader, Factored] | None = None
+    try:
+        for reader in readings(output, visited):
+            terms = reader.terms(output)
+            if not may_cancel(terms):
+                continue
+            found = canonical(terms, reader.is_leaf, reduce_all=False)
+            if not found.coefficient:
+                continue
+            if not found.hidden:
+                conjugate = conjugate or of_roots(terms, reader)
+                reason = Left("no root at a critical value is hidden by the sum")
+                continue
+            if reader.open_sums and not _opened(reader, found, output):
+                continue
+            return Builder(reader, output.type.dtype).product(found)
+        if conjugate is not None:
+            return Builder(conjugate[0], output.type.dtype).product(conjugate[1])
+    except TooBigError:
+        return _TOO_BIG
+    except InexactError as error:
+        return Left(f"a constant of the result would be rounded: {error}")
+    return reason
+
+
+def _opened(reader: Reader, found: Factored, output: Variable) -> bool:
+    """Whether multiplying out the sums in a sum is of use, and gives something new."""
+    closed = Reader(reader.fine)
+    closed.survey(output)
+    spelled = merged(closed.terms(output))
+    if len({c > 0 for c in spelled.values()}) < 2:
+        return False
+    whole: Form = {}
+    for factors, c in found.residual.items():
+        coefficient = found.coefficient * c
+        named = []
+        for generator, power in factors | found.factors:
+            if isinstance(generator, Residue):
+                sign, known = _named(reader, generator)
+                coefficient *= sign ** int(power)
+                named.append((known, power))
+            else:
+                named.append((generator, power))
+        whole[frozenset(named)] = coefficient
+    return whole != spelled
+
+
+def _named(reader: Reader, generator: Residue) -> tuple[int, Symbol | Residue]:
+    """A sum that stands in the graph, as the symbol that a closed reading makes of it."""
+    for items, variable in reader.sums.items():
+        for sign in (1, -1):
+            if {(m, sign * c) for m, c in generator.items} == {(m, c) for c, m in items}:
+                return sign, Symbol(variable, ())
+    return 1, generator
+
+
+@remembering
+def product_of_companions(node: Apply, visited: dict[Apply, None]) -> Variable | Left | None:
+    """Cancel companions between the factors of a product, numerator and denominator."""
+    (output,) = node.outputs
+    if not is_float(output):
+        return None
+    try:
+        for reader in readings(output, visited):
+            found = spelled_product(reader, output)
+            if not found.coefficient or not found.saves:
+                continue
+            factored = Factored(found.coefficient, found.factors)
+            return Builder(reader, output.type.dtype).product(factored)
+    except TooBigError:
+        return _TOO_BIG
+    except InexactError as error:
+        return Left(f"a constant of the result would be rounded: {error}")
+    return None
+
+
+@remembering
+def log_of_companions(node: Apply, visited: dict[Apply, None]) -> Variable | Left | None:
+    """Logarithm of a product of companions as a sum; of a sum close to 1 by its complement."""
+    (output,), (argument,) = node.outputs, node.inputs
+    if not (is_float(output) and is_float(argument)):
+        return None
+    plus_one = node.op == log1p
+    try:
+        for reader in readings(argument, visited, open_sums=True):
+            if plus_one:
+                found = canonical([*_ONE_TERM, *reader.terms(argument)], reader.is_leaf)
+                if not found.hidden or not found.coefficient:
+                    continue
+                coefficient, factors, hidden = found.coefficient, found.as_monomial(), True
+            else:
+                product = spelled_product(reader, argument)
+                coefficient, factors, hidden = product.coefficient, product.factors, False
+            if not coefficient:
+                continue
+            builder = Builder(reader, output.type.dtype)
+            result = LogBuilder(reader, builder).build(coefficient, factors, hidden)
+            if result is not None:
+                scale = _LOG_SCALES.get(node.op)
+                return result if scale is None else result * pt.constant(scale, output.type.dtype)
+    except TooBigError:
+        return _TOO_BIG
+    except InexactError as error:
+        return Left(f"a constant of the result would be rounded: {error}")
+    return None
+
+
+CRITICAL: tuple[Rule, ...] = (
+    Rule(
+        name="sum_at_critical_value",
+        before=lambda x: symbols.sigmoid(x) - symbols.sigmoid(x) ** 2,
+        after=lambda x: symbols.sigmoid(x) * symbols.sigmoid(-x),
+        domain={"x": REAL},
+        promise=4.0,
+        mends="a polynomial in sigmoid, tanh, exp, erf or cos is 0 far from its root",
+        databases=("stabilize", "specialize"),
+        tracks=(add, sub),
+        transform=sum_at_critical_value,
+        source="p + q = 1, p - q = t, p / q = exp(u) for p = sigmoid(u), q = sigmoid(-u)",
+    ),
+    Rule(
+        name="product_of_companions",
+        before=lambda x: symbols.exp(x) / (1 + symbols.exp(x)),
+        after=lambda x: symbols.sigmoid(x),
+        domain={"x": REAL},
+        promise=4.0,
+        mends="a quotient is inf / inf or 0 / 0 where its factors over- or underflow",
+        databases=("stabilize", "specialize"),
+        tracks=(mul, true_div, sqrt, pt_pow, reciprocal, exp),
+        transform=product_of_companions,
+        source="as above",
+    ),
+    Rule(
+        name="log_of_companions",
+        before=lambda x: symbols.log(symbols.sigmoid(x) * (1 - symbols.sigmoid(x))),
+        after=lambda x: -symbols.softplus(-x) - symbols.softplus(x),
+        domain={"x": REAL},
+        promise=4.0,
+        mends="log(s * (1 - s)) is -inf beyond 37, log(1 - s * t) is 0 where s * t is below 1e-16",
+        databases=("stabilize", "specialize"),
+        tracks=(log, log1p, log2, log10),
+        transform=log_of_companions,
+        source="log sigmoid(x) = -softplus(-x), log f = -log1p((1 - f) / f)",
+    ),
+)

@@ -1,0 +1,186 @@
+"""Differences of a function at two arguments, without a subtraction that cancels.
+
+Each form holds for a above, below and equal to b, and for infinite arguments.  The larger and
+the smaller argument are chosen by `switch`: the derivatives of maximum and minimum at a tie,
+1/2 each in JAX and 1 each in PyTensor, would make that of the difference 0 at a = b.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytensor.tensor as pt
+from pytensor.graph.basic import Variable
+
+from pytensor_stabilize.rewrites import symbols
+from pytensor_stabilize.rewrites.matching import negate
+from pytensor_stabilize.rewrites.shared_terms import subtract
+from pytensor_stabilize.rewrites.symbols import Value, switch
+
+
+def _number(value: float, like: Value) -> Value:
+    """A constant of the dtype of `like`, so that nothing has to be cast or folded later."""
+    return np.asarray(value, like.type.dtype) if isinstance(like, Variable) else value
+
+
+def _negated(x: Value) -> Value:
+    return negate(x) if isinstance(x, Variable) else -x
+
+
+def _at_equal_infinities(a: Value, b: Value, value: Value) -> Value:
+    """`value`, but 0 where a and b are the same infinity."""
+    if not isinstance(a, Variable):
+        return value
+    return pt.switch(pt.and_(pt.isinf(a), pt.eq(a, b)), _number(0, a), value)
+
+
+def minus(a: Value, b: Value) -> Value:
+    """``a - b``, and 0 where both are the same infinity."""
+    return _at_equal_infinities(a, b, subtract(a, b) if isinstance(a, Variable) else a - b)
+
+
+class Ordered:
+    """Two arguments in order, the sign of their difference and minus its size."""
+
+    def __init__(self, a: Value, b: Value) -> None:
+        d = subtract(a, b) if isinstance(a, Variable) else a - b
+        self.above = d >= _number(0, a)
+        # Its derivative at 0 is not 0, as that of abs is.
+        self.size = _at_equal_infinities(a, b, switch(self.above, -d, d))
+        self.a, self.b = a, b
+
+    @property
+    def hi(self) -> Value:
+        return switch(self.above, self.a, self.b)
+
+    @property
+    def lo(self) -> Value:
+        return switch(self.above, self.b, self.a)
+
+    @property
+    def share(self) -> Value:
+        """``1 - exp(-|a - b|)`` with the sign of ``a - b``."""
+        e = symbols.expm1(self.size)
+        return switch(self.above, -e, e)
+
+
+def sigmoid_difference(a: Value, b: Value) -> Value:
+    """``sigmoid(a) - sigmoid(b)``."""
+    order = Ordered(a, b)
+    return symbols.sigmoid(order.hi) * symbols.sigmoid(_negated(order.lo)) * order.share
+
+
+def tanh_difference(a: Value, b: Value) -> Value:
+    """``tanh(a) - tanh(b)``."""
+    two = _number(2, a)
+    return two * sigmoid_difference(two * a, two * b)
+
+
+def exp_difference(a: Value, b: Value) -> Value:
+    """``exp(a) - exp(b)``."""
+    order = Ordered(a, b)
+    return symbols.exp(order.hi) * order.share
+
+
+def log_sigmoid_difference(a: Value, b: Value) -> Value:
+    """``log(sigmoid(a) - sigmoid(b))``; nan where a < b."""
+    return symbols.log1mexp(minus(b, a)) - symbols.softplus(_negated(a)) - symbols.softplus(b)
+
+
+def log_tanh_difference(a: Value, b: Value) -> Value:
+    """``log(tanh(a) - tanh(b))``; nan where a < b.
+
+    In the limit of large a at b = 0 the difference is 1: near that its logarithm is
+    ``log(tanh(a)) + log(1 - tanh(b) / tanh(a))``, and only b = 0 or a = inf make a part vanish.
+    """
+    two = _number(2, a)
+    far = log_sigmoid_difference(two * a, two * b)
+    if not isinstance(a, Variable):
+        return far + (a - a + 2).log()
+    far = far + _number(np.log(2), a)
+    near = pt.and_(a > _number(1, a), abs(b) < _number(0.25, a))
+    x, y = _guarded(near, a, 1), _guarded(near, b, 0)
+    close = pt.log1p(_number(-2, a) * pt.sigmoid(_number(-2, a) * x)) + pt.log1p(
+        -pt.tanh(y) / pt.tanh(x)
+    )
+    return pt.switch(near, close, far)
+
+
+def log_exp_difference(a: Value, b: Value) -> Value:
+    """``log(exp(a) - exp(b))``; nan where a < b."""
+    return a + symbols.log1mexp(minus(b, a))
+
+
+def _limit(x: Value) -> Value:
+    """Arguments up to this size have an exponential that is a normal float."""
+    if not isinstance(x, Variable):
+        return np.inf
+    return _number(np.floor(-np.log(np.finfo(x.type.dtype).tiny) - 1), x)
+
+
+def sigmoid_ratio(a: Value, b: Value) -> Value:
+    """``sigmoid'(a) / (sigmoid(a) - sigmoid(b))``.
+
+    With x and y the arguments, negated if a > b, it is
+    ``sign * sigmoid(x) / (sigmoid(y) (1 - exp(x - y)))``, or where sigmoid(x) underflows
+    ``sign * (sigmoid(x) + exp(x - y)) / (1 - exp(x - y))``, which rounds x - y first.
+    """
+    order = Ordered(a, b)
+    return _sigmoid_ratio(
+        order, switch(order.above, _negated(a), a), switch(order.above, _negated(b), b)
+    )
+
+
+def sigmoid_ratio_second(a: Value, b: Value) -> Value:
+    """``sigmoid'(b) / (sigmoid(a) - sigmoid(b))``."""
+    order = Ordered(a, b)
+    return _sigmoid_ratio(
+        order, switch(order.above, b, _negated(b)), switch(order.above, a, _negated(a))
+    )
+
+
+def tanh_ratio(a: Value, b: Value) -> Value:
+    """``tanh'(a) / (tanh(a) - tanh(b))``."""
+    two = _number(2, a)
+    return two * sigmoid_ratio(two * a, two * b)
+
+
+def _sigmoid_ratio(order: Ordered, x: Value, y: Value) -> Value:
+    normal = x > -_limit(x)
+    s = symbols.sigmoid(x)
+    below = symbols.sigmoid(_guarded(normal, y, 0))
+    return switch(normal, s / below, s + symbols.exp(order.size)) / order.share
+
+
+def _guarded(condition: Value, x: Value, number: float) -> Value:
+    """`x`, and `number` where it is not selected: 0 / 0 there would spoil the derivative."""
+    return pt.switch(condition, x, _number(number, x)) if isinstance(x, Variable) else x
+
+
+def exp_ratio(a: Value, b: Value) -> Value:
+    """``exp(a) / (exp(a) - exp(b))``, which is ``-1 / expm1(b - a)``."""
+    order = Ordered(a, b)
+    e = symbols.expm1(order.size)
+    return switch(order.above, _number(-1, a) / e, _smaller(order) / e)
+
+
+def exp_ratio_second(a: Value, b: Value) -> Value:
+    """``exp(b) / (exp(a) - exp(b))``, which is ``1 / expm1(a - b)``."""
+    order = Ordered(a, b)
+    e = symbols.expm1(order.size)
+    return -switch(order.above, _smaller(order) / e, _number(-1, a) / e)
+
+
+def _smaller(order: Ordered) -> Value:
+    """``exp(-|a - b|)``.
+
+    As a quotient as long as both exponentials are normal floats: the exponential amplifies the
+    rounding of a - b.
+    """
+    value = symbols.exp(order.size)
+    if not isinstance(order.a, Variable):
+        return value
+    limit = _limit(order.a)
+    normal = pt.and_(order.lo > -limit, order.hi < limit)
+    # The switches also keep PyTensor from merging the exponentials again.
+    above = pt.switch(normal, pt.exp(_guarded(normal, order.lo, 0)), value)
+    return above * pt.exp(_guarded(normal, -order.hi, 0))

@@ -1,0 +1,106 @@
+"""Logarithms of what is put together of parts: joins, switches, clipped values."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import pytensor.tensor as pt
+from pytensor.graph.basic import Apply, Variable
+from pytensor.graph.fg import FunctionGraph
+from pytensor.scalar import basic as ps
+from pytensor.tensor.basic import Join, MakeVector
+from pytensor.tensor.math import log, log1p
+from pytensor.tensor.subtensor import AdvancedIncSubtensor, IncSubtensor
+
+from pytensor_stabilize.rewrites import symbols
+from pytensor_stabilize.rewrites.algebra.factoring import families
+from pytensor_stabilize.rewrites.algebra.forms import TooBigError
+from pytensor_stabilize.rewrites.algebra.products import spelled_product
+from pytensor_stabilize.rewrites.algebra.reading import Reader, is_float, scalar_op
+from pytensor_stabilize.rewrites.matching import exact_constant, strip_sign
+from pytensor_stabilize.rewrites.rules import REAL, Left, Rule
+
+_MOST_PARTS = 16
+
+
+def log_of_parts(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
+    """``log(join(a, b)) -> join(log a, log b)`` and the like, where a part is a companion."""
+    (output,), (argument,) = node.outputs, node.inputs
+    sign = 1
+    if node.op == log1p:
+        sign, argument = strip_sign(argument)
+    inner = argument.owner
+    if inner is None or not is_float(output) or output.type.dtype != argument.type.dtype:
+        return None
+    positions = _parts(inner)
+    if not positions or len(positions) > _MOST_PARTS:
+        return None
+    parts = [inner.inputs[i] for i in positions]
+    complement = node.op == log1p
+    if not any(_gains(part) for part in parts):
+        return None
+    op = scalar_op(inner)
+    if isinstance(op, ps.Switch | ps.Clip | ps.Maximum | ps.Minimum) and not all(
+        _gains(part) or _is_inside(part, complement) for part in parts
+    ):
+        # The derivative of the branch that is not taken would be 0 times infinity.
+        return Left("a branch may be 0, and the derivative of its logarithm infinite")
+    if isinstance(op, ps.Clip | ps.Maximum | ps.Minimum) and complement:
+        return None  # log(1 - clip(p)) is decreasing: its bounds would change places
+    inputs = list(inner.inputs)
+    for i in positions:
+        part = inputs[i]
+        if part.type.dtype != output.type.dtype:
+            part = pt.cast(part, output.type.dtype)
+        inputs[i] = pt.log1p(-part if sign < 0 else part) if complement else pt.log(part)
+    return cast(Variable, inner.op(*inputs))
+
+
+def _parts(node: Apply) -> list[int]:
+    """Positions of the inputs that a node puts together."""
+    op = scalar_op(node)
+    if isinstance(node.op, Join | MakeVector):
+        return list(range(len(node.inputs)))
+    if isinstance(op, ps.Switch):
+        return [1, 2]
+    if isinstance(op, ps.Clip):
+        return [0, 1, 2]
+    if isinstance(op, ps.Maximum | ps.Minimum) and len(node.inputs) == 2:
+        return [0, 1]
+    if isinstance(node.op, IncSubtensor | AdvancedIncSubtensor) and node.op.set_instead_of_inc:
+        return [0, 1]
+    return []
+
+
+def _gains(part: Variable) -> bool:
+    """Whether the logarithm of a part is a sum of logarithms of companions."""
+    reader = Reader()
+    try:
+        if not is_float(part) or not reader.survey(part):
+            return False
+        product = spelled_product(reader, part)
+    except TooBigError:
+        return False
+    return product.coefficient > 0 and bool(families([product.factors]))
+
+
+def _is_inside(part: Variable, complement: bool) -> bool:
+    """Whether a part is a constant whose logarithm is finite."""
+    value = exact_constant(part)
+    return value is not None and (value < 1 if complement else value > 0)
+
+
+LOG_PARTS: tuple[Rule, ...] = (
+    Rule(
+        name="log_of_parts",
+        before=lambda x: symbols.log(symbols.switch(x > 0, symbols.sigmoid(x), 0.5)),
+        after=lambda x: symbols.switch(x > 0, -symbols.softplus(-x), symbols.log(0.5 + 0 * x)),
+        domain={"x": REAL},
+        promise=4.0,
+        mends="log(join(p, 1 - p)), log(switch(y, p, 1 - p)) is -inf beyond 37",
+        databases=("stabilize", "specialize"),
+        tracks=(log, log1p),
+        transform=log_of_parts,
+        source="A function of each part",
+    ),
+)

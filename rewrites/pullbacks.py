@@ -1,0 +1,37 @@
+"""Rules for derivatives that PyTensor's pullbacks leave unstable."""
+
+import pytensor.tensor as pt
+from pytensor.tensor.math import add, mul, sub, true_div
+
+from pytensor_stabilize.rewrites import symbols
+from pytensor_stabilize.rewrites.exponential_sums import cancelling_sum, quotient
+from pytensor_stabilize.rewrites.rules import REAL, Rule
+
+EXPONENTIALS = "with E = exp(d), sums and products are rational functions of E"
+
+PULLBACKS: tuple[Rule, ...] = (
+    Rule(
+        name="quotient_of_exponential_sums",
+        before=lambda x: symbols.exp(x) / (symbols.exp(x) - symbols.exp(-x)),
+        after=lambda x: -1 / symbols.expm1(-2.0 * x),
+        domain={"x": REAL},
+        promise=4.0,
+        mends="inf / inf and 0 / 0 for exponents beyond 709; exp(a) - exp(b) cancels",
+        databases=("stabilize", "specialize"),
+        tracks=(mul, true_div, pt.reciprocal),
+        transform=quotient,
+        source=EXPONENTIALS,
+    ),
+    Rule(
+        name="sum_over_exponential_sums",
+        before=lambda x: 1 - symbols.exp(x) / (symbols.exp(x) + symbols.exp(-x)),
+        after=lambda x: symbols.sigmoid(-2.0 * x),
+        domain={"x": REAL},
+        promise=4.0,
+        mends="the second derivatives of log(exp(a) +- exp(b)), log(cosh(x)) and kin cancel to 0",
+        databases=("stabilize", "specialize"),
+        tracks=(add, sub),
+        transform=cancelling_sum,
+        source=EXPONENTIALS,
+    ),
+)

@@ -1,0 +1,145 @@
+"""Differences of two arguments without the terms that both have."""
+
+from __future__ import annotations
+
+from collections import Counter
+from fractions import Fraction
+
+import pytensor.tensor as pt
+from pytensor.graph.basic import Apply, Constant, Variable
+from pytensor.scalar import basic as ps
+from pytensor.tensor.basic import Alloc, Join
+from pytensor.tensor.elemwise import DimShuffle, Elemwise
+from pytensor.tensor.math import add, mul, neg, sub
+from pytensor.tensor.subtensor import Subtensor
+
+from pytensor_stabilize.rewrites.arithmetic import product_of, sum_of
+from pytensor_stabilize.rewrites.difference_pairs import moved
+from pytensor_stabilize.rewrites.matching import (
+    MOVES,
+    exact_constant,
+    same_pattern,
+    strip_sign,
+    terms,
+)
+
+
+def subtract(a: Variable, b: Variable) -> Variable:
+    """``a - b`` without the terms that both have.
+
+    ``(c1 - eta) - (c0 - eta)`` is ``c1 - c0``: that is more accurate, and its derivative with
+    respect to eta is 0 instead of a difference of large numbers.
+    """
+    shorter = _without_common(a, b)
+    return sub(a, b) if shorter is None else shorter
+
+
+def _without_common(a: Variable, b: Variable) -> Variable | None:
+    node_a, node_b = a.owner, b.owner
+    if node_a is not None and node_b is not None and isinstance(node_a.op, MOVES):
+        base_a, base_b = node_a.inputs[0], node_b.inputs[0]
+        if node_a.op == node_b.op and node_a.inputs[1:] == node_b.inputs[1:]:
+            inner = _without_common(base_a, base_b)
+            if inner is None or not same_pattern(inner, base_a):
+                return None
+            return moved(inner, [node_a]) if same_pattern(base_a, base_b) else None
+        if base_a is base_b:
+            return _joined_without_common(node_a, node_b)
+    if node_a is not None and node_b is not None and node_a.op == node_b.op == mul:
+        return _scaled_without_common(node_a, node_b)
+    sides = [Counter(_signed_terms(v)) for v in (a, b)]
+    common = sides[0] & sides[1]
+    if a is b or not common:
+        return None
+    left = [list((side - common).elements()) for side in sides]
+    return _signed_sum(left[0] + [(-sign, v) for sign, v in left[1]])
+
+
+def _scaled_without_common(node_a: Apply, node_b: Apply) -> Variable | None:
+    """``k * (c1 - eta) - k * (c0 - eta)`` is ``k * (c1 - c0)``."""
+    sides = [Counter(map(_value_or_itself, node.inputs)) for node in (node_a, node_b)]
+    common = sides[0] & sides[1]
+    rest = [list((side - common).elements()) for side in sides]
+    if not common or not all(len(side) == 1 for side in rest):
+        return None
+    if any(not isinstance(side[0], Variable) for side in rest):
+        return None
+    inner = _without_common(rest[0][0], rest[1][0])
+    if inner is None:
+        return None
+    constants = [v for v in node_a.inputs if exact_constant(v) is not None]
+    shared = [v for v in common.elements() if isinstance(v, Variable)]
+    return product_of([*constants, *shared, inner])
+
+
+def _value_or_itself(v: Variable) -> Variable | Fraction:
+    """Two constants of one value are two variables."""
+    constant = exact_constant(v)
+    return v if constant is None else constant
+
+
+def _signed_terms(variable: Variable) -> list[tuple[int, Variable]]:
+    sign, core = strip_sign(variable)
+    node = core.owner
+    if node is None or node.op not in (add, sub):
+        return [(sign, core)]
+    stripped = ((outer, *strip_sign(term)) for outer, term in terms(node))
+    return [(sign * outer * own, inner) for outer, own, inner in stripped]
+
+
+def _signed_sum(signed: list[tuple[int, Variable]]) -> Variable:
+    above = [v for sign, v in signed if sign > 0]
+    below = [v for sign, v in signed if sign < 0]
+    if not above:
+        return neg(sum_of(below))
+    return sub(sum_of(above), sum_of(below)) if below else sum_of(above)
+
+
+def _joined_without_common(node_a: Apply, node_b: Apply) -> Variable | None:
+    """Difference of two slices of ``join(-inf, c - eta, inf)``, eta being constant along it."""
+    joined = node_a.inputs[0].owner
+    if joined is None or not isinstance(joined.op, Join):
+        return None
+    parts = joined.inputs
+    inner = [part for part in parts if not _is_constant(part)]
+    if len(inner) != 1:
+        return None
+    position = joined.op.axis % inner[0].type.ndim
+    signed = _signed_terms(inner[0])
+    kept = [t for t in signed if not t[1].type.broadcastable[position]]
+    if not kept or len(kept) == len(signed):
+        return None
+    core = _signed_sum(kept)
+    before, after = inner[0].type.broadcastable, core.type.broadcastable
+    changed = [i for i, (x, y) in enumerate(zip(before, after, strict=True)) if x != y]
+    if changed and not all(_leaves(node, changed) for node in (node_a, node_b)):
+        return None
+    shorter = [core if part is inner[0] else _narrowed(part, changed) for part in parts]
+    (new,) = joined.op.make_node(*shorter).outputs
+    return sub(moved(new, [node_a]), moved(new, [node_b]))
+
+
+def _is_constant(part: Variable) -> bool:
+    """Whether all elements are the same constant, infinite ones too."""
+    while part.owner is not None and part.type.ndim and part.owner.inputs:
+        # full_like(x, value): the value is the last input of a fill, the first of an alloc.
+        second = isinstance(part.owner.op, Elemwise)
+        second = second and isinstance(part.owner.op.scalar_op, ps.Second)
+        if not second and not isinstance(part.owner.op, DimShuffle | Alloc):
+            return False
+        part = part.owner.inputs[1 if second else 0]
+    return isinstance(part, Constant)
+
+
+def _leaves(node: Apply, axes: list[int]) -> bool:
+    """Whether a basic slice takes all of these axes."""
+    if not isinstance(node.op, Subtensor):
+        return False
+    index = node.op.idx_list
+    return all(i >= len(index) or index[i] == slice(None) for i in axes)
+
+
+def _narrowed(part: Variable, axes: list[int]) -> Variable:
+    """The constant `part` with length 1 along `axes`."""
+    index = tuple(slice(0, 1) if i in axes else slice(None) for i in range(part.type.ndim))
+    return pt.specify_broadcastable(pt.as_tensor_variable(part)[index], *axes)
