@@ -17,8 +17,6 @@ from pytensor_stabilize.graphs.truth import Evaluator
 from pytensor_stabilize.graphs.ulps import spacing
 
 MAX_BITS = 2048
-# Of a scale only the size matters, and where it cannot be decided it makes no difference.
-SCALE_BITS = 512
 Point = Sequence[np.ndarray]  # of one-dimensional arrays, one an input
 
 
@@ -81,7 +79,7 @@ def exact_values(
     results = Evaluator(list(quantities.values()), inputs).many(points, MAX_BITS)
     slopes = {name: [derivative(v, w) for w in wrt] for name, v in quantities.items() if scales}
     flat = [slope for row in slopes.values() for slope in row]
-    gradients = iter(Evaluator(flat, inputs).many(points, SCALE_BITS) if flat else ())
+    gradients = iter(Evaluator(flat, inputs).many(points, MAX_BITS) if flat else ())
     exact, shape = {}, (len(points), -1)
     for (name, variable), result in zip(quantities.items(), results, strict=True):
         value = result.value.reshape(shape)
@@ -134,7 +132,7 @@ def scales_at(
             [beyond[i] if k == index else column for k, column in enumerate(points[i])]
             for i in asked
         ]
-        there = evaluator.many(moved, SCALE_BITS)[0]
+        there = evaluator.many(moved, MAX_BITS)[0]
         sign = np.where(there.decided, np.sign(there.value), 0).reshape(len(asked), -1)
         near[asked] |= sign * np.sign(value[asked]) < 0
     return np.fmax(lenient, np.where(np.isfinite(total), total, 0)), near

@@ -25,14 +25,16 @@ from pytensor.tensor.math import pow as pt_pow
 
 from pytensor_stabilize.rewrites import symbols
 from pytensor_stabilize.rewrites.algebra.building import Builder, InexactError
+from pytensor_stabilize.rewrites.algebra.companions import cost
 from pytensor_stabilize.rewrites.algebra.conjugates import of_roots
-from pytensor_stabilize.rewrites.algebra.factoring import Factored, canonical, may_cancel
+from pytensor_stabilize.rewrites.algebra.factoring import Factored, canonical, may_cancel, may_merge
 from pytensor_stabilize.rewrites.algebra.families import Residue, Symbol
 from pytensor_stabilize.rewrites.algebra.forms import ONE, Form, TooBigError, merged
 from pytensor_stabilize.rewrites.algebra.logs import LogBuilder
 from pytensor_stabilize.rewrites.algebra.memory import remembering
 from pytensor_stabilize.rewrites.algebra.products import spelled_product
-from pytensor_stabilize.rewrites.algebra.reading import Reader, is_float
+from pytensor_stabilize.rewrites.algebra.reading import FUNCTIONS, Reader, is_float
+from pytensor_stabilize.rewrites.matching import exact_constant
 from pytensor_stabilize.rewrites.rules import REAL, Left, Rule
 
 _ONE_TERM = [(Fraction(1), ONE)]
@@ -71,8 +73,15 @@ def sum_at_critical_value(node: Apply, visited: dict[Apply, None]) -> Variable |
     try:
         for reader in readings(output, visited):
             terms = reader.terms(output)
+            if reader.leaves > 1 and may_merge(terms):
+                shorter = canonical(terms, reader.is_leaf)
+                functions = cost(shorter.coefficient, shorter.factors)
+                if shorter.is_product and functions < reader.leaves:
+                    # s + s * exp(x) is exp(x): what a gradient leaves
+                    return Builder(reader, output.type.dtype).product(shorter)
             if not may_cancel(terms):
-                continue
+                # What is a common factor of the sum stays one when inner sums are opened.
+                return reason
             found = canonical(terms, reader.is_leaf, reduce_all=False)
             if not found.coefficient:
                 continue
@@ -131,6 +140,8 @@ def product_of_companions(node: Apply, visited: dict[Apply, None]) -> Variable |
         return None
     try:
         for reader in readings(output, visited):
+            if not _may_save(reader, node):
+                return None
             found = spelled_product(reader, output)
             if not found.coefficient or not found.saves:
                 continue
@@ -141,6 +152,14 @@ def product_of_companions(node: Apply, visited: dict[Apply, None]) -> Variable |
     except InexactError as error:
         return Left(f"a constant of the result would be rounded: {error}")
     return None
+
+
+def _may_save(reader: Reader, node: Apply) -> bool:
+    """Whether two functions could cancel, or a constant go into what a sum is factored to."""
+    if reader.leaves > 1 or node.op in (sqrt, exp, pt_pow):
+        return True
+    sums = any(v.owner is not None and v.owner.op in (add, sub) for v in node.inputs)
+    return sums and any(exact_constant(v) is not None for v in node.inputs)
 
 
 @remembering
@@ -185,6 +204,7 @@ CRITICAL: tuple[Rule, ...] = (
         databases=("stabilize", "specialize"),
         tracks=(add, sub),
         transform=sum_at_critical_value,
+        needs=FUNCTIONS,
         source="p + q = 1, p - q = t, p / q = exp(u) for p = sigmoid(u), q = sigmoid(-u)",
     ),
     Rule(
@@ -197,6 +217,7 @@ CRITICAL: tuple[Rule, ...] = (
         databases=("stabilize", "specialize"),
         tracks=(mul, true_div, sqrt, pt_pow, reciprocal, exp),
         transform=product_of_companions,
+        needs=FUNCTIONS,
         source="as above",
     ),
     Rule(
@@ -209,6 +230,7 @@ CRITICAL: tuple[Rule, ...] = (
         databases=("stabilize", "specialize"),
         tracks=(log, log1p, log2, log10),
         transform=log_of_companions,
+        needs=FUNCTIONS,
         source="log sigmoid(x) = -softplus(-x), log f = -log1p((1 - f) / f)",
     ),
 )

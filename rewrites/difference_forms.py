@@ -22,6 +22,13 @@ def _number(value: float, like: Value) -> Value:
     return np.asarray(value, like.type.dtype) if isinstance(like, Variable) else value
 
 
+def times(number: float, x: Value) -> Value:
+    """``number * x``, with a constant that `negate` finds."""
+    if not isinstance(x, Variable):
+        return number * x
+    return pt.constant(np.full((1,) * x.type.ndim, number, x.type.dtype)) * x
+
+
 def _negated(x: Value) -> Value:
     return negate(x) if isinstance(x, Variable) else -x
 
@@ -71,8 +78,7 @@ def sigmoid_difference(a: Value, b: Value) -> Value:
 
 def tanh_difference(a: Value, b: Value) -> Value:
     """``tanh(a) - tanh(b)``."""
-    two = _number(2, a)
-    return two * sigmoid_difference(two * a, two * b)
+    return _number(2, a) * sigmoid_difference(times(2, a), times(2, b))
 
 
 def exp_difference(a: Value, b: Value) -> Value:
@@ -83,7 +89,8 @@ def exp_difference(a: Value, b: Value) -> Value:
 
 def log_sigmoid_difference(a: Value, b: Value) -> Value:
     """``log(sigmoid(a) - sigmoid(b))``; nan where a < b."""
-    return symbols.log1mexp(minus(b, a)) - symbols.softplus(_negated(a)) - symbols.softplus(b)
+    outside = symbols.softplus(_negated(a)) + symbols.softplus(b)
+    return symbols.log1mexp(minus(b, a)) - outside
 
 
 def log_tanh_difference(a: Value, b: Value) -> Value:
@@ -92,22 +99,24 @@ def log_tanh_difference(a: Value, b: Value) -> Value:
     In the limit of large a at b = 0 the difference is 1: near that its logarithm is
     ``log(tanh(a)) + log(1 - tanh(b) / tanh(a))``, and only b = 0 or a = inf make a part vanish.
     """
-    two = _number(2, a)
-    far = log_sigmoid_difference(two * a, two * b)
+    twice_a, twice_b = times(2, a), times(2, b)
     if not isinstance(a, Variable):
-        return far + (a - a + 2).log()
-    far = far + _number(np.log(2), a)
+        return log_sigmoid_difference(twice_a, twice_b) + (a - a + 2).log()
+    far = pt.add(_number(np.log(2), a), pt.log1mexp(minus(twice_b, twice_a))) - pt.add(
+        pt.softplus(negate(twice_a)), pt.softplus(twice_b)
+    )
     near = pt.and_(a > _number(1, a), abs(b) < _number(0.25, a))
     x, y = _guarded(near, a, 1), _guarded(near, b, 0)
-    close = pt.log1p(_number(-2, a) * pt.sigmoid(_number(-2, a) * x)) + pt.log1p(
-        -pt.tanh(y) / pt.tanh(x)
-    )
-    return pt.switch(near, close, far)
+    first = pt.log1p(times(-2, pt.sigmoid(times(-2, x))))
+    return pt.switch(near, first + pt.log1p(-pt.tanh(y) / pt.tanh(x)), far)
 
 
 def log_exp_difference(a: Value, b: Value) -> Value:
     """``log(exp(a) - exp(b))``; nan where a < b."""
-    return a + symbols.log1mexp(minus(b, a))
+    if not isinstance(a, Variable):
+        return a + symbols.log1mexp(b - a)
+    inside = pt.switch(pt.eq(b, _number(-np.inf, b)), _number(-np.inf, b), subtract(b, a))
+    return a + pt.log1mexp(inside)
 
 
 def _limit(x: Value) -> Value:
@@ -140,15 +149,18 @@ def sigmoid_ratio_second(a: Value, b: Value) -> Value:
 
 def tanh_ratio(a: Value, b: Value) -> Value:
     """``tanh'(a) / (tanh(a) - tanh(b))``."""
-    two = _number(2, a)
-    return two * sigmoid_ratio(two * a, two * b)
+    a, b = times(2, a), times(2, b)
+    order = Ordered(a, b)
+    x, y = switch(order.above, _negated(a), a), switch(order.above, _negated(b), b)
+    return _sigmoid_ratio(order, x, y, 2)
 
 
-def _sigmoid_ratio(order: Ordered, x: Value, y: Value) -> Value:
+def _sigmoid_ratio(order: Ordered, x: Value, y: Value, scale: int = 1) -> Value:
     normal = x > -_limit(x)
     s = symbols.sigmoid(x)
     below = symbols.sigmoid(_guarded(normal, y, 0))
-    return switch(normal, s / below, s + symbols.exp(order.size)) / order.share
+    top = switch(normal, s / below, s + symbols.exp(order.size))
+    return (top if scale == 1 else times(scale, top)) / order.share
 
 
 def _guarded(condition: Value, x: Value, number: float) -> Value:

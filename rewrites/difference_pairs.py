@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import combinations
 from math import inf
 
 import numpy as np
@@ -256,6 +257,7 @@ def flat_terms(node: Apply) -> list[tuple[int, Variable]]:
 
 
 # Family, size of the constant, and the other factors: terms that can pair have the same.
+_Read = tuple[int, Fraction, Counter[Variable]]
 _Bucket = tuple[str, Fraction, frozenset[tuple[Variable, int]]]
 
 
@@ -295,27 +297,27 @@ def find_pair(node: Apply) -> Pair | None:
     return _crossed(summed, read)
 
 
-def _crossed(
-    summed: list[tuple[int, Variable]], read: list[tuple[int, Fraction, Counter[Variable]]]
-) -> Pair | None:
-    """``s(a) s(-b) - s(-a) s(b)``, which is ``s(a) - s(b)``, of two terms."""
-    if len(read) != 2 or read[0][0] * read[0][1] + read[1][0] * read[1][1]:
-        return None
+def _crossed(summed: list[tuple[int, Variable]], read: list[_Read]) -> Pair | None:
+    """``s(a) s(-b) - s(-a) s(b)``, which is ``s(a) - s(b)``: another rule writes it so."""
     sides = [
         {key_of(v): v for v, power in counted.items() if power == 1 and family_of(v) is SIGMOID}
         for _, _, counted in read
     ]
-    mirrored = [(v, sides[1].get((-s, key))) for (s, key), v in sides[0].items()]
-    found = [(v, w) for v, w in mirrored if w is not None]
-    if len(found) != 2 or len(sides[0]) != 2 or len(sides[1]) != 2:
-        return None
-    (a, _), (b, _) = found
-    left = [
-        counted - Counter(side.values()) for (*_, counted), side in zip(read, sides, strict=True)
-    ]
-    if left[0] != left[1] or any(p < 0 for _, _, counted in read for p in counted.values()):
-        return None
-    return Pair(SIGMOID, read[0][0] * read[0][1], left[0], a, b, (1, -1), "difference")
+    for i, j in combinations(range(len(read)), 2):
+        own = [sign * constant for sign, constant, _ in (read[i], read[j])]
+        found = [(v, sides[j][-s, k]) for (s, k), v in sides[i].items() if (-s, k) in sides[j]]
+        if sum(own) or not own[0] or len(found) != 2:
+            continue
+        (a, minus_a), (b, minus_b) = found
+        left = _without(read[i][2], a, b)
+        if left == _without(read[j][2], minus_a, minus_b):
+            rest = [term for k, term in enumerate(summed) if k not in (i, j)]
+            return Pair(SIGMOID, own[0], left, a, b, (1, -1), "difference", rest)
+    return None
+
+
+def _without(counted: Counter[Variable], *factors: Variable) -> Counter[Variable]:
+    return Counter({v: p for v, p in counted.items() if v not in factors})
 
 
 def _may_hold_function(term: Variable, level: int = 0) -> bool:
@@ -333,7 +335,7 @@ def _pair(
     bucket: _Bucket,
     candidates: list[_Candidate],
     summed: list[tuple[int, Variable]],
-    read: list[tuple[int, Fraction, Counter[Variable]]],
+    read: list[_Read],
 ) -> Pair | None:
     _, constant, others = bucket
     first, second = sorted(candidates, key=lambda c: -c.sign)
@@ -352,9 +354,14 @@ def _pair(
         else:
             return None
     how = _arrangement(family, (first.sign, second.sign), units)
-    same = key_of(first.function)[1] == key_of(second.function)[1]
-    if how is None or same:
+    keys = [key_of(candidate.function)[1] for candidate in (first, second)]
+    if how is None or keys[0] == keys[1]:
         return None  # one argument: the rules for one function see it
+    for _, term in rest:
+        # 1 - p - r + p r is (1 - p) (1 - r): no pair may be taken out of it.
+        uses = (v for v in factors(term)[1] if family_of(v) is family)
+        if any(key_of(v)[1] in keys for v in uses):
+            return None
     sign, signs, kind = how
     coefficient = Counter(dict(others))
     return Pair(

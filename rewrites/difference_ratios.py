@@ -31,6 +31,7 @@ from pytensor_stabilize.rewrites.difference_pairs import (
     factors,
     family_of,
     find_pair,
+    flat_terms,
     key_of,
 )
 from pytensor_stabilize.rewrites.difference_table import (
@@ -204,7 +205,7 @@ def _rebuild(pair: Pair, top: Poly, below: int, dtype: str) -> tuple[Fraction, V
     if pair.family is EXP:
         return rebuild_exp(top, below, a, b)
     if pair.family is TANH:
-        return rebuild_sigmoid(top, below, *(mul(np.asarray(2, v.type.dtype), v) for v in (a, b)))
+        a, b = forms.times(2, a), forms.times(2, b)
     return rebuild_sigmoid(top, below, a, b)
 
 
@@ -215,8 +216,10 @@ def quotient(family: Family) -> Transform:
         (output,) = node.outputs
         if np.dtype(output.type.dtype).kind != "f":
             return None
-        summed = list(terms(node)) if node.op in (add, sub) else [(1, output)]
-        if len(summed) > _MOST_TERMS or not any(_divides(term) for _, term in summed):
+        if not any(map(_divides, node.inputs if node.op in (add, sub) else [output])):
+            return None
+        summed = flat_terms(node) if node.op in (add, sub) else [(1, output)]
+        if len(summed) > _MOST_TERMS:
             return None
         read = [(sign, *factors(term)) for sign, term in summed]
         pairs: dict[Hashable, Pair] = {}
@@ -245,7 +248,7 @@ def _divides(term: Variable) -> bool:
             continue
         if node.op == true_div:
             return True
-        if node.op in (mul, neg):
+        if node.op in (mul, neg, add, sub):
             todo += [v for v in node.inputs if v.owner is not None]
     return False
 

@@ -26,6 +26,7 @@ from pytensor_stabilize.rewrites.difference_pairs import (
     build_product,
     factors,
     find_pair,
+    flat_terms,
     moved,
 )
 from pytensor_stabilize.rewrites.difference_ratios import RATIO_RULES
@@ -97,13 +98,15 @@ def log_of_difference(family: Family) -> Transform:
         a, b = pair.arguments(output.type.dtype)
         if path:
             a, b = (moved(_spread(v, core, a, b), path) for v in (a, b))
-        logs = [LOGS[family](a, b)]
+        result = LOGS[family](a, b)
         if others:
             rest = build_product(Fraction(1), others, output.type.dtype)
-            logs.append(pt.log(moved(_spread(rest, core, rest, core), path) if path else rest))
-        result = logs[0] if len(logs) == 1 else add(*logs)
+            result = result + pt.log(moved(_spread(rest, core, core), path) if path else rest)
         if abs(constant) != 1:
-            result = result + float(np.log(float(abs(constant))))
+            result = np.asarray(np.log(float(abs(constant))), result.type.dtype) + result
+        assert result.owner is not None
+        if result.owner.op in (add, sub):
+            result = signed_sum(flat_terms(result.owner))  # as PyTensor would write it
         if node.op != log:
             base = 2 if node.op == log2 else 10
             result = result * np.asarray(1 / np.log(base), result.type.dtype)
@@ -228,4 +231,6 @@ LOG_RULES: tuple[Rule, ...] = (
         source="log(exp(a) - exp(b)) = a + log(1 - exp(b - a))",
     ),
 )
-DIFFERENCES: tuple[Rule, ...] = RATIO_RULES + LOG_RULES + VALUE_RULES
+# These see a difference as a factor, and come before the rules that multiply sums out.
+OVER_DIFFERENCES: tuple[Rule, ...] = RATIO_RULES + LOG_RULES
+DIFFERENCES: tuple[Rule, ...] = VALUE_RULES

@@ -13,6 +13,7 @@ from pytensor.tensor.rewriting.basic import broadcast_like_elemwise
 from pytensor.tensor.shape import specify_shape
 
 from pytensor_stabilize.rewrites import registration_state
+from pytensor_stabilize.rewrites.census import occurs
 from pytensor_stabilize.rewrites.rules import Left, Rule
 from pytensor_stabilize.rewrites.switches import is_switched_on
 from pytensor_stabilize.rewrites.trace import (
@@ -48,6 +49,8 @@ class RuleRewriter(NodeRewriter):
             return False
         on = registration_state.is_registered and is_switched_on(self.rule.name)
         if not on and current_recorder() is None:
+            return False
+        if self.rule.needs and not occurs(fgraph, self.rule.needs):
             return False
         assert self.rule.transform is not None
         result = self.rule.transform(fgraph, node)

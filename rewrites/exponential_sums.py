@@ -179,10 +179,17 @@ def quotient(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
     product = reader.product(output)
     if product is None or not any(d in reader.written_out for d in product.binomials):
         return None
-    if not _meet([variable for variable, _ in factors], reader):
+    if _in_one_argument([product]) or not _meet([variable for variable, _ in factors], reader):
         return None
     built = build(product, reader)
     return Left("an exponential would be left over") if built is None else built
+
+
+def _in_one_argument(monomials: list[Monomial]) -> bool:
+    """Whether the engine of `rewrites.critical` reads them: two rules would go to and fro."""
+    found = {atom for m in monomials for d in m.binomials for atom, _ in exponents(d)}
+    found |= {atom for m in monomials for atom, _ in exponents(m.exponent)}
+    return len(found) == 1
 
 
 def _meet(factors: list[Variable], reader: Reader) -> bool:
@@ -213,7 +220,7 @@ def cancelling_sum(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None
         return None
     reader = Reader(output.type.dtype)
     read = reader.terms(output)
-    if read is None or len(read) < 2:
+    if read is None or len(read) < 2 or _in_one_argument([term.monomial for term in read]):
         return None
     for d in dict.fromkeys(d for term in read for d in term.monomial.binomials):
         if d in reader.written_out or d in reader.sums:

@@ -12,9 +12,9 @@ EXPONENTIALS = "with E = exp(d), sums and products are rational functions of E"
 PULLBACKS: tuple[Rule, ...] = (
     Rule(
         name="quotient_of_exponential_sums",
-        before=lambda x: symbols.exp(x) / (symbols.exp(x) - symbols.exp(-x)),
-        after=lambda x: -1 / symbols.expm1(-2.0 * x),
-        domain={"x": REAL},
+        before=lambda x, y: symbols.exp(x) / (symbols.exp(x) - symbols.exp(y)),
+        after=lambda x, y: -1 / symbols.expm1(y - x),
+        domain={"x": REAL, "y": REAL},
         promise=4.0,
         mends="inf / inf and 0 / 0 for exponents beyond 709; exp(a) - exp(b) cancels",
         databases=("stabilize", "specialize"),
@@ -24,9 +24,9 @@ PULLBACKS: tuple[Rule, ...] = (
     ),
     Rule(
         name="sum_over_exponential_sums",
-        before=lambda x: 1 - symbols.exp(x) / (symbols.exp(x) + symbols.exp(-x)),
-        after=lambda x: symbols.sigmoid(-2.0 * x),
-        domain={"x": REAL},
+        before=lambda x, y: 1 - symbols.exp(x) / (symbols.exp(x) + symbols.exp(y)),
+        after=lambda x, y: symbols.sigmoid(y - x),
+        domain={"x": REAL, "y": REAL},
         promise=4.0,
         mends="the second derivatives of log(exp(a) +- exp(b)), log(cosh(x)) and kin cancel to 0",
         databases=("stabilize", "specialize"),

@@ -7,6 +7,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from copy import copy
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TextIO
@@ -14,20 +15,23 @@ from typing import TextIO
 from pytensor.compile.mode import optdb
 from pytensor.graph.rewriting.basic import GraphRewriter, NodeRewriter
 from pytensor.graph.rewriting.db import EquilibriumDB, RewriteDatabase, SequenceDB
+from pytensor.scalar import basic as ps
+from pytensor.scalar import math as psm
 
 from pytensor_stabilize.rewrites import registration_state, switches
 from pytensor_stabilize.rewrites.additive import ADDITIVE
 from pytensor_stabilize.rewrites.critical import CRITICAL
-from pytensor_stabilize.rewrites.differences import DIFFERENCES
+from pytensor_stabilize.rewrites.differences import DIFFERENCES, OVER_DIFFERENCES
 from pytensor_stabilize.rewrites.engine import RuleRewriter
 from pytensor_stabilize.rewrites.inner_graphs import StabilizeInnerGraphs
 from pytensor_stabilize.rewrites.log_exponential_sums import LOG_SUMS
-from pytensor_stabilize.rewrites.log_softmax import LOG_SOFTMAX
 from pytensor_stabilize.rewrites.log_parts import LOG_PARTS
+from pytensor_stabilize.rewrites.log_softmax import LOG_SOFTMAX
 from pytensor_stabilize.rewrites.logistic import LOGISTIC
 from pytensor_stabilize.rewrites.lowering import LOWERING, LoweringPass
 from pytensor_stabilize.rewrites.matching import is_sigmoid_node
 from pytensor_stabilize.rewrites.normal_backends import LoadJaxDispatch
+from pytensor_stabilize.rewrites.normal_ops import NormalOp
 from pytensor_stabilize.rewrites.normal_table import NORMAL
 from pytensor_stabilize.rewrites.ops import local_unwrap_sigmoid, unwrapping_pass
 from pytensor_stabilize.rewrites.pullbacks import PULLBACKS
@@ -37,25 +41,35 @@ from pytensor_stabilize.rewrites.rules import Rule
 from pytensor_stabilize.rewrites.scaling import SCALING
 from pytensor_stabilize.rewrites.softmax import SOFTMAX
 
+
+def needing(rules: tuple[Rule, ...], *kinds: type) -> tuple[Rule, ...]:
+    """The rules, to be asked only in graphs with an operation of one of the classes."""
+    return tuple(rule if rule.needs else replace(rule, needs=kinds) for rule in rules)
+
+
 # For one op the rules run in this order: roots in one argument, (1 - p) (1 - r) multiplied out,
-# before differences of two, which would take pairs out of it.
+# before differences of two, which would take pairs out of it.  What has such a difference as a
+# factor comes before both: multiplied out, it is not found again.
 RULES: tuple[Rule, ...] = (
     LOGISTIC
+    + needing(OVER_DIFFERENCES, psm.Sigmoid, ps.Tanh, ps.Exp)
     + CRITICAL
     + LOG_PARTS
-    + DIFFERENCES
     + PULLBACKS
+    + needing(DIFFERENCES, psm.Sigmoid, ps.Tanh, ps.Exp, ps.Expm1, psm.Softplus, psm.Log1mexp)
     + ADDITIVE
     + ROOTS
     + LOG_SUMS
     + SCALING
-    + NORMAL
+    + needing(NORMAL, psm.Erf, psm.Erfc, psm.Erfcx, *NormalOp.__subclasses__())
     + SOFTMAX
     + LOG_SOFTMAX
     + LOWERING
 )
 
 TAG = "pytensor_stabilize"
+# Of the rules that run only where a mode includes them.
+OPT_IN_TAG = "pytensor_stabilize_opt_in"
 NORMAL_JAX = "pytensor_stabilize_normal_jax"
 INNER_GRAPHS = "stabilize_inner_graphs"
 UNWRAP = "unwrap_sigmoid"
@@ -112,8 +126,9 @@ def register(opt_in: bool = False) -> None:
         for rule in RULES:
             for database in rule.databases:
                 if database != "lowering":
-                    own = (*tags, *rule.tags)
-                    _place(optdb[database], rule.name, RuleRewriter(rule), own, opt_in)
+                    own = (OPT_IN_TAG,) if rule.opt_in else (*tags, *rule.tags)
+                    rewriter = RuleRewriter(rule)
+                    _place(optdb[database], rule.name, rewriter, own, opt_in or rule.opt_in)
         lowering = SequenceDB()
         _place(lowering, LOWERING[0].name, LoweringPass(LOWERING[0]), tags, opt_in, position=0)
         # "stabilize" is a name in this database, so it cannot be a tag there.

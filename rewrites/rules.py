@@ -71,6 +71,11 @@ class Rule:
         candidate.
     source
         Where the formula comes from.
+    needs
+        Classes of ops or scalar ops, one of which a graph must contain for the rule to be asked.
+    opt_in
+        Whether the rule runs only in modes that include it by name: what it mends is too rare for
+        what it costs.
     tags
         Further tags of the registration.  "symbolic_op_recognition" keeps a rule that makes a
         Softmax out of the inner graph of Softmax itself, where it would go on for ever.
@@ -94,6 +99,8 @@ class Rule:
     tracks: tuple[Op | type[Op], ...] = ()
     transform: Transform | None = None
     source: str = ""
+    needs: tuple[type, ...] = ()
+    opt_in: bool = False
     tags: tuple[str, ...] = ()
     tested_in: str = ""
 

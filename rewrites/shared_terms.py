@@ -40,9 +40,11 @@ def _without_common(a: Variable, b: Variable) -> Variable | None:
         base_a, base_b = node_a.inputs[0], node_b.inputs[0]
         if node_a.op == node_b.op and node_a.inputs[1:] == node_b.inputs[1:]:
             inner = _without_common(base_a, base_b)
-            if inner is None or not same_pattern(inner, base_a):
+            if inner is None or not same_pattern(base_a, base_b):
                 return None
-            return moved(inner, [node_a]) if same_pattern(base_a, base_b) else None
+            if not same_pattern(inner, base_a):
+                inner = pt.broadcast_to(inner, pt.shape(base_a))
+            return moved(inner, [node_a])
         if base_a is base_b:
             return _joined_without_common(node_a, node_b)
     if node_a is not None and node_b is not None and node_a.op == node_b.op == mul:

@@ -9,7 +9,7 @@ from pytensor_stabilize.rewrites.matching import is_complex
 from pytensor_stabilize.rewrites.rules import Left, Transform
 from pytensor_stabilize.rewrites.softmax_matching import is_near, lifted, picks
 from pytensor_stabilize.rewrites.softmax_reader import InexactError, Reader
-from pytensor_stabilize.rewrites.softmax_terms import Term
+from pytensor_stabilize.rewrites.softmax_terms import Term, merged, softmax_keys
 
 Finder = Callable[[Reader, list[Term]], list[Term] | None]
 
@@ -30,13 +30,11 @@ def of_sum(find: Finder, wanted: Callable[[Apply], bool]) -> Transform:
         try:
             for distribute in (False, True):
                 reader = Reader(fgraph, output.type.dtype, distribute)
-                read = reader.read(output)
-                found = find(reader, read) if len(read) > 1 else None
+                found = _found(find, reader, output)
                 if found is not None:
                     return reader.build_sum(found)
             if picked is not None:
-                read = reader.read(lifted(output, picked))
-                found = find(reader, read) if len(read) > 1 else None
+                found = _found(find, reader, lifted(output, picked))
                 if found is not None:
                     whole = reader.build_sum(found)
                     return picked.op.make_node(whole, *picked.inputs[1:]).outputs[0]
@@ -45,6 +43,24 @@ def of_sum(find: Finder, wanted: Callable[[Apply], bool]) -> Transform:
         return None
 
     return transform
+
+
+def _found(find: Finder, reader: Reader, variable: Variable) -> list[Term] | None:
+    """What is found among the terms, or what is left of them if some cancel as they stand.
+
+    Of terms that cancel a rule must not change one alone: next to the others they can be large.
+    """
+    read = reader.read(variable)
+    terms = merged(read)
+    if len(terms) < len(read) and _some_cancelled(read, terms):
+        return terms if any(True for term in terms for _ in softmax_keys(term)) else None
+    return find(reader, terms) if len(terms) > 1 else None
+
+
+def _some_cancelled(read: list[Term], terms: list[Term]) -> bool:
+    """Whether terms that were read cancelled, and were not just added up."""
+    left = {term.powers for term in terms}
+    return any(term.powers not in left for term in read)
 
 
 def converting(wanted: Callable[[Apply], bool]) -> Transform:

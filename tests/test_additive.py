@@ -66,6 +66,7 @@ def check(form: str, dtype: str, linker_name: str, promise: float) -> None:
         columns = [column.astype(dtype) for column in columns]
     exact = truth(outputs, dict(zip(args, columns, strict=True)))
     with linker(linker_name) as mode:
+        mode = mode.including("pytensor_stabilize_opt_in")
         together = pytensor.function(args, outputs, mode=mode)(*columns)
         alone = [
             pytensor.function(args, o, mode=mode, on_unused_input="ignore")(*columns)

@@ -53,6 +53,12 @@ def _logistic(p: Exponent, q: Exponent, t: Exponent) -> tuple[Fraction, list[Cal
     while abs(t) >= 1:
         step = 1 if t > 0 else -1
         above, below = step * p, step * q
+        if t <= -2 and p >= 1 and q >= 1:
+            # 1 / sinh(u / 2)**2; XLA's sinh is 17 ulp off, its expm1 is not
+            call("expm1", Fraction(1), -1)
+            call("expm1", Fraction(-1), -1)
+            factor, p, q, t = -factor, p - 1, q - 1, t + 2
+            continue
         if above <= -_HALF and below <= -_HALF:
             call("sinh", _HALF, step)
             factor *= Fraction(2) ** step

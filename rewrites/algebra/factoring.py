@@ -104,10 +104,30 @@ def without(factors: Monomial, family: Family) -> Monomial:
 
 
 def may_cancel(terms: list[Term]) -> bool:
-    """Whether a sum has terms of both signs, as far as the signs are known, or of unknown sign."""
-    if len({c > 0 for c, _ in terms}) > 1:
+    """A quick test: whether a sum could hide a root at all."""
+    monomials = [m for _, m in terms]
+    if len({c > 0 for c, _ in terms}) < 2 and not any(
+        isinstance(g, Member) and g.companion == "t" for m in monomials for g, _ in m
+    ):
+        return False
+    if may_merge(terms):
         return True
-    return any(isinstance(g, Member) and g.companion == "t" for _, m in terms for g, _ in m)
+    # A label meets a constant: y - p, and w y - w p.
+    shared = common(monomials)
+    return len(monomials) > 1 and any(
+        all(isinstance(g, Member) for g, _ in times(m, to_power(shared, -1))) for m in monomials
+    )
+
+
+def may_merge(terms: list[Term]) -> bool:
+    """Whether terms differ in the powers of one family only."""
+    for family in families(m for _, m in terms):
+        shown: dict[Monomial, set[object]] = defaultdict(set)
+        for _, m in terms:
+            shown[without(m, family)].add(powers(m, family))
+        if any(len(different) > 1 for different in shown.values()):
+            return True
+    return False
 
 
 def canonical(terms: list[Term], is_leaf: LeafTest, reduce_all: bool = True) -> Factored:

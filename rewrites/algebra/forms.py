@@ -27,7 +27,12 @@ class TooBigError(Exception):
 
 def monomial(powers: Iterable[tuple[Generator, Exponent]]) -> Monomial:
     """Product of powers of different generators."""
-    return frozenset((generator, power) for generator, power in powers if power)
+    # Integers are several times faster than fractions, and most powers are integers.
+    return frozenset(
+        (generator, power if power.denominator != 1 else int(power))
+        for generator, power in powers
+        if power
+    )
 
 
 def times(*monomials: Monomial) -> Monomial:

@@ -16,7 +16,7 @@ from pytensor.scalar import math as psm
 from pytensor.tensor.basic import Alloc
 from pytensor.tensor.elemwise import Elemwise
 
-from pytensor_stabilize.rewrites.algebra.factoring import Factored, canonical
+from pytensor_stabilize.rewrites.algebra.factoring import Factored, canonical, families
 from pytensor_stabilize.rewrites.algebra.families import Companion, Family, Kind, Member, Symbol
 from pytensor_stabilize.rewrites.algebra.forms import (
     LARGEST_POWER,
@@ -45,7 +45,7 @@ _LOGISTIC = (
 )
 _NORMAL = (psm.Erf, psm.Erfc)
 _OF_THEIR_OWN_UNIT = (psm.Sigmoid, psm.Softplus, ps.Expm1, ps.Cos, *_NORMAL)
-_FUNCTIONS = (*_LOGISTIC, *_NORMAL, ps.Cos)
+FUNCTIONS = (*_LOGISTIC, *_NORMAL, ps.Cos)
 _ARITHMETIC = (ps.Mul, ps.TrueDiv, ps.Reciprocal, ps.Neg, ps.Sqr, ps.Pow, ps.Second, ps.Sqrt)
 # A region with more nodes is left: reading it at each of its nodes would cost too much.
 _MOST_NODES = 120
@@ -131,6 +131,8 @@ class Reader:
         Whether sums without a function of the table are multiplied out too.
     has_choice
         Whether the fine reading differs.
+    leaves
+        How many functions of the table there are.
     visited
         Nodes that were looked at.
     """
@@ -144,7 +146,9 @@ class Reader:
     sums: dict[frozenset, Variable] = field(default_factory=dict)
     sources: dict[Member, Variable] = field(default_factory=dict)
     units: dict[tuple[Kind, Hashable, Hashable], Fraction] = field(default_factory=dict)
+    exponentials: set[tuple[Kind, Hashable, Hashable]] = field(default_factory=set)
     has_choice: bool = False
+    leaves: int = 0
     visited: dict[Apply, None] = field(default_factory=dict)
     _nodes: int = 0
 
@@ -153,6 +157,7 @@ class Reader:
     def survey(self, variable: Variable) -> list[Leaf]:
         """Collect the functions of a region and choose the unit of every argument."""
         leaves = list(self._leaves(variable, (), set()))
+        self.leaves = len(leaves)
         found: dict[tuple[Kind, Hashable, Hashable], list[Leaf]] = {}
         for leaf in leaves:
             key = (leaf.argument.core, moves_key(leaf.moves))
@@ -163,6 +168,8 @@ class Reader:
             if isinstance(leaf.argument.core, Variable):
                 known.setdefault(Fraction(1), leaf.argument.core)
         for name, group in found.items():
+            if all(isinstance(leaf.op, ps.Exp) for leaf in group):
+                self.exponentials.add(name)
             self.units[name] = self._unit(group, self.fine)
             self.has_choice |= self.units[name] != self._unit(group, not self.fine)
         return leaves
@@ -182,7 +189,7 @@ class Reader:
         if (softplus := softplus_below(node)) is not None:
             inner = softplus[1]
             yield Leaf(psm.sigmoid, as_multiple(inner.inputs[0]), moves, inner.outputs[0])
-        elif isinstance(op, _FUNCTIONS):
+        elif isinstance(op, FUNCTIONS):
             if is_float(variable):
                 yield Leaf(op, as_multiple(node.inputs[0]), moves, variable)
         elif (odd := _abs_of_odd(node)) is not None:
@@ -256,7 +263,7 @@ class Reader:
         op = scalar_op(node)
         if (softplus := softplus_below(node)) is not None:
             return self._exp_of_softplus(op, *softplus, variable, moves)
-        if isinstance(op, _FUNCTIONS):
+        if isinstance(op, FUNCTIONS):
             return self._function(op, as_multiple(node.inputs[0]), variable, moves)
         if (odd := _abs_of_odd(node)) is not None:
             op = scalar_op(odd)
@@ -315,6 +322,10 @@ class Reader:
             result += [(sign * c, m) for c, m in self.terms(operand, moves)]
         if len(result) > 4 * LARGEST_POWER:
             raise TooBigError
+        bare = {f for f in families(m for _, m in result) if f[:3] in self.exponentials}
+        if len(bare) > 1:
+            # exp(a) + exp(b) would overflow as a quotient of sigmoids; it has rules of its own.
+            return [self._symbol(variable, moves)]
         if not any(isinstance(g, Member) for _, m in result for g, _ in m):
             self.sums.setdefault(frozenset(result), variable)
             if not self.open_sums:
