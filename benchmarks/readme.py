@@ -9,10 +9,13 @@ import os
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from versions import versions
+
+from pytensor_stabilize import RULES
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -32,6 +35,18 @@ def output(script: str, *arguments: str) -> str:
 
 def code(text: str) -> str:
     return f"```\n{text}\n```"
+
+
+def rule_names() -> str:
+    """The sentences that name every rule."""
+    sentences = [
+        f"{title}: " + ", ".join(f"`{rule.name}`" for rule in RULES if rule.opt_in == opt_in) + "."
+        for title, opt_in in (("The rules", False), ("Only where a mode includes them", True))
+    ]
+    return "\n\n".join(
+        textwrap.fill(sentence, 120, break_long_words=False, break_on_hyphens=False)
+        for sentence in sentences
+    )
 
 
 def demo_tables(printed: str) -> str:
@@ -84,6 +99,7 @@ def fill_printed(text: str, printed: str) -> str:
 def main() -> None:
     text = README.read_text()
     figures = {
+        "rules": rule_names(),
         "audit example": audit_example(),
         "truth": output("benchmarks/truth.py"),
         "demo": code(demo_tables(output("examples/demo.py"))),

@@ -1,11 +1,13 @@
 """The graphs of the spellings in `spelling_list.py`, and the points they are measured at."""
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 import pytensor
 import pytensor.tensor as pt
 from measuring import Point, derivative
+from pytensor.gradient import NullTypeGradError
 from pytensor.graph.traversal import ancestors
 from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.variable import TensorVariable
@@ -145,12 +147,15 @@ class Graph:
             self.quantities[f"d{variable.name}"] = first
             if quick:
                 continue
-            if spelling.points == "vector":
-                length = len(VECTORS[0])
-                second = pt.stack([derivative(first[i], variable)[i] for i in range(length)])
-            else:
-                second = derivative(first, variable)
-            self.quantities[f"d{variable.name}{variable.name}"] = second
+            # PyTensor has no second derivative of a product over an axis.
+            with suppress(NullTypeGradError):
+                self.quantities[f"d{variable.name}{variable.name}"] = self.second(first, variable)
+
+    def second(self, first: TensorVariable, variable: TensorVariable) -> TensorVariable:
+        """Derivative of a gradient; of a vector's, the diagonal of the Hessian."""
+        if variable.name != "v":
+            return derivative(first, variable)
+        return pt.stack([derivative(first[i], variable)[i] for i in range(len(VECTORS[0]))])
 
     def inside(self) -> list[TensorVariable]:
         """Values of the functions that the spelling is made of."""

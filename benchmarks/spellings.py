@@ -295,7 +295,9 @@ def show(results: list[Result], options: argparse.Namespace) -> None:
         if result.problem:
             print(f"PROBLEM {result.spelling.text}: {result.problem[:300]}")
         for complaint in result.complaints:
-            print(f"REWRITING {result.spelling.text}: {' '.join(complaint.split())[:300]}")
+            # Of a rule that raised: the last line of the traceback; the node says little.
+            if not complaint.startswith(("node:", "TRACEBACK", "Rewrite failure")):
+                print(f"REWRITING {result.spelling.text}: {complaint.strip().splitlines()[-1]}")
     if options.timing:
         print("\nseconds for truth, stock, ours")
         for result in sorted(results, key=lambda result: -sum(result.seconds))[:15]:

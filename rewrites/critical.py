@@ -69,6 +69,7 @@ def sum_at_critical_value(node: Apply, visited: dict[Apply, None]) -> Variable |
     if not is_float(output):
         return None
     reason: Left | None = None
+    later: tuple[Reader, Factored] | None = None
     conjugate: tuple[Reader, Factored] | None = None
     try:
         for reader in readings(output, visited):
@@ -91,9 +92,13 @@ def sum_at_critical_value(node: Apply, visited: dict[Apply, None]) -> Variable |
                 continue
             if reader.open_sums and not _opened(reader, found, output):
                 continue
+            if reader.sums and not reader.open_sums and found.only_labels:
+                later = later or (reader, found)  # 1 - (c + (1 - c) s) has more to give, opened
+                continue
             return Builder(reader, output.type.dtype).product(found)
-        if conjugate is not None:
-            return Builder(conjugate[0], output.type.dtype).product(conjugate[1])
+        if later is not None or conjugate is not None:
+            reader, found = later or conjugate  # type: ignore[misc]
+            return Builder(reader, output.type.dtype).product(found)
     except TooBigError:
         return _TOO_BIG
     except InexactError as error:
@@ -158,6 +163,8 @@ def _may_save(reader: Reader, node: Apply) -> bool:
     """Whether two functions could cancel, or a constant go into what a sum is factored to."""
     if reader.leaves > 1 or node.op in (sqrt, exp, pt_pow):
         return True
+    if sum(bool(Reader().survey(v)) for v in node.inputs) > 1:
+        return True  # the same function above and below the fraction bar
     sums = any(v.owner is not None and v.owner.op in (add, sub) for v in node.inputs)
     return sums and any(exact_constant(v) is not None for v in node.inputs)
 
@@ -209,8 +216,8 @@ CRITICAL: tuple[Rule, ...] = (
     ),
     Rule(
         name="product_of_companions",
-        before=lambda x: symbols.exp(x) / (1 + symbols.exp(x)),
-        after=lambda x: symbols.sigmoid(x),
+        before=lambda x: symbols.exp(x) / (1 + symbols.exp(x)) ** 2,
+        after=lambda x: symbols.sigmoid(x) * symbols.sigmoid(-x),
         domain={"x": REAL},
         promise=4.0,
         mends="a quotient is inf / inf or 0 / 0 where its factors over- or underflow",

@@ -30,7 +30,9 @@ def times(number: float, x: Value) -> Value:
 
 
 def _negated(x: Value) -> Value:
-    return negate(x) if isinstance(x, Variable) else -x
+    if isinstance(x, Variable):
+        return negate(x)
+    return -x
 
 
 def _at_equal_infinities(a: Value, b: Value, value: Value) -> Value:
@@ -49,7 +51,7 @@ class Ordered:
     """Two arguments in order, the sign of their difference and minus its size."""
 
     def __init__(self, a: Value, b: Value) -> None:
-        d = subtract(a, b) if isinstance(a, Variable) else a - b
+        d: Value = subtract(a, b) if isinstance(a, Variable) else a - b
         self.above = d >= _number(0, a)
         # Its derivative at 0 is not 0, as that of abs is.
         self.size = _at_equal_infinities(a, b, switch(self.above, -d, d))
@@ -96,8 +98,8 @@ def log_sigmoid_difference(a: Value, b: Value) -> Value:
 def log_tanh_difference(a: Value, b: Value) -> Value:
     """``log(tanh(a) - tanh(b))``; nan where a < b.
 
-    In the limit of large a at b = 0 the difference is 1: near that its logarithm is
-    ``log(tanh(a)) + log(1 - tanh(b) / tanh(a))``, and only b = 0 or a = inf make a part vanish.
+    In the limit of large a at b = 0, or of large -b at a = 0, the difference is 1.  Near that its
+    logarithm is ``log(tanh(a)) + log(1 - tanh(b) / tanh(a))``, of which each part vanishes alone.
     """
     twice_a, twice_b = times(2, a), times(2, b)
     if not isinstance(a, Variable):
@@ -105,8 +107,11 @@ def log_tanh_difference(a: Value, b: Value) -> Value:
     far = pt.add(_number(np.log(2), a), pt.log1mexp(minus(twice_b, twice_a))) - pt.add(
         pt.softplus(negate(twice_a)), pt.softplus(twice_b)
     )
-    near = pt.and_(a > _number(1, a), abs(b) < _number(0.25, a))
-    x, y = _guarded(near, a, 1), _guarded(near, b, 0)
+    # tanh(a) - tanh(b) = tanh(-b) - tanh(-a): x is the one that saturates
+    right = pt.gt(a, negate(b))
+    x, y = pt.switch(right, a, negate(b)), pt.switch(right, b, negate(a))
+    near = pt.and_(pt.gt(x, _number(1, a)), pt.lt(pt.abs(y), _number(0.25, a)))
+    x, y = _guarded(near, x, 1), _guarded(near, y, 0)
     first = pt.log1p(times(-2, pt.sigmoid(times(-2, x))))
     return pt.switch(near, first + pt.log1p(-pt.tanh(y) / pt.tanh(x)), far)
 

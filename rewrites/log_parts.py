@@ -93,8 +93,10 @@ def _is_inside(part: Variable, complement: bool) -> bool:
 LOG_PARTS: tuple[Rule, ...] = (
     Rule(
         name="log_of_parts",
-        before=lambda x: symbols.log(symbols.switch(x > 0, symbols.sigmoid(x), 0.5)),
-        after=lambda x: symbols.switch(x > 0, -symbols.softplus(-x), symbols.log(0.5 + 0 * x)),
+        before=lambda x: symbols.log(
+            symbols.switch(x > 0, symbols.sigmoid(x), 1 - symbols.sigmoid(x))
+        ),
+        after=lambda x: symbols.switch(x > 0, -symbols.softplus(-x), -symbols.softplus(x)),
         domain={"x": REAL},
         promise=4.0,
         mends="log(join(p, 1 - p)), log(switch(y, p, 1 - p)) is -inf beyond 37",

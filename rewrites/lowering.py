@@ -81,12 +81,14 @@ class Family:
         # Constants of full rank: constant folding is over, so a DimShuffle of a scalar would be
         # run at every call.
         self.one = pt.constant(np.ones((1,) * self.x.type.ndim, dtype=self.x.type.dtype))
+        self.quarter = pt.constant(np.full((1,) * self.x.type.ndim, 0.25, dtype=self.x.type.dtype))
         self.zero = pt.constant(np.zeros((1,) * self.x.type.ndim, dtype=self.x.type.dtype))
         self.e = pt.exp(-pt.abs(self.x))
         self.total = self.one + self.e
 
     def derivative(self) -> Variable:
-        return self.e / pt.sqr(self.total)
+        # Rounded, the quotient exceeds 1/4 at 9 % of the points near 0, and nothing else does.
+        return pt.minimum(self.e / pt.sqr(self.total), self.quarter)
 
     def sigmoid(self, sign: int, style: Style) -> Variable:
         dtype = self.x.type.dtype

@@ -299,10 +299,10 @@ NORMAL: tuple[Rule, ...] = (
     ),
     Rule(
         name="widen_constants",
-        before=lambda x: x / _sqrt_three(x, "float32"),
-        after=lambda x: x / _sqrt_three(x, "float64"),
+        before=lambda x: symbols.erf(x / _sqrt_three(x, "float32")),
+        after=lambda x: symbols.erf(x / _sqrt_three(x, "float64")),
         domain={"x": Interval(1e-3, 1e6)},
-        promise=2.0,
+        promise=4.0,
         mends="pt.sqrt(2.0) is float32: Phi(-5) as PyMC writes it is off by 4e-7",
         databases=("canonicalize",),
         tracks=(add, sub, mul, true_div),

@@ -40,6 +40,7 @@ from pytensor_stabilize.rewrites.roots import ROOTS
 from pytensor_stabilize.rewrites.rules import Rule
 from pytensor_stabilize.rewrites.scaling import SCALING
 from pytensor_stabilize.rewrites.softmax import SOFTMAX
+from pytensor_stabilize.rewrites.symbolic_powers import SYMBOLIC_POWERS
 
 
 def needing(rules: tuple[Rule, ...], *kinds: type) -> tuple[Rule, ...]:
@@ -55,6 +56,7 @@ RULES: tuple[Rule, ...] = (
     + needing(OVER_DIFFERENCES, psm.Sigmoid, ps.Tanh, ps.Exp)
     + CRITICAL
     + LOG_PARTS
+    + SYMBOLIC_POWERS
     + PULLBACKS
     + needing(DIFFERENCES, psm.Sigmoid, ps.Tanh, ps.Exp, ps.Expm1, psm.Softplus, psm.Log1mexp)
     + ADDITIVE

@@ -64,9 +64,10 @@ def _scaled_without_common(node_a: Apply, node_b: Apply) -> Variable | None:
     rest = [list((side - common).elements()) for side in sides]
     if not common or not all(len(side) == 1 for side in rest):
         return None
-    if any(not isinstance(side[0], Variable) for side in rest):
+    first, second = rest[0][0], rest[1][0]
+    if not (isinstance(first, Variable) and isinstance(second, Variable)):
         return None
-    inner = _without_common(rest[0][0], rest[1][0])
+    inner = _without_common(first, second)
     if inner is None:
         return None
     constants = [v for v in node_a.inputs if exact_constant(v) is not None]

@@ -94,10 +94,8 @@ def test_it_keeps_its_promise(rule, fastmath):
 
 # Rules whose left side is accurate as it stands, and what they are for instead.
 NOT_FOR_VALUES = {
-    "sigmoid_sum_signs": "fewer operations",
     "sigmoid_of_discrete": "integers, tested in test_one_minus_sigmoid.py",
     "sigmoids_share_exp": "one exponential in place of two",
-    "sigmoid_plus_sigmoid_exp": "fewer operations",
 }
 
 

@@ -19,6 +19,8 @@ from pytensor_stabilize.graphs import op_counts, same_graph
 x = pt.dvector("x")
 GRADIENT = pt.grad(pt.sigmoid(x).sum(), x)
 NAMES = [rule.name for rule in RULES]
+OPT_IN = [rule.name for rule in RULES if rule.opt_in]
+BY_DEFAULT = [rule.name for rule in RULES if not rule.opt_in]
 AT_40 = np.array([40.0])
 # Either of them alone mends 1 - sigmoid(x), and with it the gradient.
 MENDING = ("one_minus_sigmoid", "sum_at_critical_value")
@@ -53,21 +55,22 @@ def test_excluding_stabilize_switches_off_all_of_ours():
     assert value(mode) == 0
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", BY_DEFAULT)
 def test_excluding_one_name_switches_off_that_one(name):
-    seen = {}
-    for label, mode in {
-        "on": get_default_mode(),
-        "off": get_default_mode().excluding(name),
-    }.items():
-        rewriters = _rewriters(mode)
-        seen[label] = {str(rewriter) for rewriter in rewriters} & set(NAMES)
-    assert seen["on"] == set(NAMES)
-    assert seen["off"] == set(NAMES) - {name}
+    assert _run_by(get_default_mode()) == set(BY_DEFAULT)
+    assert _run_by(get_default_mode().excluding(name)) == set(BY_DEFAULT) - {name}
 
 
-def _rewriters(mode):
-    """Every rewriter that a mode would run, inside databases too."""
+@pytest.mark.parametrize("name", OPT_IN)
+def test_a_rare_rule_runs_only_where_it_is_included(name):
+    assert _run_by(get_default_mode().including(name)) == {*BY_DEFAULT, name}
+    assert _run_by(get_default_mode().including("pytensor_stabilize_opt_in")) == set(NAMES)
+    mode = get_default_mode().including("pytensor_stabilize_opt_in").excluding(name)
+    assert _run_by(mode) == set(NAMES) - {name}
+
+
+def _run_by(mode):
+    """Names of our rules among the rewriters that a mode would run, inside databases too."""
     found, todo = [], [mode.optimizer._rewriter]
     while todo:
         rewriter = todo.pop()
@@ -75,7 +78,7 @@ def _rewriters(mode):
         todo += list(getattr(rewriter, "data", ()))
         if hasattr(rewriter, "get_node_rewriters"):
             todo += list(rewriter.get_node_rewriters())
-    return found
+    return {str(rewriter) for rewriter in found} & set(NAMES)
 
 
 def test_names_show_up_in_verbose_output(capsys):

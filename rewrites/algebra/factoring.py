@@ -52,6 +52,11 @@ class Factored:
         """Whether no sum is left."""
         return self.residual == {ONE: 1}
 
+    @property
+    def only_labels(self) -> bool:
+        """Whether nothing is hidden but what takes a label to vanish."""
+        return all(root.startswith("both ends") for root in self.hidden)
+
     def as_monomial(self) -> Monomial:
         """The factors, with what is left of the sum as one generator more."""
         if self.is_product:

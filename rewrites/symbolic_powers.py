@@ -1,0 +1,206 @@
+"""Products of powers with symbolic exponents, ``s**a * (1 - s)**b / s**c``, in log space.
+
+The factors under- and overflow long before their product does; the exponent of
+``exp(a log s + b log(1 - s) - c log s)`` is a sum of softplus and does not.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import pytensor.tensor as pt
+from pytensor.graph.basic import Apply, Variable
+from pytensor.scalar import basic as ps
+from pytensor.tensor.math import log, mul, true_div
+
+from pytensor_stabilize.rewrites import symbols
+from pytensor_stabilize.rewrites.algebra.building import Builder, InexactError
+from pytensor_stabilize.rewrites.algebra.families import Family, Member
+from pytensor_stabilize.rewrites.algebra.forms import Monomial, TooBigError
+from pytensor_stabilize.rewrites.algebra.memory import remembering
+from pytensor_stabilize.rewrites.algebra.reading import Reader, is_float, scalar_op
+from pytensor_stabilize.rewrites.arithmetic import as_dtype, product_of
+from pytensor_stabilize.rewrites.matching import exact_constant, same_pattern
+from pytensor_stabilize.rewrites.rules import Interval, Left, Rule
+
+_MOST_FACTORS = 12
+
+
+@dataclass
+class Exponents:
+    """``exp(sum of exponents * log(companion))`` times a quotient of other factors."""
+
+    reader: Reader
+    powers: dict[Member, list[tuple[Fraction, Variable | None]]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+    symbolic: int = 0
+    plain: int = 0
+    above: list[Variable] = field(default_factory=list)
+    below: list[Variable] = field(default_factory=list)
+
+    def read(self, variable: Variable, power: int = 1) -> None:
+        """Take a product apart."""
+        node = variable.owner
+        op = scalar_op(node)
+        if node is not None and isinstance(op, ps.Mul) and same_patterns(node):
+            for factor in node.inputs:
+                self.read(factor, power)
+        elif node is not None and isinstance(op, ps.TrueDiv) and same_patterns(node):
+            self.read(node.inputs[0], power)
+            self.read(node.inputs[1], -power)
+        elif node is not None and isinstance(op, ps.Reciprocal):
+            self.read(node.inputs[0], -power)
+        elif node is not None and isinstance(op, ps.Pow) and self._symbolic(node, power):
+            self.symbolic += 1
+        elif (factors := self._companions(variable)) is not None:
+            self.plain += 1
+            for member, n in factors:
+                self.powers[member].append((Fraction(n) * power, None))  # type: ignore[index]
+        else:
+            (self.above if power > 0 else self.below).append(variable)
+        if len(self.above) + len(self.below) > _MOST_FACTORS:
+            raise TooBigError
+
+    def _symbolic(self, node: Apply, power: int) -> bool:
+        base, exponent = node.inputs
+        if exact_constant(exponent) is not None:
+            return False
+        factors = self._companions(base)
+        if factors is None:
+            return False
+        for member, n in factors:
+            self.powers[member].append((Fraction(n) * power, exponent))  # type: ignore[index]
+        return True
+
+    def _companions(self, variable: Variable) -> Monomial | None:
+        """The variable as a product of sigmoids, if it is nothing else."""
+        found = self.reader.factored(variable)
+        members = [g for g, _ in found.factors]
+        if found.coefficient != 1 or not found.is_product or not members:
+            return None
+        if not all(_has_log(g) for g in members):
+            return None
+        return found.factors
+
+    def logarithm(self, dtype: str) -> Variable:
+        """The sum of the exponents times the logarithms of the companions."""
+        builder = Builder(self.reader, dtype)
+        parts = []
+        for member, exponents in self.powers.items():
+            ratio = Fraction(-1 if member.companion == "p" else 1)
+            softplus = builder.unary(pt.softplus, member.family, ratio)
+            constant = sum((n for n, exponent in exponents if exponent is None), Fraction(0))
+            total = [builder.constant(constant)] if constant else []
+            for n, exponent in exponents:
+                if exponent is not None:
+                    own = as_dtype(exponent, dtype)
+                    total.append(own if n == 1 else -own if n == -1 else builder.constant(n) * own)
+            if total:
+                parts.append((pt.add(*total) if len(total) > 1 else total[0]) * softplus)
+        return -(pt.add(*parts) if len(parts) > 1 else parts[0])
+
+    def rest(self, dtype: str) -> Variable | None:
+        """The other factors; None if there are none."""
+        above = [as_dtype(v, dtype) for v in self.above]
+        below = [as_dtype(v, dtype) for v in self.below]
+        top = product_of(above) if above else None
+        if not below:
+            return top
+        one = Builder(self.reader, dtype).constant(Fraction(1))
+        return pt.true_div(one if top is None else top, product_of(below))
+
+
+def same_patterns(node: Apply) -> bool:
+    return all(same_pattern(v, node.outputs[0]) or v.type.ndim == 0 for v in node.inputs)
+
+
+def _has_log(generator: object) -> bool:
+    return (
+        isinstance(generator, Member)
+        and isinstance(generator.family, Family)
+        and generator.family.kind == "logistic"
+        and generator.companion != "t"
+    )
+
+
+def _read(node: Apply, variable: Variable, visited: dict[Apply, None]) -> Exponents | None:
+    reader = Reader(visited=visited)
+    if not is_float(variable) or not reader.survey(variable):
+        return None
+    exponents = Exponents(reader)
+    exponents.read(variable)
+    return exponents
+
+
+@remembering
+def product_of_powers(node: Apply, visited: dict[Apply, None]) -> Variable | Left | None:
+    """``s**a * (1 - s)**b -> exp(a log s + b log(1 - s))``, with whatever else is a factor."""
+    (output,) = node.outputs
+    try:
+        found = _read(node, output, visited)
+        if found is None or not found.symbolic or found.symbolic + found.plain < 2:
+            return None
+        dtype = str(output.type.dtype)
+        power = pt.exp(found.logarithm(dtype))
+        rest = found.rest(dtype)
+        return power if rest is None else rest * power
+    except TooBigError:
+        return None
+    except InexactError as error:
+        return Left(f"a constant of the result would be rounded: {error}")
+
+
+@remembering
+def log_of_powers(node: Apply, visited: dict[Apply, None]) -> Variable | Left | None:
+    """``log(s**a * r) -> a log s + log r``."""
+    (output,), (argument,) = node.outputs, node.inputs
+    try:
+        found = _read(node, argument, visited)
+        if found is None or not found.symbolic:
+            return None
+        dtype = str(output.type.dtype)
+        rest = found.rest(dtype)
+        logarithm = found.logarithm(dtype)
+        return logarithm if rest is None else logarithm + pt.log(rest)
+    except TooBigError:
+        return None
+    except InexactError as error:
+        return Left(f"a constant of the result would be rounded: {error}")
+
+
+_POSITIVE = Interval(0.1, 10.0)
+_NARROW = Interval(-60.0, 60.0)
+_SOURCE = "s**a = exp(a log s)"
+
+SYMBOLIC_POWERS: tuple[Rule, ...] = (
+    Rule(
+        name="product_of_symbolic_powers",
+        before=lambda a, b, x: symbols.sigmoid(x) ** a * (1 - symbols.sigmoid(x)) ** b,
+        after=lambda a, b, x: symbols.exp(-(a * symbols.softplus(-x) + b * symbols.softplus(x))),
+        domain={"a": _POSITIVE, "b": _POSITIVE, "x": _NARROW},
+        # The rounding of the exponent t: 4 (1 + |t|) ulp, and |t| goes to 600 here.
+        promise=600.0,
+        mends="s**a * (1 - s)**b / (s**c * (1 - s)**d) is 0 / 0 where the powers underflow",
+        databases=("stabilize", "specialize"),
+        tracks=(mul, true_div),
+        transform=product_of_powers,
+        needs=(ps.Pow,),
+        source=_SOURCE,
+    ),
+    Rule(
+        name="log_of_symbolic_powers",
+        before=lambda a, x: symbols.log((1 - symbols.sigmoid(x)) ** a),
+        after=lambda a, x: -(a * symbols.softplus(x)),
+        domain={"a": _POSITIVE, "x": Interval(-700.0, 700.0)},
+        promise=4.0,
+        mends="log((1 - s)**a) is -inf where the power underflows",
+        databases=("stabilize", "specialize"),
+        tracks=(log,),
+        transform=log_of_powers,
+        needs=(ps.Pow,),
+        source=_SOURCE,
+    ),
+)
