@@ -124,7 +124,7 @@ def absent_rules(mode: Mode | str | None) -> str:
     if not registration_state.is_registered:
         return "The rules are not registered: unregister() has taken them out."
     present = {str(rewriter) for rewriter in _rewriters(get_mode(mode).optimizer._rewriter)}
-    absent = [rule.name for rule in RULES if rule.name not in present]
+    absent = [rule.name for rule in RULES if rule.name not in present and not rule.opt_in]
     return f"This mode does not run {', '.join(absent)}." if absent else ""
 
 

@@ -24,6 +24,7 @@ from pytensor.tensor.math import (
 from pytensor.tensor.math import pow as pt_pow
 
 from pytensor_stabilize.rewrites import symbols
+from pytensor_stabilize.rewrites.algebra.arguments import FUNCTIONS, is_float
 from pytensor_stabilize.rewrites.algebra.building import Builder, InexactError
 from pytensor_stabilize.rewrites.algebra.companions import cost
 from pytensor_stabilize.rewrites.algebra.conjugates import of_roots
@@ -33,12 +34,14 @@ from pytensor_stabilize.rewrites.algebra.forms import ONE, Form, TooBigError, me
 from pytensor_stabilize.rewrites.algebra.logs import LogBuilder
 from pytensor_stabilize.rewrites.algebra.memory import remembering
 from pytensor_stabilize.rewrites.algebra.products import spelled_product
-from pytensor_stabilize.rewrites.algebra.reading import FUNCTIONS, Reader, is_float
+from pytensor_stabilize.rewrites.algebra.reading import Reader
 from pytensor_stabilize.rewrites.matching import exact_constant
 from pytensor_stabilize.rewrites.rules import REAL, Left, Rule
 
 _ONE_TERM = [(Fraction(1), ONE)]
 _LOG_SCALES = {log2: 1 / math.log(2), log10: 1 / math.log(10)}
+# A sum of so many terms may grow by factoring, 1 - s * t to q + p * (1 - t) for example.
+_FEW_TERMS = 3
 _TOO_BIG = Left("it has more terms than are multiplied out")
 
 
@@ -85,6 +88,9 @@ def sum_at_critical_value(node: Apply, visited: dict[Apply, None]) -> Variable |
                 return reason
             found = canonical(terms, reader.is_leaf, reduce_all=False)
             if not found.coefficient:
+                return pt.zeros_like(output)
+            if len(found.residual) > max(_FEW_TERMS, len(terms)):
+                reason = Left("factored, the sum would have more terms than it has")
                 continue
             if not found.hidden:
                 conjugate = conjugate or of_roots(terms, reader)

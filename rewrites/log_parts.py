@@ -13,10 +13,11 @@ from pytensor.tensor.math import log, log1p
 from pytensor.tensor.subtensor import AdvancedIncSubtensor, IncSubtensor
 
 from pytensor_stabilize.rewrites import symbols
+from pytensor_stabilize.rewrites.algebra.arguments import is_float, scalar_op
 from pytensor_stabilize.rewrites.algebra.factoring import families
 from pytensor_stabilize.rewrites.algebra.forms import TooBigError
 from pytensor_stabilize.rewrites.algebra.products import spelled_product
-from pytensor_stabilize.rewrites.algebra.reading import Reader, is_float, scalar_op
+from pytensor_stabilize.rewrites.algebra.reading import Reader
 from pytensor_stabilize.rewrites.matching import exact_constant, strip_sign
 from pytensor_stabilize.rewrites.rules import REAL, Left, Rule
 

@@ -20,6 +20,7 @@ from pytensor.scalar import math as psm
 
 from pytensor_stabilize.rewrites import registration_state, switches
 from pytensor_stabilize.rewrites.additive import ADDITIVE
+from pytensor_stabilize.rewrites.branches import BRANCHES
 from pytensor_stabilize.rewrites.critical import CRITICAL
 from pytensor_stabilize.rewrites.differences import DIFFERENCES, OVER_DIFFERENCES
 from pytensor_stabilize.rewrites.engine import RuleRewriter
@@ -56,6 +57,7 @@ RULES: tuple[Rule, ...] = (
     + needing(OVER_DIFFERENCES, psm.Sigmoid, ps.Tanh, ps.Exp)
     + CRITICAL
     + LOG_PARTS
+    + BRANCHES
     + SYMBOLIC_POWERS
     + PULLBACKS
     + needing(DIFFERENCES, psm.Sigmoid, ps.Tanh, ps.Exp, ps.Expm1, psm.Softplus, psm.Log1mexp)
@@ -217,6 +219,8 @@ def _config_lines() -> Iterator[str]:
         elif rule.name in switches.excluded_here():
             why = " (excluding or only, around this call)"
         on = "on " if is_active(rule.name) else "off"
+        if rule.opt_in:
+            why += f" (only in modes that include it or {OPT_IN_TAG!r})"
         yield f"  {on} {rule.name}: {', '.join(rule.databases)}{why}"
 
 

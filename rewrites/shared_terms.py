@@ -54,6 +54,8 @@ def _without_common(a: Variable, b: Variable) -> Variable | None:
     if a is b or not common:
         return None
     left = [list((side - common).elements()) for side in sides]
+    if not any(left):
+        return None  # the two are equal, which the value of the difference shows by itself
     return _signed_sum(left[0] + [(-sign, v) for sign, v in left[1]])
 
 

@@ -139,7 +139,9 @@ def find_complement(reader: Reader, terms: list[Term]) -> list[Term] | None:
                 elif (label := _label(large, factor, scale)) is not None:
                     new = residual(p, label, scale)
                 if new is not None:
-                    return replaced(terms, small, large, factor, new)
+                    used = Term(-large.coefficient, small.powers)
+                    others = [used if term is small else term for term in terms]
+                    return replaced(others, used, large, factor, new)
     return None
 
 
@@ -157,13 +159,18 @@ def _label(large: Term, factor: Term, scale: Fraction) -> Variable | None:
 
 
 def pairs_with_row_sum(terms: list[Term]) -> Iterator[tuple[Term, RowSum, Term]]:
-    """Terms with opposite coefficients, the first with a `RowSum` as a factor."""
+    """Terms of opposite signs, the first with a `RowSum` as a factor and not the smaller one."""
     for small in terms:
         for row, power in small.powers:
             if isinstance(row, RowSum) and power == 1:
                 for large in terms:
-                    if large is not small and large.coefficient == -small.coefficient != 0:
+                    if _opposite(small, large):
                         yield small, row, large
+
+
+def _opposite(small: Term, large: Term) -> bool:
+    signs = small.coefficient * large.coefficient
+    return signs < 0 and abs(small.coefficient) >= abs(large.coefficient)
 
 
 def find_pullback(reader: Reader, terms: list[Term]) -> list[Term] | None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytensor.tensor as pt
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.fg import FunctionGraph
+from pytensor.raise_op import CheckAndRaise
 from pytensor.scalar import basic as ps
 from pytensor.tensor.elemwise import DimShuffle, Elemwise
 from pytensor.tensor.math import Sum, mul, neg, sub, true_div
@@ -138,7 +139,7 @@ class Reader:
     def _scattered(self, node: Apply, depth: int) -> list[Term]:
         """An increment as the sum of its first input and what it adds: constants times ones."""
         base, increment, *indices = node.inputs
-        constant = exact_constant(increment)
+        constant = _unchecked_constant(increment)
         empty = exact_constant(base) == 0
         if node.op.set_instead_of_inc or (empty and constant in (None, 1)):
             return [of_key(node.outputs[0])]
@@ -148,7 +149,10 @@ class Reader:
         for client, _ in self.fgraph.clients.get(node.inputs[-1], ()):
             if client.op != node.op or client.inputs[2:] != indices:
                 continue
-            wanted = exact_constant(client.inputs[1]) == 1 or client.inputs[1] is increment
+            if constant is None:
+                wanted = client.inputs[1] is increment
+            else:
+                wanted = _unchecked_constant(client.inputs[1]) == 1
             if wanted and exact_constant(client.inputs[0]) == 0:
                 scatter = client.outputs[0]
                 break
@@ -328,3 +332,10 @@ class Reader:
         if not above:
             return neg(sum_of(below))
         return sub(sum_of(above), sum_of(below)) if below else sum_of(above)
+
+
+def _unchecked_constant(variable: Variable) -> Fraction | None:
+    """The value of a constant behind assertions of its shape."""
+    while variable.owner is not None and isinstance(variable.owner.op, CheckAndRaise):
+        variable = variable.owner.inputs[0]
+    return exact_constant(variable)

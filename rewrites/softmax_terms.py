@@ -130,6 +130,8 @@ def order(item: tuple[Key, int]) -> tuple[bool, int, str]:
 def replaced(
     terms: list[Term], small: Term, large: Term, factor: Term, new: Variable
 ) -> list[Term]:
-    """The terms with ``factor * new`` in place of two of them, in the sign of `large`."""
+    """The terms with ``factor * new`` in place of `large` and as much of `small`, in its sign."""
     others = [term for term in terms if term is not small and term is not large]
+    if rest := small.coefficient + large.coefficient:
+        others.append(Term(rest, small.powers))
     return [*others, Term(large.coefficient, factor.powers).times(of_key(new))]

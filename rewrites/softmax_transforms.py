@@ -50,7 +50,7 @@ def _found(find: Finder, reader: Reader, variable: Variable) -> list[Term] | Non
 
     Of terms that cancel a rule must not change one alone: next to the others they can be large.
     """
-    read = reader.read(variable)
+    read = [term for term in reader.read(variable) if term.coefficient or term.dropped]
     terms = merged(read)
     if len(terms) < len(read) and _some_cancelled(read, terms):
         return terms if any(True for term in terms for _ in softmax_keys(term)) else None

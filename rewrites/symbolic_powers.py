@@ -16,11 +16,12 @@ from pytensor.scalar import basic as ps
 from pytensor.tensor.math import log, mul, true_div
 
 from pytensor_stabilize.rewrites import symbols
+from pytensor_stabilize.rewrites.algebra.arguments import is_float, scalar_op
 from pytensor_stabilize.rewrites.algebra.building import Builder, InexactError
 from pytensor_stabilize.rewrites.algebra.families import Family, Member
 from pytensor_stabilize.rewrites.algebra.forms import Monomial, TooBigError
 from pytensor_stabilize.rewrites.algebra.memory import remembering
-from pytensor_stabilize.rewrites.algebra.reading import Reader, is_float, scalar_op
+from pytensor_stabilize.rewrites.algebra.reading import Reader
 from pytensor_stabilize.rewrites.arithmetic import as_dtype, product_of
 from pytensor_stabilize.rewrites.matching import exact_constant, same_pattern
 from pytensor_stabilize.rewrites.rules import Interval, Left, Rule
@@ -100,7 +101,12 @@ class Exponents:
                     total.append(own if n == 1 else -own if n == -1 else builder.constant(n) * own)
             if total:
                 parts.append((pt.add(*total) if len(total) > 1 else total[0]) * softplus)
-        return -(pt.add(*parts) if len(parts) > 1 else parts[0])
+        if len(parts) > 1:
+            return -pt.add(*parts)
+        # PyTensor's canonical form of -(a * softplus)
+        minus_one = builder.constant(Fraction(-1))
+        factors = parts[0].owner.inputs if parts[0].owner.op == mul else [parts[0]]
+        return mul(minus_one, *factors)
 
     def rest(self, dtype: str) -> Variable | None:
         """The other factors; None if there are none."""

@@ -8,6 +8,7 @@ from fractions import Fraction
 from pytensor.graph.basic import Apply, Variable
 from pytensor.scalar import basic as ps
 
+from pytensor_stabilize.rewrites.algebra.arguments import Moves, scalar_op, softplus_below
 from pytensor_stabilize.rewrites.algebra.companions import cost
 from pytensor_stabilize.rewrites.algebra.forms import (
     LARGEST_POWER,
@@ -16,7 +17,7 @@ from pytensor_stabilize.rewrites.algebra.forms import (
     TooBigError,
     times,
 )
-from pytensor_stabilize.rewrites.algebra.reading import Moves, Reader, scalar_op, softplus_below
+from pytensor_stabilize.rewrites.algebra.reading import Reader
 
 
 @dataclass

@@ -1,0 +1,164 @@
+"""Arguments of functions, and the shapes, casts and bounds that are looked through."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+import pytensor.tensor as pt
+from pytensor.graph.basic import Apply, Variable
+from pytensor.scalar import basic as ps
+from pytensor.scalar import math as psm
+from pytensor.tensor.basic import Alloc
+from pytensor.tensor.elemwise import Elemwise
+
+from pytensor_stabilize.rewrites.algebra.families import Kind
+from pytensor_stabilize.rewrites.algebra.forms import LARGEST_POWER
+from pytensor_stabilize.rewrites.matching import MOVES, exact_constant, is_float_cast
+
+Moves = tuple[Apply, ...]
+
+_NORMAL = (psm.Erf, psm.Erfc)
+_LOGISTIC = (psm.Sigmoid, psm.Softplus, ps.Tanh, ps.Exp, ps.Expm1, ps.Sinh, ps.Cosh)
+# What a region is read in terms of.
+FUNCTIONS = (*_LOGISTIC, *_NORMAL, ps.Cos)
+SUMS = (ps.Add, ps.Sub)
+ARITHMETIC = (ps.Mul, ps.TrueDiv, ps.Reciprocal, ps.Neg, ps.Sqr, ps.Pow, ps.Second, ps.Sqrt)
+
+
+def scalar_op(node: Apply | None) -> ps.ScalarOp | None:
+    """The scalar op of an elementwise node."""
+    return node.op.scalar_op if node is not None and isinstance(node.op, Elemwise) else None
+
+
+def is_float(variable: Variable) -> bool:
+    return np.dtype(variable.type.dtype).kind == "f"
+
+
+def moves_key(moves: Moves) -> Hashable:
+    """Equal for moves that have the same effect."""
+    return tuple((node.op, *node.inputs[1:]) for node in moves)
+
+
+@dataclass(frozen=True)
+class Multiple:
+    """``coefficient * core`` as the argument of a function; `variable` is that product."""
+
+    coefficient: Fraction
+    core: Hashable
+    variable: Variable
+
+
+def as_multiple(variable: Variable) -> Multiple:
+    """Take constant factors and signs off an argument; they must be exact in floats."""
+    coefficient = Fraction(1)
+    core = variable
+    while core.owner is not None and is_float(core):
+        node = core.owner
+        op = scalar_op(node)
+        if isinstance(op, ps.Neg):
+            coefficient, core = -coefficient, node.inputs[0]
+        elif isinstance(op, ps.TrueDiv) and (c := exact_constant(node.inputs[1])):
+            coefficient, core = coefficient / c, node.inputs[0]
+        elif isinstance(op, ps.Mul):
+            constants = [c for i in node.inputs if (c := exact_constant(i)) is not None]
+            others = [i for i in node.inputs if exact_constant(i) is None]
+            if not all(constants) or not others:
+                break
+            for c in constants:
+                coefficient *= c
+            if len(others) > 1:
+                key = ("mul", frozenset(Counter(others).items()))
+                return Multiple(coefficient, key, variable)
+            core = others[0]
+        elif isinstance(op, ps.Sub):
+            a, b = node.inputs
+            # Variables count up as they are made, so that the order is the same in every run.
+            if (len(a.auto_name), a.auto_name) > (len(b.auto_name), b.auto_name):
+                return Multiple(-coefficient, ("sub", b, a), variable)
+            return Multiple(coefficient, ("sub", a, b), variable)
+        else:
+            break
+        if core.type.broadcastable != variable.type.broadcastable:
+            return Multiple(Fraction(1), variable, variable)
+    return Multiple(coefficient, core, variable)
+
+
+@dataclass
+class Leaf:
+    """A function of the table as it stands in the graph."""
+
+    op: ps.ScalarOp
+    argument: Multiple
+    moves: Moves
+    output: Variable
+
+
+def kind_of(op: ps.ScalarOp) -> Kind:
+    if isinstance(op, _NORMAL):
+        return "normal"
+    return "cosine" if isinstance(op, ps.Cos) else "logistic"
+
+
+def softplus_below(node: Apply) -> tuple[int, Apply] | None:
+    """``(n, softplus)`` if a node is exp or expm1 of n times a softplus."""
+    if not isinstance(scalar_op(node), ps.Exp | ps.Expm1):
+        return None
+    argument = as_multiple(node.inputs[0])
+    core = argument.core
+    if isinstance(core, Variable) and isinstance(scalar_op(core.owner), psm.Softplus):
+        n = argument.coefficient
+        if n.denominator == 1 and abs(n) <= LARGEST_POWER:
+            return int(n), core.owner
+    return None
+
+
+def abs_of_odd(node: Apply) -> Apply | None:
+    """The tanh or erf of which a node is the absolute value."""
+    if isinstance(scalar_op(node), ps.Abs):
+        inner = node.inputs[0].owner
+        if isinstance(scalar_op(inner), ps.Tanh | psm.Erf):
+            return inner
+    return None
+
+
+def absolute(node: Apply) -> Multiple:
+    """``|f(c x)| = f(|c| |x|)``: the argument of the function at the absolute value."""
+    inner = as_multiple(node.inputs[0])
+    return Multiple(abs(inner.coefficient), ("abs", inner.core), pt.abs(inner.variable))
+
+
+def moved(node: Apply, moves: Moves) -> tuple[Variable, Moves] | None:
+    """What is moved about, and the moves, if that or a cast is what a node does."""
+    if isinstance(node.op, MOVES):
+        return node.inputs[0], (node, *moves)
+    if is_float_cast(node):
+        return node.inputs[0], moves
+    op = scalar_op(node)
+    if isinstance(op, ps.Second) and _same_shape(node.inputs[1], node.outputs[0]):
+        return node.inputs[1], moves
+    if isinstance(node.op, Alloc) and is_float(node.outputs[0]):
+        return node.inputs[0], (node, *moves)
+    return None
+
+
+def _same_shape(a: Variable, b: Variable) -> bool:
+    return a.type.broadcastable == b.type.broadcastable
+
+
+def clipped(node: Apply) -> Variable | None:
+    """The first input of a clip, maximum or minimum that keeps all of [0, 1]."""
+    op = scalar_op(node)
+    if isinstance(op, ps.Clip):
+        lo, hi = exact_constant(node.inputs[1]), exact_constant(node.inputs[2])
+        keeps = lo is not None and hi is not None and lo <= 0 and hi >= 1
+        return node.inputs[0] if keeps else None
+    if isinstance(op, ps.Maximum | ps.Minimum):
+        for inside, bound in (node.inputs, node.inputs[::-1]):
+            c = exact_constant(bound)
+            if c is not None and (c <= 0 if isinstance(op, ps.Maximum) else c >= 1):
+                return inside
+    return None

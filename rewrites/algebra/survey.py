@@ -1,0 +1,151 @@
+"""The first look at a region: its functions, and the unit of every argument."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from math import gcd, lcm
+
+from pytensor.graph.basic import Apply, Variable
+from pytensor.scalar import basic as ps
+from pytensor.scalar import math as psm
+
+from pytensor_stabilize.rewrites.algebra.arguments import (
+    ARITHMETIC,
+    FUNCTIONS,
+    SUMS,
+    Leaf,
+    Moves,
+    abs_of_odd,
+    absolute,
+    as_multiple,
+    clipped,
+    is_float,
+    kind_of,
+    moved,
+    moves_key,
+    scalar_op,
+    softplus_below,
+)
+from pytensor_stabilize.rewrites.algebra.families import Kind, Member
+from pytensor_stabilize.rewrites.algebra.forms import TooBigError
+
+_OF_THEIR_OWN_UNIT = (psm.Sigmoid, psm.Softplus, ps.Expm1, ps.Cos, psm.Erf, psm.Erfc)
+# A region with more nodes is left: reading it at each of its nodes would cost too much.
+MOST_NODES = 120
+
+
+@dataclass
+class Survey:
+    """What a region is made of, and what stands behind the generators that it is read as.
+
+    Attributes
+    ----------
+    fine
+        Whether exponentials are read in the finest unit that they have in common.
+    open_sums
+        Whether sums without a function of the table are multiplied out too.
+    has_choice
+        Whether the fine reading differs.
+    leaves
+        How many functions of the table there are.
+    visited
+        Nodes that were looked at.
+    """
+
+    fine: bool = False
+    open_sums: bool = False
+    arguments: dict[tuple[Hashable, Hashable], dict[Fraction, Variable]] = field(
+        default_factory=dict
+    )
+    moves: dict[Hashable, Moves] = field(default_factory=dict)
+    sums: dict[frozenset, Variable] = field(default_factory=dict)
+    sources: dict[Member, Variable] = field(default_factory=dict)
+    units: dict[tuple[Kind, Hashable, Hashable], Fraction] = field(default_factory=dict)
+    exponentials: set[tuple[Kind, Hashable, Hashable]] = field(default_factory=set)
+    has_choice: bool = False
+    leaves: int = 0
+    visited: dict[Apply, None] = field(default_factory=dict)
+    _nodes: int = 0
+
+    def survey(self, variable: Variable) -> list[Leaf]:
+        """Collect the functions of a region and choose the unit of every argument."""
+        leaves = list(self._leaves(variable, (), set()))
+        self.leaves = len(leaves)
+        found: dict[tuple[Kind, Hashable, Hashable], list[Leaf]] = {}
+        for leaf in leaves:
+            key = (leaf.argument.core, moves_key(leaf.moves))
+            self.moves[key[1]] = leaf.moves
+            found.setdefault((kind_of(leaf.op), *key), []).append(leaf)
+            known = self.arguments.setdefault(key, {})
+            known.setdefault(leaf.argument.coefficient, leaf.argument.variable)
+            if isinstance(leaf.argument.core, Variable):
+                known.setdefault(Fraction(1), leaf.argument.core)
+        for name, group in found.items():
+            if all(isinstance(leaf.op, ps.Exp) for leaf in group):
+                self.exponentials.add(name)
+            self.units[name] = self._unit(group, self.fine)
+            self.has_choice |= self.units[name] != self._unit(group, not self.fine)
+        return leaves
+
+    def _leaves(
+        self, variable: Variable, moves: Moves, seen: set[tuple[Variable, Hashable]]
+    ) -> Iterator[Leaf]:
+        key = (variable, moves_key(moves))
+        node = variable.owner
+        if node is None or key in seen:
+            return
+        seen.add(key)
+        self.visited[node] = None
+        if len(seen) > MOST_NODES:
+            raise TooBigError
+        op = scalar_op(node)
+        if (softplus := softplus_below(node)) is not None:
+            inner = softplus[1]
+            yield Leaf(psm.sigmoid, as_multiple(inner.inputs[0]), moves, inner.outputs[0])
+        elif isinstance(op, FUNCTIONS):
+            if is_float(variable):
+                yield Leaf(op, as_multiple(node.inputs[0]), moves, variable)
+        elif (odd := abs_of_odd(node)) is not None:
+            yield Leaf(scalar_op(odd), absolute(odd), moves, variable)  # type: ignore[arg-type]
+        elif inner := moved(node, moves):
+            yield from self._leaves(*inner, seen)
+        elif isinstance(op, (*SUMS, *ARITHMETIC)) and is_float(variable):
+            for operand in node.inputs:
+                yield from self._leaves(operand, moves, seen)
+        elif (inside := clipped(node)) is not None:
+            yield from self._leaves(inside, moves, seen)
+
+    def functions(self, variable: Variable) -> int:
+        """How many functions of the table a variable is made with."""
+        return sum(1 for _ in self._leaves(variable, (), set()))
+
+    def _unit(self, group: list[Leaf], fine: bool) -> Fraction:
+        """The ``u`` of the family in multiples of the core.
+
+        sigmoid(c x) wants c, tanh(c x) 2c; exponentials go along with them.  Alone they want the
+        largest unit in which their exponents differ by integers, ``exp(x) - exp(-x)`` for example
+        2, and in the fine reading the largest in which they are integers.
+        """
+        wanted: list[Fraction] = []
+        exponents: list[Fraction] = []
+        for leaf in group:
+            c = abs(leaf.argument.coefficient)
+            if isinstance(leaf.op, _OF_THEIR_OWN_UNIT):
+                wanted.append(c)
+            elif isinstance(leaf.op, ps.Tanh):
+                wanted.append(2 * c)
+            elif isinstance(leaf.op, ps.Sinh | ps.Cosh):
+                wanted.append(c if fine else 2 * c)
+            else:
+                exponents.append(leaf.argument.coefficient)
+        if wanted:
+            return min(wanted) if fine else max(wanted)
+        numbers = [abs(c) for c in exponents]
+        if not fine and len(exponents) > 1:
+            spread = [abs(c - exponents[0]) for c in exponents if c != exponents[0]]
+            numbers = spread or numbers
+        return Fraction(
+            gcd(*(n.numerator for n in numbers)), lcm(*(n.denominator for n in numbers))
+        )
