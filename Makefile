@@ -7,7 +7,7 @@ DEMO_OUT ?= build/demo
 export PYTHON VENV DEMO_OUT
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint types format build-check clean
+.PHONY: help venv demo test test-linkers lint types format build-check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -24,6 +24,9 @@ demo: venv ## run the demo; ARGS="..." is handed on, DEMO_OUT names a folder for
 
 test: venv ## run the tests in parallel; ARGS="-k name" is handed on to pytest
 	$(RUN) -m pytest -n $(WORKERS) $(ARGS)
+
+test-linkers: venv ## the tests of the families under every linker: half an hour more
+	$(RUN) -m pytest -n $(WORKERS) --all-linkers $(ARGS)
 
 lint: venv ## ruff: rules and format, nothing is changed
 	$(RUN) -m ruff check .

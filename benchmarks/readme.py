@@ -65,6 +65,14 @@ y = p * (1 - p)
 """
 
 
+def totals(printed: str) -> str:
+    """The table of counts at the end of what `spellings.py` prints."""
+    start = printed.index("quantities within")
+    lines = printed[start:].splitlines()
+    end = next(i for i, line in enumerate(lines) if line.startswith("all "))
+    return "\n".join(lines[: end + 1])
+
+
 def audit_example() -> str:
     """A file and what the command prints for it."""
     with TemporaryDirectory() as folder:
@@ -103,6 +111,7 @@ def main() -> None:
         "audit example": audit_example(),
         "truth": output("benchmarks/truth.py"),
         "demo": code(demo_tables(output("examples/demo.py"))),
+        "spellings": code(totals(output("benchmarks/spellings.py", "--failures", "--top", "0"))),
         "accuracy": output("benchmarks/accuracy.py"),
         "speed": output("benchmarks/sigmoid_gradient.py", "--sizes", "100000"),
         "compile time": code(output("benchmarks/compile_time.py", "--repeats", "9")),

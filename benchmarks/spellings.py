@@ -15,7 +15,7 @@ import os
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
-CACHE = os.environ.get("SPELLINGS_CACHE", "/tmp/t/spellings")
+CACHE = os.environ.get("SPELLINGS_CACHE", os.path.abspath("build/spellings"))
 # A folder of its own: no waiting for the lock of other programs that compile.
 os.environ.setdefault("PYTENSOR_FLAGS", f"base_compiledir={CACHE}/compiled")
 

@@ -231,6 +231,9 @@ def difference_of_squares(fgraph: FunctionGraph, node: Apply) -> Variable | Left
     if any(type(scalar_op(v)).__name__ in _OWN_COMPANIONS for v in (a, b)):
         return None
     a, b = (a, b) if s > 0 else (b, a)
+    if exact_constant(b) is not None:
+        # PyTensor's canonical form of a - 1 and a + 1
+        return mul(pt.add(pt.neg(b), a), pt.add(b, a))
     return mul(pt.sub(a, b), pt.add(a, b))
 
 

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+from typing import cast
+
+import pytensor.tensor as pt
 from pytensor.graph.basic import Apply, Variable
+from pytensor.graph.op import Op
 from pytensor.scalar import basic as ps
+from pytensor.tensor.basic import Join, MakeVector
 from pytensor.tensor.math import add, mul, sub
 
 from pytensor_stabilize.rewrites import symbols
 from pytensor_stabilize.rewrites.algebra.arguments import is_float, scalar_op
-from pytensor_stabilize.rewrites.algebra.factoring import canonical, may_cancel
+from pytensor_stabilize.rewrites.algebra.factoring import canonical
+from pytensor_stabilize.rewrites.algebra.filters import may_cancel
 from pytensor_stabilize.rewrites.algebra.forms import TooBigError
 from pytensor_stabilize.rewrites.algebra.memory import remembering
 from pytensor_stabilize.rewrites.algebra.reading import Reader
-from pytensor_stabilize.rewrites.arithmetic import product_of, signed_sum
-from pytensor_stabilize.rewrites.matching import same_pattern, strip_sign, terms
-from pytensor_stabilize.rewrites.rules import Interval, Left, Rule
+from pytensor_stabilize.rewrites.arithmetic import as_dtype, product_of, signed_sum
+from pytensor_stabilize.rewrites.matching import exact_constant, same_pattern, strip_sign, terms
+from pytensor_stabilize.rewrites.rules import REAL, Interval, Left, Rule
 
+_MOST_PARTS = 16
 Split = tuple[Variable, Variable, Variable]
 
 
@@ -46,8 +54,9 @@ def sum_of_switches(node: Apply, visited: dict[Apply, None]) -> Variable | Left 
     sums = [signed_sum(branch) for branch in branches]
     if not any(map(_hides_a_root, sums)):
         return Left("no root at a critical value is hidden by the branches")
-    (switch,) = {_switch_of(term) for _, term, parts in split if parts and parts[0] is shared}
-    return signed_sum([*rest, (1, switch(shared, *sums))])
+    (switch, *_) = {_switch_of(term) for _, term, parts in split if parts and parts[0] is shared}
+    merged = cast(Variable, switch(shared, *sums))
+    return signed_sum([*rest, (1, merged)])
 
 
 def _split(term: Variable, visited: dict[Apply, None]) -> Split | None:
@@ -67,11 +76,11 @@ def _split(term: Variable, visited: dict[Apply, None]) -> Split | None:
     condition, a, b = inner.inputs
     first, second = (product_of([*others, branch]) for branch in (a, b))
     if sign < 0:
-        first, second = -first, -second
+        first, second = pt.neg(first), pt.neg(second)
     return condition, first, second
 
 
-def _switch_of(term: Variable) -> object:
+def _switch_of(term: Variable) -> Op:
     _, core = strip_sign(term)
     factors = core.owner.inputs if core.owner.op == mul else [core]
     return next(v.owner.op for v in factors if isinstance(scalar_op(v.owner), ps.Switch))
@@ -88,13 +97,44 @@ def _hides_a_root(total: Variable) -> bool:
         return False
 
 
+@remembering
+def sum_with_join(node: Apply, visited: dict[Apply, None]) -> Variable | Left | None:
+    """``1 - join(a, b) -> join(1 - a, 1 - b)``, where a part cancels."""
+    (output,) = node.outputs
+    if not is_float(output):
+        return None
+    joined: list[tuple[int, Apply]] = []
+    constants: list[tuple[int, Fraction]] = []
+    for sign, term in terms(node):
+        value = exact_constant(term)
+        own, core = strip_sign(term)
+        if value is not None:
+            constants.append((sign, value))
+        elif core.owner is not None and isinstance(core.owner.op, Join | MakeVector):
+            joined.append((sign * own, core.owner))
+    if len(joined) != 1 or not constants or len(constants) + 1 != len(node.inputs):
+        return None
+    ((sign, join),) = joined
+    visited[join] = None
+    total = sum((outer * value for outer, value in constants), Fraction(0))
+    if len(join.inputs) > _MOST_PARTS or Fraction(float(total)) != total:
+        return None
+    dtype = output.type.dtype
+    one_sided = [
+        signed_sum([(1, pt.constant(float(total), dtype=dtype)), (sign, as_dtype(part, dtype))])
+        for part in join.inputs
+    ]
+    if not any(map(_hides_a_root, one_sided)):
+        return None
+    return join.op(*one_sided)
+
+
 BRANCHES: tuple[Rule, ...] = (
     Rule(
         name="sum_of_switches",
-        # With a factor at one switch: without, PyTensor merges the two itself.
         before=lambda y, x: (
             symbols.switch(y > 0.5, symbols.sigmoid(x), 1 + 0 * x)
-            - symbols.switch(y > 0.5, symbols.sigmoid(x), 1 + 0 * x) * symbols.sigmoid(x)
+            - symbols.switch(y > 0.5, symbols.sigmoid(x) ** 2, symbols.sigmoid(x))
         ),
         after=lambda y, x: symbols.switch(
             y > 0.5, symbols.sigmoid(x) * symbols.sigmoid(-x), symbols.sigmoid(-x)
@@ -107,5 +147,21 @@ BRANCHES: tuple[Rule, ...] = (
         transform=sum_of_switches,
         needs=(ps.Switch,),
         source="Both switches take the same branch",
+        # PyTensor merges these two itself, but not those of a second derivative.
+        tested_in="tests/test_critical.py",
+    ),
+    Rule(
+        name="sum_with_join",
+        before=lambda x: 1 - symbols.sigmoid(x),
+        after=lambda x: symbols.sigmoid(-x),
+        domain={"x": REAL},
+        promise=4.0,
+        mends="1 - join(p, r) is 0 where p or r is close to 1",
+        databases=("stabilize", "specialize"),
+        tracks=(add, sub),
+        transform=sum_with_join,
+        needs=(Join, MakeVector),
+        source="Part by part",
+        tested_in="tests/test_critical.py",
     ),
 )

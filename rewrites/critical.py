@@ -28,9 +28,17 @@ from pytensor_stabilize.rewrites.algebra.arguments import FUNCTIONS, is_float
 from pytensor_stabilize.rewrites.algebra.building import Builder, InexactError
 from pytensor_stabilize.rewrites.algebra.companions import cost
 from pytensor_stabilize.rewrites.algebra.conjugates import of_roots
-from pytensor_stabilize.rewrites.algebra.factoring import Factored, canonical, may_cancel, may_merge
+from pytensor_stabilize.rewrites.algebra.factoring import Factored, canonical
 from pytensor_stabilize.rewrites.algebra.families import Residue, Symbol
-from pytensor_stabilize.rewrites.algebra.forms import ONE, Form, TooBigError, merged
+from pytensor_stabilize.rewrites.algebra.filters import may_cancel, may_merge
+from pytensor_stabilize.rewrites.algebra.forms import (
+    ONE,
+    Exponent,
+    Form,
+    Generator,
+    TooBigError,
+    merged,
+)
 from pytensor_stabilize.rewrites.algebra.logs import LogBuilder
 from pytensor_stabilize.rewrites.algebra.memory import remembering
 from pytensor_stabilize.rewrites.algebra.products import spelled_product
@@ -122,7 +130,7 @@ def _opened(reader: Reader, found: Factored, output: Variable) -> bool:
     whole: Form = {}
     for factors, c in found.residual.items():
         coefficient = found.coefficient * c
-        named = []
+        named: list[tuple[Generator, Exponent]] = []
         for generator, power in factors | found.factors:
             if isinstance(generator, Residue):
                 sign, known = _named(reader, generator)

@@ -12,11 +12,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TextIO
 
+import pytensor.scalar.math as psm
 from pytensor.compile.mode import optdb
 from pytensor.graph.rewriting.basic import GraphRewriter, NodeRewriter
 from pytensor.graph.rewriting.db import EquilibriumDB, RewriteDatabase, SequenceDB
 from pytensor.scalar import basic as ps
-from pytensor.scalar import math as psm
 
 from pytensor_stabilize.rewrites import registration_state, switches
 from pytensor_stabilize.rewrites.additive import ADDITIVE

@@ -164,13 +164,15 @@ def pairs_with_row_sum(terms: list[Term]) -> Iterator[tuple[Term, RowSum, Term]]
         for row, power in small.powers:
             if isinstance(row, RowSum) and power == 1:
                 for large in terms:
-                    if _opposite(small, large):
+                    if _opposite(small, large, len(terms) > 2):
                         yield small, row, large
 
 
-def _opposite(small: Term, large: Term) -> bool:
-    signs = small.coefficient * large.coefficient
-    return signs < 0 and abs(small.coefficient) >= abs(large.coefficient)
+def _opposite(small: Term, large: Term, divisible: bool) -> bool:
+    # 2 p V W - p v W - p w V: the first belongs to both of the others.
+    if divisible and small.coefficient * large.coefficient < 0:
+        return abs(small.coefficient) >= abs(large.coefficient)
+    return small.coefficient == -large.coefficient != 0
 
 
 def find_pullback(reader: Reader, terms: list[Term]) -> list[Term] | None:

@@ -10,6 +10,7 @@ from pytensor_stabilize.rewrites.rules import Left, Transform
 from pytensor_stabilize.rewrites.softmax_matching import is_near, lifted, picks
 from pytensor_stabilize.rewrites.softmax_reader import InexactError, Reader
 from pytensor_stabilize.rewrites.softmax_terms import Term, merged, softmax_keys
+from pytensor_stabilize.rewrites.softmax_watch import may_have_softmax
 
 Finder = Callable[[Reader, list[Term]], list[Term] | None]
 
@@ -22,7 +23,7 @@ def of_sum(find: Finder, wanted: Callable[[Apply], bool]) -> Transform:
 
     def transform(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
         (output,) = node.outputs
-        if not is_near(output, wanted):
+        if not may_have_softmax(fgraph) or not is_near(output, wanted):
             return None
         if is_complex(output):
             return _COMPLEX
@@ -68,7 +69,7 @@ def converting(wanted: Callable[[Apply], bool]) -> Transform:
 
     def transform(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
         (output,) = node.outputs
-        if not is_near(output, wanted):
+        if not may_have_softmax(fgraph) or not is_near(output, wanted):
             return None
         if is_complex(output):
             return _COMPLEX

@@ -22,7 +22,7 @@ from pytensor_stabilize.rewrites.algebra.families import Family, Member
 from pytensor_stabilize.rewrites.algebra.forms import Monomial, TooBigError
 from pytensor_stabilize.rewrites.algebra.memory import remembering
 from pytensor_stabilize.rewrites.algebra.reading import Reader
-from pytensor_stabilize.rewrites.arithmetic import as_dtype, product_of
+from pytensor_stabilize.rewrites.arithmetic import as_dtype, product_of, sum_of
 from pytensor_stabilize.rewrites.matching import exact_constant, same_pattern
 from pytensor_stabilize.rewrites.rules import Interval, Left, Rule
 
@@ -98,9 +98,9 @@ class Exponents:
             for n, exponent in exponents:
                 if exponent is not None:
                     own = as_dtype(exponent, dtype)
-                    total.append(own if n == 1 else -own if n == -1 else builder.constant(n) * own)
+                    total.append(own if n == 1 else pt.mul(builder.constant(n), own))
             if total:
-                parts.append((pt.add(*total) if len(total) > 1 else total[0]) * softplus)
+                parts.append(pt.mul(sum_of(total), softplus))
         if len(parts) > 1:
             return -pt.add(*parts)
         # PyTensor's canonical form of -(a * softplus)

@@ -9,6 +9,34 @@ import pytest
 
 import pytensor_stabilize
 
+# Each of their cases is compiled for every linker, alone and together: half an hour in all.
+TABLES = ("additive", "differences", "functions", "normal", "pullbacks", "softmax")
+# Compiled by LLVM with fast-math, and by g++: an order of magnitude slower than the other two.
+SLOW_LINKERS = {"numba", "cvm"}
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--all-linkers",
+        action="store_true",
+        help="run the tables of the families under every linker, not only two",
+    )
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--all-linkers"):
+        return
+    slow = [item for item in items if _is_slow(item)]
+    chosen = set(map(id, slow))
+    items[:] = [item for item in items if id(item) not in chosen]
+    config.hook.pytest_deselected(items=slow)
+
+
+def _is_slow(item):
+    table = item.path.stem.removeprefix("test_").partition("_")[0]
+    values = getattr(getattr(item, "callspec", None), "params", {}).values()
+    return table in TABLES and any(v in SLOW_LINKERS for v in values if isinstance(v, str))
+
 
 @pytest.fixture(autouse=True)
 def errors_in_rewrites_are_errors():

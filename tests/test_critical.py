@@ -110,6 +110,26 @@ def test_a_second_pass_changes_nothing(case):
     assert same_graph(once, again), str(diff(once, again))
 
 
+def test_the_hessian_of_a_switch_is_mended():
+    """PyTensor leaves a switch minus a switch times tanh(x / 2)."""
+    label = pt.gt(y, 0.5)
+    cost = pt.switch(label, pt.log(s), pt.log(1 - s)).sum()
+    second = pt.grad(pt.grad(cost, x).sum(), x)
+    assert explain(second).fired["sum_of_switches"] == 1
+    at = np.array([-60.0, -38.0, -17.3, 0.3, 17.3, 38.0, 60.0])
+    labels = np.array([1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0])
+    value = pytensor.function([x, y], second, mode=python_mode())(at, labels)
+    assert ulps(value, truth(second, {x: at, y: labels})).max() <= 4.0
+
+
+def test_a_join_below_a_sum_is_mended():
+    ratio = (1 - pt.concatenate([s, s * s])).sum() / (1 - s)
+    assert explain(ratio).fired["sum_with_join"] == 1
+    function = pytensor.function([x], ratio, mode=python_mode())
+    for at in (20.0, 36.0, 40.0, 300.0):
+        np.testing.assert_allclose(function(np.array([at])), 3.0, rtol=1e-8 if at < 30 else 1e-13)
+
+
 STAYS = {
     "1 + s": 1 + s,
     "2 - s": 2 - s,

@@ -105,7 +105,8 @@ def test_two_arguments(form, name):
     outputs = with_derivatives({**TWO, **MINUS}[form], x, y)[form in MINUS :]
     with linker(name) as mode:
         found = worst(outputs, [x, y], [a, b], mode, limit=1 + np.abs(a - b))
-    assert max(found) <= 4, found
+    # XLA has its own exp.
+    assert max(found) <= (5 if name == "jax" else 4), found
 
 
 @pytest.mark.parametrize("form", TWO)

@@ -4,6 +4,7 @@ from pytensor_stabilize.graphs.exact import (  # noqa: F401
     elementwise,
     inner,
     linalg,
+    normal,
     reductions,
     special,
     tensors,

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
+import pytensor.scalar.math as psm
 import pytensor.tensor as pt
 from pytensor.graph.basic import Apply, Variable
 from pytensor.scalar import basic as ps
-from pytensor.scalar import math as psm
 from pytensor.tensor.basic import Alloc
 from pytensor.tensor.elemwise import Elemwise
 
@@ -147,6 +147,12 @@ def moved(node: Apply, moves: Moves) -> tuple[Variable, Moves] | None:
 
 def _same_shape(a: Variable, b: Variable) -> bool:
     return a.type.broadcastable == b.type.broadcastable
+
+
+def broadcasts(node: Apply) -> bool:
+    """Whether an operand, constants aside, is broadcast: indices of the result do not fit it."""
+    (output,) = node.outputs
+    return any(not _same_shape(v, output) and exact_constant(v) is None for v in node.inputs)
 
 
 def clipped(node: Apply) -> Variable | None:

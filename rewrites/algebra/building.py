@@ -139,17 +139,17 @@ class Builder:
         self, base: Variable, power: Exponent, above: list[Variable], below: list[Variable]
     ) -> None:
         target = above if power > 0 else below
-        size = abs(power)
+        size = abs(Fraction(power))
         if size == 1:
             target.append(base)
         elif size == 2:
             target.append(pt.sqr(base))
         elif size == Fraction(1, 2):
             target.append(pt.sqrt(base))
-        elif size == int(size):
-            target.append(base ** pt.constant(int(size), dtype="int8"))
+        elif size.denominator == 1:
+            target.append(pt.pow(base, pt.constant(int(size), dtype="int8")))
         else:
-            target.append(base ** self.constant(Fraction(size)))
+            target.append(pt.pow(base, self.constant(size)))
 
     def _family(
         self,

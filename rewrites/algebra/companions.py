@@ -1,6 +1,7 @@
 """Which functions a monomial of companions is written with."""
 
 from fractions import Fraction
+from math import ceil
 from typing import NamedTuple
 
 from pytensor_stabilize.rewrites.algebra.families import Family, Kind, Member, Residue
@@ -50,7 +51,7 @@ def _logistic(p: Exponent, q: Exponent, t: Exponent) -> tuple[Fraction, list[Cal
     def call(function: str, ratio: Fraction, power: Exponent) -> None:
         counts[function, ratio] = counts.get((function, ratio), 0) + power
 
-    while abs(t) >= 1:
+    while abs(Fraction(t)) >= 1:
         step = 1 if t > 0 else -1
         above, below = step * p, step * q
         if t <= -2 and p >= 1 and q >= 1:
@@ -79,7 +80,7 @@ def _logistic(p: Exponent, q: Exponent, t: Exponent) -> tuple[Fraction, list[Cal
         factor *= Fraction(2) ** int(-2 * both)
         p, q = p - both, q - both
     if p * q < 0:
-        size = min(abs(p), abs(q))
+        size = min(abs(Fraction(p)), abs(Fraction(q)))
         # exp(2u), not exp(u)**2: it overflows only where the value does.
         call("exp", Fraction(size if p > 0 else -size), 1)
         p, q = (p - size, q + size) if p > 0 else (p + size, q - size)
@@ -105,4 +106,4 @@ def cost(coefficient: Fraction, factors: Monomial) -> int:
 
 
 def _operations(power: Exponent) -> int:
-    return -int(-abs(power) // 1) + (power.denominator != 1)
+    return ceil(abs(Fraction(power))) + (power.denominator != 1)

@@ -34,6 +34,8 @@ from pytensor_stabilize.rewrites.algebra.forms import (
 # A homogeneous polynomial of higher degree would have more terms than it saves digits.
 _LARGEST_DEGREE = 12
 _MOST_ROUNDS = 4
+# Functions that may reach their ends together: the search is exponential in their number.
+_MOST_CORNERS = 2
 
 LeafTest = Callable[[Symbol, Family], bool]
 
@@ -108,34 +110,9 @@ def without(factors: Monomial, family: Family) -> Monomial:
     )
 
 
-def may_cancel(terms: list[Term]) -> bool:
-    """A quick test: whether a sum could hide a root at all."""
-    monomials = [m for _, m in terms]
-    if len({c > 0 for c, _ in terms}) < 2 and not any(
-        isinstance(g, Member) and g.companion == "t" for m in monomials for g, _ in m
-    ):
-        return False
-    if may_merge(terms):
-        return True
-    # A label meets a constant: y - p, and w y - w p.
-    shared = common(monomials)
-    return len(monomials) > 1 and any(
-        all(isinstance(g, Member) for g, _ in times(m, to_power(shared, -1))) for m in monomials
-    )
-
-
-def may_merge(terms: list[Term]) -> bool:
-    """Whether terms differ in the powers of one family only."""
-    for family in families(m for _, m in terms):
-        shown: dict[Monomial, set[object]] = defaultdict(set)
-        for _, m in terms:
-            shown[without(m, family)].add(powers(m, family))
-        if any(len(different) > 1 for different in shown.values()):
-            return True
-    return False
-
-
-def canonical(terms: list[Term], is_leaf: LeafTest, reduce_all: bool = True) -> Factored:
+def canonical(
+    terms: list[Term], is_leaf: LeafTest, reduce_all: bool = True, depth: int = 0
+) -> Factored:
     """Factor a sum over its critical roots.
 
     Parameters
@@ -148,6 +125,8 @@ def canonical(terms: list[Term], is_leaf: LeafTest, reduce_all: bool = True) -> 
         argument of a family.
     reduce_all
         Whether to simplify parts that hide no root as well, ``1 + exp(x)`` to ``1 / q``.
+    depth
+        How many families have been set to an end of their range on the way here.
     """
     form = merged(terms)
     if not form:
@@ -167,7 +146,7 @@ def canonical(terms: list[Term], is_leaf: LeafTest, reduce_all: bool = True) -> 
         shared = common(form)
         factors = times(factors, shared)
         form = divided(form, shared)
-        joint = _corners(form, is_leaf)
+        joint = _corners(form, is_leaf, depth)
         if joint is not None:
             form, root = joint
             hidden.append(root)
@@ -313,26 +292,33 @@ def _quotient(vector: list[Fraction], sign: int) -> list[Fraction] | None:
     return quotient if vector[0] == sign * quotient[0] else None
 
 
-def _corners(form: Form, is_leaf: LeafTest, may_return: bool = False) -> tuple[Form, str] | None:
+def _corners(
+    form: Form, is_leaf: LeafTest, depth: int, may_return: bool = False
+) -> tuple[Form, str] | None:
     """Take out roots at which two things meet: ``1 - p t`` at ``p = t = 1``.
 
     The sum is made homogeneous in one family, ``q + p (1 - t)``; each coefficient is then the value
     of the sum at an end of the range, and is treated in turn.
     """
-    if len(form) < 2:
+    if len(form) < 2 or depth > _MOST_CORNERS:
         return None
-    for family in families(form):
+    # cos(u / 2)**2 is as often near its ends as anywhere.
+    found = [family for family in families(form) if family.kind != "cosine"]
+    if len(found) > _MOST_CORNERS + 1:
+        return None
+    for family in found:
         vector = _homogeneous(form, family)
         if vector is None or len(vector) < 2:
             continue
-        if not any(_can_vanish(vector[k], family, is_leaf) for k in (0, -1)):
+        if not any(_can_vanish(vector[k], family, is_leaf, depth + 1) for k in (0, -1)):
             continue
         degree = len(vector) - 1
         total: list[Term] = []
         for k, coefficient in enumerate(vector):
             if not coefficient:
                 continue
-            part = canonical([(c, m) for m, c in coefficient.items()], is_leaf)
+            items = [(c, m) for m, c in coefficient.items()]
+            part = canonical(items, is_leaf, depth=depth + 1)
             total.append(
                 (part.coefficient, times(part.as_monomial(), members(family, k, degree - k)))
             )
@@ -341,7 +327,7 @@ def _corners(form: Form, is_leaf: LeafTest, may_return: bool = False) -> tuple[F
         if not labelled and len({c > 0 for c in result.values()}) > 1:
             continue  # a difference of two arguments: it has a rule of its own
         # A sum that is as bad afterwards would go to and fro.
-        if may_return or _corners(result, is_leaf, may_return=True) is None:
+        if may_return or _corners(result, is_leaf, depth, may_return=True) is None:
             return result, f"both ends of {family.kind} with another factor"
     return None
 
@@ -375,13 +361,13 @@ def _homogeneous(form: Form, family: Family) -> list[Form] | None:
     return [merged(terms) for terms in collected]
 
 
-def _can_vanish(form: Form, family: Family, is_leaf: LeafTest) -> bool:
+def _can_vanish(form: Form, family: Family, is_leaf: LeafTest, depth: int) -> bool:
     """Whether the value at an end is 0 for some value of a label, or hides a root itself."""
     if len(form) < 2:
         return False
     if families(form):
         # At a root in the middle of its range, exp(a) = 1, the other function is far from its end.
-        found = canonical([(c, m) for m, c in form.items()], is_leaf)
+        found = canonical([(c, m) for m, c in form.items()], is_leaf, depth=depth)
         return any(not root.startswith("t ") for root in found.hidden)
     if len(form) != 2 or ONE not in form or sum(form.values()) != 0:
         return False

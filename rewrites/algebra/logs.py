@@ -120,10 +120,11 @@ class LogBuilder:
         parts: list[Variable] = []
         if p * q < 0:
             # log p = u + log q
-            linear = p if abs(p) <= abs(q) else -q
+            less = abs(Fraction(p)) <= abs(Fraction(q))
+            linear = p if less else -q
             u = self.builder.moved(self.builder.argument(family, Fraction(1)), family)
             parts.append(self._scaled(u, Fraction(linear)))
-            p, q = (0, p + q) if abs(p) <= abs(q) else (p + q, 0)
+            p, q = (0, p + q) if less else (p + q, 0)
         for power, ratio in ((p, -1), (q, 1)):
             if power:
                 log = self.builder.unary(pt.softplus, family, Fraction(ratio))
@@ -132,8 +133,8 @@ class LogBuilder:
 
     def _scaled(self, variable: Variable, factor: Fraction) -> Variable:
         if abs(factor) != 1:
-            variable = self.builder.constant(abs(factor)) * variable
-        return variable if factor > 0 else -variable
+            variable = pt.mul(self.builder.constant(abs(factor)), variable)
+        return variable if factor > 0 else pt.neg(variable)
 
     def _near_one(self, coefficient: Fraction, factors: Monomial) -> Variable | None:
         """The logarithm of a sum that is 1 at an end of the range of a function in it."""
@@ -158,7 +159,7 @@ class LogBuilder:
             return None
         if not any(isinstance(g, Member) for g, _ in factors):
             f = self.builder.product(Factored(coefficient, factors))
-            return -pt.log1p(self.builder.product(difference) / f)
+            return pt.neg(pt.log1p(pt.true_div(self.builder.product(difference), f)))
         return self._two_sided(coefficient, factors, difference, small)
 
     def _near_one_at_0(
@@ -180,9 +181,9 @@ class LogBuilder:
         u = self.builder.argument(family, Fraction(1))
         one = self.builder.constant(Fraction(1))
         inner = Builder(
-            self.reader.with_argument(family, pt.clip(u, -one, one)), self.builder.dtype
+            self.reader.with_argument(family, pt.clip(u, pt.neg(one), one)), self.builder.dtype
         )
-        ratio = inner.product(difference) / inner.product(Factored(coefficient, taken))
+        ratio = pt.true_div(inner.product(difference), inner.product(Factored(coefficient, taken)))
         near = self.builder.moved(pt.lt(pt.abs(u), one), family)
         return pt.switch(near, -pt.log1p(ratio), logs)
 
@@ -213,7 +214,9 @@ class LogBuilder:
         inner = Builder(self.reader.with_argument(family, clamped), self.builder.dtype)
         side = pt.lt(u, zero) if p > 0 else pt.gt(u, zero)
         # log1p(-g) would be the sum that this rule looks for.
-        ratio = inner.product(difference) / inner.product(Factored(coefficient, factors))
+        ratio = pt.true_div(
+            inner.product(difference), inner.product(Factored(coefficient, factors))
+        )
         return pt.switch(self.builder.moved(side, family), -pt.log1p(ratio), logs)
 
 

@@ -8,7 +8,12 @@ from fractions import Fraction
 from pytensor.graph.basic import Apply, Variable
 from pytensor.scalar import basic as ps
 
-from pytensor_stabilize.rewrites.algebra.arguments import Moves, scalar_op, softplus_below
+from pytensor_stabilize.rewrites.algebra.arguments import (
+    Moves,
+    broadcasts,
+    scalar_op,
+    softplus_below,
+)
 from pytensor_stabilize.rewrites.algebra.companions import cost
 from pytensor_stabilize.rewrites.algebra.forms import (
     LARGEST_POWER,
@@ -52,6 +57,8 @@ def spelled_product(reader: Reader, variable: Variable, moves: Moves = ()) -> Sp
     """
     node = variable.owner
     op = scalar_op(node)
+    if moves and node is not None and op is not None and broadcasts(node):
+        return _whole(reader, variable, moves)
     if isinstance(op, ps.Mul | ps.TrueDiv | ps.Neg | ps.Reciprocal | ps.Sqr | ps.Sqrt | ps.Pow):
         assert node is not None
         return _combined(reader, node, op, variable, moves)

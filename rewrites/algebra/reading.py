@@ -6,9 +6,9 @@ from collections.abc import Hashable
 from dataclasses import replace
 from fractions import Fraction
 
+import pytensor.scalar.math as psm
 from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.scalar import basic as ps
-from pytensor.scalar import math as psm
 
 from pytensor_stabilize.rewrites.algebra.arguments import (
     FUNCTIONS,
@@ -18,6 +18,7 @@ from pytensor_stabilize.rewrites.algebra.arguments import (
     abs_of_odd,
     absolute,
     as_multiple,
+    broadcasts,
     clipped,
     is_float,
     kind_of,
@@ -70,6 +71,8 @@ class Reader(Survey):
         if node is None or not is_float(variable):
             return [self._symbol(variable, moves)]
         op = scalar_op(node)
+        if moves and op is not None and broadcasts(node):
+            return [self._symbol(variable, moves)]
         if (softplus := softplus_below(node)) is not None:
             return self._exp_of_softplus(op, *softplus, variable, moves)
         if isinstance(op, FUNCTIONS):
@@ -202,6 +205,7 @@ class Reader(Survey):
         if len(below) != 1 or isinstance(next(iter(below[0][1]))[0], Symbol):
             return [self._symbol(variable, moves)]
         ((member, _),) = below[0][1]
+        assert isinstance(member, Member)
         other = Member(member.family, "q" if member.companion == "p" else "p")
         result = [(Fraction(1), monomial([(other, -power)]))]
         return [*result, (Fraction(-1), ONE)] if isinstance(op, ps.Expm1) else result

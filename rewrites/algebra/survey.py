@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from math import gcd, lcm
 
+import pytensor.scalar.math as psm
 from pytensor.graph.basic import Apply, Variable
 from pytensor.scalar import basic as ps
-from pytensor.scalar import math as psm
 
 from pytensor_stabilize.rewrites.algebra.arguments import (
     ARITHMETIC,
@@ -20,6 +20,7 @@ from pytensor_stabilize.rewrites.algebra.arguments import (
     abs_of_odd,
     absolute,
     as_multiple,
+    broadcasts,
     clipped,
     is_float,
     kind_of,
@@ -101,6 +102,8 @@ class Survey:
         if len(seen) > MOST_NODES:
             raise TooBigError
         op = scalar_op(node)
+        if moves and op is not None and broadcasts(node):
+            return
         if (softplus := softplus_below(node)) is not None:
             inner = softplus[1]
             yield Leaf(psm.sigmoid, as_multiple(inner.inputs[0]), moves, inner.outputs[0])
@@ -109,8 +112,8 @@ class Survey:
                 yield Leaf(op, as_multiple(node.inputs[0]), moves, variable)
         elif (odd := abs_of_odd(node)) is not None:
             yield Leaf(scalar_op(odd), absolute(odd), moves, variable)  # type: ignore[arg-type]
-        elif inner := moved(node, moves):
-            yield from self._leaves(*inner, seen)
+        elif (below := moved(node, moves)) is not None:
+            yield from self._leaves(*below, seen)
         elif isinstance(op, (*SUMS, *ARITHMETIC)) and is_float(variable):
             for operand in node.inputs:
                 yield from self._leaves(operand, moves, seen)
