@@ -18,6 +18,7 @@ from pytensor_stabilize.graphs.exact import special  # noqa: F401 (registers)
 from pytensor_stabilize.graphs.exact.balls import UNDEFINED, UNKNOWN, is_unknown
 from pytensor_stabilize.graphs.exact.scalars import SCALARS, scalar_function
 from pytensor_stabilize.rewrites.kernels import BranchedSigmoid
+from pytensor_stabilize.rewrites.normal_ops import NormalOp
 
 COUNT = 120
 inf, nan = math.inf, math.nan
@@ -212,7 +213,20 @@ def function_of(op):
 def test_every_op_is_in_a_table():
     elsewhere = {BranchedSigmoid, dist_math.I0e, dist_math.I1e}
     # The gradient of Prod reduces with it: see the tests of tensors.
-    assert {*TABLE, *INVERSES, *CONDITIONS} - elsewhere == {*SCALARS} - {MulWithoutZeros}
+    assert {*TABLE, *INVERSES, *CONDITIONS} - elsewhere == {*SCALARS} - {MulWithoutZeros, *OURS}
+
+
+OURS = [op for op in SCALARS if issubclass(op, NormalOp)]
+
+
+@pytest.mark.parametrize("op", OURS, ids=lambda op: op.__name__)
+def test_our_own_ops_agree_with_their_kernels(op):
+    """The kernels are measured against series of their own in test_normal.py."""
+    pairs = [(0.3, -0.2), (2.5, 1.5), (-1.25, -3.0), (6.0, 5.5)]
+    for pair in pairs:
+        arguments = [*pair[: op.nin - 2], 0.75, 0.0]
+        found = scalar_function(op())(*map(arb, arguments))
+        assert float(op().impl(*arguments)) == pytest.approx(float(found), rel=1e-13)
 
 
 @pytest.mark.parametrize("op", TABLE, ids=lambda op: op.__name__)
