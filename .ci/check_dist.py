@@ -37,7 +37,7 @@ for module in pkgutil.walk_packages(p.__path__, p.__name__ + ".", onerror=lambda
         try:
             importlib.import_module(module.name)
         except ModuleNotFoundError as error:
-            # What computes on balls is imported when it is asked for.
+            # What computes on balls, or for JAX, is imported when it is asked for.
             if error.name not in sys.argv[1:]:
                 raise
 """
@@ -147,11 +147,11 @@ def main() -> None:
         python = work / "venv" / "bin" / "python"
         run(python, "-m", "pip", "install", "-q", wheel, "-c", constraints, cwd=elsewhere)
         run(python, "-m", "pip", "check", cwd=elsewhere)
-        run(python, "-c", IMPORT_ALL, "flint", cwd=elsewhere)
+        run(python, "-c", IMPORT_ALL, "flint", "jax", cwd=elsewhere)
         print(run(python, "-c", FIRST_USE, cwd=elsewhere).rstrip())
         truth = f"pytensor-stabilize[truth] @ {wheel.as_uri()}"
         run(python, "-m", "pip", "install", "-q", truth, "-c", constraints, cwd=elsewhere)
-        run(python, "-c", IMPORT_ALL, cwd=elsewhere)
+        run(python, "-c", IMPORT_ALL, "jax", cwd=elsewhere)
         print("installed in a clean environment; every module can be imported there")
         print(run(python, "-m", PACKAGE, "rules", cwd=elsewhere).splitlines()[0])
 
