@@ -1,7 +1,6 @@
 """Rules for differences whose parts are not exponentials: softplus, square roots, logarithms."""
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -11,22 +10,21 @@ from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.fg import FunctionGraph
 from pytensor.scalar import basic as ps
 from pytensor.scalar.math import Softplus
-from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.math import add, mul, sub
 
 from pytensor_stabilize.rewrites import symbols
-from pytensor_stabilize.rewrites.arithmetic import product_of, sum_of
-from pytensor_stabilize.rewrites.matching import exact_constant, negate, strip_sign, terms
+from pytensor_stabilize.rewrites.arithmetic import difference_of, product_of
+from pytensor_stabilize.rewrites.matching import (
+    FLOATS,
+    exact_constant,
+    negate,
+    scalar_op,
+    strip_sign,
+    terms,
+)
 from pytensor_stabilize.rewrites.rules import REAL, Interval, Left, Rule
 
 POSITIVE = Interval(0.0)
-FLOATS = ("float32", "float64")
-
-
-def scalar_op(variable: Variable) -> ps.ScalarOp | None:
-    """The scalar op of the elementwise node that computes a variable."""
-    node = variable.owner
-    return node.op.scalar_op if node is not None and isinstance(node.op, Elemwise) else None
 
 
 def signed_terms(variable: Variable, sign: int = 1, depth: int = 0) -> list[tuple[int, Variable]]:
@@ -111,7 +109,7 @@ def softplus_sum(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
                 merged = _merged(a, b, t, dtype)
                 if merged is not None:
                     rest = [s for k, s in enumerate(signed) if k not in (i, j)]
-                    return signed_sum([*rest, merged])
+                    return difference_of([*rest, merged])
     return None
 
 
@@ -159,16 +157,6 @@ def _has_softplus(variable: Variable, depth: int = 0) -> bool:
 
 def _times(factor: Variable, other: Variable) -> Variable:
     return other if exact_constant(factor) == 1 else pt.mul(factor, other)
-
-
-def signed_sum(signed: Iterable[tuple[int, Variable]]) -> Variable:
-    """Sum of the positive terms minus the sum of the negative ones."""
-    signed = list(signed)
-    above = [term for sign, term in signed if sign > 0]
-    below = [term for sign, term in signed if sign < 0]
-    if not above:
-        return pt.neg(sum_of(below))
-    return pt.sub(sum_of(above), sum_of(below)) if below else sum_of(above)
 
 
 def log_of_successor(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:

@@ -11,7 +11,6 @@ import pytensor.tensor as pt
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.fg import FunctionGraph
 from pytensor.scalar import basic as ps
-from pytensor.tensor.elemwise import Elemwise
 
 from pytensor_stabilize.rewrites.arithmetic import product_of, sum_of
 from pytensor_stabilize.rewrites.exponentials import (
@@ -25,6 +24,7 @@ from pytensor_stabilize.rewrites.exponentials import (
     is_opaque,
     scaled,
 )
+from pytensor_stabilize.rewrites.matching import scalar_op
 from pytensor_stabilize.rewrites.rules import Left
 
 _LARGEST_DEGREE = 12
@@ -144,22 +144,17 @@ def build(monomial: Monomial, reader: Reader) -> Variable | None:
 def leaves(variable: Variable, power: int = 1, depth: int = 0) -> Iterator[tuple[Variable, int]]:
     """Factors of a product that are no products themselves, with the sign of their power."""
     node = variable.owner
-    scalar_op = getattr(node.op, "scalar_op", None) if node is not None else None
-    if depth < 8 and isinstance(scalar_op, ps.Mul | ps.Neg | ps.Sqr | ps.TrueDiv | ps.Reciprocal):
+    op = scalar_op(variable)
+    if depth < 8 and isinstance(op, ps.Mul | ps.Neg | ps.Sqr | ps.TrueDiv | ps.Reciprocal):
         signs = [power] * len(node.inputs)
-        if isinstance(scalar_op, ps.TrueDiv):
+        if isinstance(op, ps.TrueDiv):
             signs = [power, -power]
-        elif isinstance(scalar_op, ps.Reciprocal):
+        elif isinstance(op, ps.Reciprocal):
             signs = [-power]
         for factor, sign in zip(node.inputs, signs, strict=True):
             yield from leaves(factor, sign, depth + 1)
     else:
         yield variable, power
-
-
-def _scalar_op(variable: Variable) -> ps.ScalarOp | None:
-    node = variable.owner
-    return node.op.scalar_op if node is not None and isinstance(node.op, Elemwise) else None
 
 
 def quotient(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
@@ -168,7 +163,7 @@ def quotient(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
     if output.type.dtype not in ("float32", "float64"):
         return None
     factors = dict.fromkeys(leaves(output))
-    ops = [(_scalar_op(variable), power) for variable, power in factors]
+    ops = [(scalar_op(variable), power) for variable, power in factors]
     below = [op for op, power in ops if power < 0 and isinstance(op, _SUMS | _BINOMIALS)]
     if not below:
         return None
@@ -202,9 +197,9 @@ def _meet(factors: list[Variable], reader: Reader) -> bool:
         read = reader.product(factor)
         if read is None:
             continue
-        if isinstance(_scalar_op(factor), ps.Exp) and exponents(read.exponent):
+        if isinstance(scalar_op(factor), ps.Exp) and exponents(read.exponent):
             return True
-        if isinstance(_scalar_op(factor), _SUMS | _BINOMIALS):
+        if isinstance(scalar_op(factor), _SUMS | _BINOMIALS):
             if seen & read.binomials.keys():
                 return True
             seen |= read.binomials.keys()
@@ -235,10 +230,10 @@ def cancelling_sum(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None
 
 def _may_divide(variable: Variable, depth: int = 0) -> bool:
     """Whether a quotient stands among the terms: the cheap test of `cancelling_sum`."""
-    scalar_op = _scalar_op(variable)
-    if isinstance(scalar_op, ps.TrueDiv | ps.Reciprocal):
+    op = scalar_op(variable)
+    if isinstance(op, ps.TrueDiv | ps.Reciprocal):
         return True
-    if depth > 4 or not isinstance(scalar_op, ps.Mul | ps.Neg | _SUMS):
+    if depth > 4 or not isinstance(op, ps.Mul | ps.Neg | _SUMS):
         return False
     return any(_may_divide(v, depth + 1) for v in variable.owner.inputs)
 

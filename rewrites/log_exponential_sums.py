@@ -13,10 +13,9 @@ from pytensor.tensor.math import add, log
 from pytensor.tensor.math import maximum as pt_maximum
 
 from pytensor_stabilize.rewrites import symbols
-from pytensor_stabilize.rewrites.additive import scalar_op
 from pytensor_stabilize.rewrites.arithmetic import sum_of
 from pytensor_stabilize.rewrites.exponentials import Linear, Reader, combine, is_opaque, scaled
-from pytensor_stabilize.rewrites.matching import exact_constant
+from pytensor_stabilize.rewrites.matching import exact_constant, scalar_op
 from pytensor_stabilize.rewrites.rules import REAL, Interval, Left, Rule
 
 _SUMS = ps.Add | ps.Mul | ps.TrueDiv | ps.Cosh

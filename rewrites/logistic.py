@@ -11,7 +11,6 @@ from pytensor.tensor.math import sigmoid as pt_sigmoid
 
 from pytensor_stabilize.rewrites import symbols
 from pytensor_stabilize.rewrites.arithmetic import as_dtype
-from pytensor_stabilize.rewrites.arithmetic import signed_sum as signed_sum
 from pytensor_stabilize.rewrites.matching import (
     exact_constant,
     is_complex,

@@ -20,6 +20,9 @@ from pytensor.tensor.math import add, mul, neg, sub
 from pytensor.tensor.shape import Reshape, SpecifyShape
 from pytensor.tensor.subtensor import AdvancedSubtensor, Subtensor
 
+# What the rules for one dtype are written for.
+FLOATS = ("float32", "float64")
+
 # Ops that move the elements of their first input about and change none of them.
 MOVES = (DimShuffle, Reshape, SpecifyShape, Subtensor, AdvancedSubtensor)
 
@@ -27,6 +30,12 @@ MOVES = (DimShuffle, Reshape, SpecifyShape, Subtensor, AdvancedSubtensor)
 def is_sigmoid_node(node: Apply) -> bool:
     """Whether the node is PyTensor's elementwise sigmoid."""
     return isinstance(node.op, Elemwise) and isinstance(node.op.scalar_op, ScalarSigmoid)
+
+
+def scalar_op(variable: Variable) -> ps.ScalarOp | None:
+    """The scalar op of the elementwise node that made a variable."""
+    node = variable.owner
+    return node.op.scalar_op if node is not None and isinstance(node.op, Elemwise) else None
 
 
 def is_complex(variable: Variable) -> bool:

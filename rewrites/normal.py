@@ -14,9 +14,8 @@ from pytensor.scalar import basic as ps
 from pytensor.scalar.math import Erf, Erfc, Erfcx
 
 from pytensor_stabilize.rewrites import normal_ops as ops
-from pytensor_stabilize.rewrites.arithmetic import product_of
-from pytensor_stabilize.rewrites.logistic import signed_sum
-from pytensor_stabilize.rewrites.matching import MOVES, exact_constant
+from pytensor_stabilize.rewrites.arithmetic import product_of, signed_sum
+from pytensor_stabilize.rewrites.matching import FLOATS, MOVES, exact_constant, scalar_op
 from pytensor_stabilize.rewrites.normal_forms import call
 from pytensor_stabilize.rewrites.normal_matching import (
     Argument,
@@ -24,7 +23,6 @@ from pytensor_stabilize.rewrites.normal_matching import (
     Monomial,
     argument_of,
     common_scale,
-    scalar_op,
     summands,
     without,
 )
@@ -32,7 +30,6 @@ from pytensor_stabilize.rewrites.rules import Left, Transform
 
 C = Fraction(2 / np.sqrt(np.pi))
 HALF = Fraction(1, 2)
-FLOATS = ("float64", "float32")
 
 
 def may_be_erf_sum(variable: Variable) -> bool:

@@ -9,7 +9,7 @@ from pytensor.tensor.elemwise import DimShuffle
 from pytensor.tensor.math import true_div
 
 from pytensor_stabilize.rewrites import normal_ops as ops
-from pytensor_stabilize.rewrites.matching import exact_constant
+from pytensor_stabilize.rewrites.matching import FLOATS, exact_constant, scalar_op
 from pytensor_stabilize.rewrites.normal_forms import call
 from pytensor_stabilize.rewrites.normal_matching import (
     ROOT_HALF,
@@ -17,11 +17,8 @@ from pytensor_stabilize.rewrites.normal_matching import (
     argument_of,
     common_scale,
     pair_of,
-    scalar_op,
 )
 from pytensor_stabilize.rewrites.rules import Left
-
-FLOATS = ("float64", "float32")
 
 
 def absorb_constant(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:

@@ -11,10 +11,9 @@ import pytensor.tensor as pt
 from pytensor.graph.basic import Apply, Variable
 from pytensor.scalar import basic as ps
 from pytensor.scalar.math import Erf, Erfc, Erfcx
-from pytensor.tensor.elemwise import Elemwise
 
 from pytensor_stabilize.rewrites.arithmetic import product_of
-from pytensor_stabilize.rewrites.matching import MOVES, exact_constant, same_pattern
+from pytensor_stabilize.rewrites.matching import MOVES, exact_constant, same_pattern, scalar_op
 from pytensor_stabilize.rewrites.normal_ops import ErfcScaled, ErfDifference, NormalOp
 
 _LARGEST_POWER = 8
@@ -51,12 +50,6 @@ _RECIPROCALS = _reciprocals()
 def close(a: Fraction, b: Fraction, dtype: str) -> bool:
     """Whether two constants are equal up to the rounding of a few operations."""
     return abs(a - b) <= _ROUNDING[dtype] * abs(b)
-
-
-def scalar_op(variable: Variable) -> ps.ScalarOp | None:
-    """Scalar op of the elementwise node that made the variable."""
-    op = variable.owner.op if variable.owner is not None else None
-    return op.scalar_op if isinstance(op, Elemwise) else None
 
 
 @dataclass

@@ -10,7 +10,8 @@ from pytensor.scalar import basic as ps
 from pytensor.scalar.math import Erfcx
 
 from pytensor_stabilize.rewrites import normal_ops as ops
-from pytensor_stabilize.rewrites.logistic import signed_sum
+from pytensor_stabilize.rewrites.arithmetic import signed_sum
+from pytensor_stabilize.rewrites.matching import FLOATS, scalar_op
 from pytensor_stabilize.rewrites.normal_forms import call
 from pytensor_stabilize.rewrites.normal_matching import (
     Argument,
@@ -20,14 +21,12 @@ from pytensor_stabilize.rewrites.normal_matching import (
     close,
     common_scale,
     pair_of,
-    scalar_op,
     summands,
     without,
 )
 from pytensor_stabilize.rewrites.rules import Left, Transform
 
 C = Fraction(2 / np.sqrt(np.pi))
-FLOATS = ("float64", "float32")
 
 Term = tuple[Fraction, Monomial]
 Merge = Callable[[dict[object, Term], str], tuple[list[object], Variable] | None]

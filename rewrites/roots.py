@@ -13,14 +13,17 @@ from pytensor.tensor.math import add, sub
 
 from pytensor_stabilize.rewrites import symbols
 from pytensor_stabilize.rewrites.additive import (
-    FLOATS,
     Factors,
-    scalar_op,
-    signed_sum,
     signed_terms,
 )
-from pytensor_stabilize.rewrites.arithmetic import product_of
-from pytensor_stabilize.rewrites.matching import exact_constant, strip_sign, terms
+from pytensor_stabilize.rewrites.arithmetic import difference_of, product_of
+from pytensor_stabilize.rewrites.matching import (
+    FLOATS,
+    exact_constant,
+    scalar_op,
+    strip_sign,
+    terms,
+)
 from pytensor_stabilize.rewrites.rules import REAL, Interval, Left, Rule
 
 
@@ -110,7 +113,7 @@ def _difference(
         if Fraction(float(value)) != constant:
             return None
         left.append((1, pt.constant(value)))
-    return signed_sum(left) if left else None
+    return difference_of(left) if left else None
 
 
 class Power(NamedTuple):

@@ -10,9 +10,9 @@ from pytensor.scalar import basic as ps
 from pytensor.tensor.math import add, mul, sqrt, sub, true_div
 
 from pytensor_stabilize.rewrites import symbols
-from pytensor_stabilize.rewrites.additive import FLOATS, scalar_op, squared
+from pytensor_stabilize.rewrites.additive import squared
 from pytensor_stabilize.rewrites.arithmetic import product_of
-from pytensor_stabilize.rewrites.matching import exact_constant
+from pytensor_stabilize.rewrites.matching import FLOATS, exact_constant, scalar_op
 from pytensor_stabilize.rewrites.rules import Interval, Left, Rule
 
 # By the degree of the product: it is scaled by 2**-shift where an argument exceeds 2**bound.  The

@@ -10,10 +10,10 @@ from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.scalar import basic as ps
 from pytensor.tensor.basic import Alloc, Join
 from pytensor.tensor.elemwise import DimShuffle, Elemwise
-from pytensor.tensor.math import add, mul, neg, sub
+from pytensor.tensor.math import add, mul, sub
 from pytensor.tensor.subtensor import Subtensor
 
-from pytensor_stabilize.rewrites.arithmetic import product_of, sum_of
+from pytensor_stabilize.rewrites.arithmetic import difference_of, product_of
 from pytensor_stabilize.rewrites.difference_pairs import moved
 from pytensor_stabilize.rewrites.matching import (
     MOVES,
@@ -56,7 +56,7 @@ def _without_common(a: Variable, b: Variable) -> Variable | None:
     left = [list((side - common).elements()) for side in sides]
     if not any(left):
         return None  # the two are equal, which the value of the difference shows by itself
-    return _signed_sum(left[0] + [(-sign, v) for sign, v in left[1]])
+    return difference_of(left[0] + [(-sign, v) for sign, v in left[1]])
 
 
 def _scaled_without_common(node_a: Apply, node_b: Apply) -> Variable | None:
@@ -92,14 +92,6 @@ def _signed_terms(variable: Variable) -> list[tuple[int, Variable]]:
     return [(sign * outer * own, inner) for outer, own, inner in stripped]
 
 
-def _signed_sum(signed: list[tuple[int, Variable]]) -> Variable:
-    above = [v for sign, v in signed if sign > 0]
-    below = [v for sign, v in signed if sign < 0]
-    if not above:
-        return neg(sum_of(below))
-    return sub(sum_of(above), sum_of(below)) if below else sum_of(above)
-
-
 def _joined_without_common(node_a: Apply, node_b: Apply) -> Variable | None:
     """Difference of two slices of ``join(-inf, c - eta, inf)``, eta being constant along it."""
     joined = node_a.inputs[0].owner
@@ -114,7 +106,7 @@ def _joined_without_common(node_a: Apply, node_b: Apply) -> Variable | None:
     kept = [t for t in signed if not t[1].type.broadcastable[position]]
     if not kept or len(kept) == len(signed):
         return None
-    core = _signed_sum(kept)
+    core = difference_of(kept)
     before, after = inner[0].type.broadcastable, core.type.broadcastable
     changed = [i for i, (x, y) in enumerate(zip(before, after, strict=True)) if x != y]
     if changed and not all(_leaves(node, changed) for node in (node_a, node_b)):

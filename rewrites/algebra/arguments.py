@@ -17,7 +17,12 @@ from pytensor.tensor.elemwise import Elemwise
 
 from pytensor_stabilize.rewrites.algebra.families import Kind
 from pytensor_stabilize.rewrites.algebra.forms import LARGEST_POWER
-from pytensor_stabilize.rewrites.matching import MOVES, exact_constant, is_float_cast
+from pytensor_stabilize.rewrites.matching import (
+    MOVES,
+    exact_constant,
+    is_float_cast,
+    same_pattern,
+)
 
 Moves = tuple[Apply, ...]
 
@@ -138,21 +143,17 @@ def moved(node: Apply, moves: Moves) -> tuple[Variable, Moves] | None:
     if is_float_cast(node):
         return node.inputs[0], moves
     op = scalar_op(node)
-    if isinstance(op, ps.Second) and _same_shape(node.inputs[1], node.outputs[0]):
+    if isinstance(op, ps.Second) and same_pattern(node.inputs[1], node.outputs[0]):
         return node.inputs[1], moves
     if isinstance(node.op, Alloc) and is_float(node.outputs[0]):
         return node.inputs[0], (node, *moves)
     return None
 
 
-def _same_shape(a: Variable, b: Variable) -> bool:
-    return a.type.broadcastable == b.type.broadcastable
-
-
 def broadcasts(node: Apply) -> bool:
     """Whether an operand, constants aside, is broadcast: indices of the result do not fit it."""
     (output,) = node.outputs
-    return any(not _same_shape(v, output) and exact_constant(v) is None for v in node.inputs)
+    return any(not same_pattern(v, output) and exact_constant(v) is None for v in node.inputs)
 
 
 def clipped(node: Apply) -> Variable | None:

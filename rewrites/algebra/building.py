@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import comb
-from typing import cast
 
 import numpy as np
 import pytensor.tensor as pt
 from pytensor.graph.basic import Variable
 from pytensor.tensor.elemwise import DimShuffle
-from pytensor.tensor.math import add, mul, neg, sub
+from pytensor.tensor.math import mul, neg, sub
 
 from pytensor_stabilize.rewrites.algebra.companions import Call, calls, powers
 from pytensor_stabilize.rewrites.algebra.factoring import (
@@ -26,7 +25,7 @@ from pytensor_stabilize.rewrites.algebra.factoring import (
 from pytensor_stabilize.rewrites.algebra.families import Companion, Family, Member, Residue, Symbol
 from pytensor_stabilize.rewrites.algebra.forms import Exponent, Form, Generator, Monomial
 from pytensor_stabilize.rewrites.algebra.reading import Reader
-from pytensor_stabilize.rewrites.arithmetic import as_dtype
+from pytensor_stabilize.rewrites.arithmetic import as_dtype, product_of, sum_of
 from pytensor_stabilize.rewrites.matching import negate
 
 
@@ -50,9 +49,7 @@ class Builder:
         InexactError
             A constant of the result is no float of the dtype.
         """
-        return self._product(found.coefficient, found.factors, found.residual)
-
-    def _product(self, coefficient: Fraction, factors: Monomial, residual: Form) -> Variable:
+        coefficient, factors = found.coefficient, found.factors
         above: list[Variable] = []
         below: list[Variable] = []
         symbols = [(g, n) for g, n in factors if not isinstance(g, Member)]
@@ -60,8 +57,8 @@ class Builder:
             self._power(self._generator(generator), power, above, below)
         for family in families([factors]):
             coefficient *= self._family(family, factors, above, below)
-        if residual != {frozenset(): 1}:
-            total, sign = self.sum_of(residual)
+        if not found.is_product:
+            total, sign = self.sum_of(found.residual)
             coefficient *= sign
             above.append(total)
         return self._assemble(coefficient, above, below)
@@ -72,11 +69,9 @@ class Builder:
         sign, size = (1 if coefficient > 0 else -1), abs(coefficient)
         if size != 1:
             above = [self.constant(size), *above]
-        top = cast(Variable, mul(*above)) if len(above) > 1 else None
-        if top is None:
-            top = above[0] if above else self.constant(Fraction(1))
+        top = product_of(above) if above else self.constant(Fraction(1))
         if below:
-            top = pt.true_div(top, mul(*below) if len(below) > 1 else below[0])
+            top = pt.true_div(top, product_of(below))
         return top if sign > 0 else neg(top)
 
     def constant(self, value: Fraction) -> Variable:
@@ -93,16 +88,16 @@ class Builder:
             return known
         above: list[Variable] = []
         below: list[Variable] = []
-        for coefficient, factors, inner in self._parts(form):
+        for coefficient, factors in self._parts(form):
             if coefficient < 0 and not factors and len(form) > 1:
                 # y - 1 is -1 + y in PyTensor's canonical form
                 above.append(self.constant(coefficient))
                 continue
-            variable = self._product(abs(coefficient), factors, inner)
+            variable = self.product(Factored(abs(coefficient), factors))
             (above if coefficient > 0 else below).append(variable)
         if not above:
-            return _add(below), -1
-        return (sub(_add(above), _add(below)) if below else _add(above)), 1
+            return sum_of(below), -1
+        return (sub(sum_of(above), sum_of(below)) if below else sum_of(above)), 1
 
     def _known_sum(self, form: Form) -> tuple[Variable, int] | None:
         """A sum of symbols that stands in the graph already."""
@@ -112,16 +107,16 @@ class Builder:
                     return as_dtype(variable, self.dtype), sign
         return None
 
-    def _parts(self, form: Form) -> list[tuple[Fraction, Monomial, Form]]:
+    def _parts(self, form: Form) -> list[tuple[Fraction, Monomial]]:
         """Group the terms of a sum by what is no family, each polynomial in its shortest form."""
         groups: dict[Monomial, Form] = defaultdict(dict)
         for factors, coefficient in form.items():
             rest = frozenset((g, n) for g, n in factors if not isinstance(g, Member))
             groups[rest][factors] = coefficient
-        parts: list[tuple[Fraction, Monomial, Form]] = []
+        parts: list[tuple[Fraction, Monomial]] = []
         for rest, group in groups.items():
             shorter = _shortest({_members_of(m): c for m, c in group.items()})
-            parts += [(c, rest | m, {frozenset(): Fraction(1)}) for m, c in shorter.items()]
+            parts += [(c, rest | m) for m, c in shorter.items()]
         return parts
 
     def _generator(self, generator: Generator) -> Variable:
@@ -210,10 +205,6 @@ _MEMBERS: dict[tuple[str, Fraction], Companion] = {
     ("erf", Fraction(1)): "t",
     ("cos", Fraction(1)): "t",
 }
-
-
-def _add(variables: Sequence[Variable]) -> Variable:
-    return cast(Variable, add(*variables)) if len(variables) > 1 else variables[0]
 
 
 def _members_of(factors: Monomial) -> Monomial:

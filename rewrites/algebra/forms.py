@@ -102,13 +102,6 @@ def raised(terms: list[Term], power: int) -> list[Term]:
     return result
 
 
-def times_form(form: Form, factor: Form) -> Form:
-    """Product of two forms."""
-    if len(form) * len(factor) > 4 * MOST_TERMS:
-        raise TooBigError
-    return merged((a * b, times(m, n)) for m, a in form.items() for n, b in factor.items())
-
-
 def binomial(left: Generator, right: Generator, power: int, sign: int = 1) -> Form:
     """``(left + sign * right)**power``."""
     return {
