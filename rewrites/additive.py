@@ -216,7 +216,9 @@ def difference_of_squares(fgraph: FunctionGraph, node: Apply) -> Variable | Left
     (s, a), (r, b) = roots
     if s == r or all(exact_constant(v) is not None for v in (a, b)):
         return None
-    if any(type(scalar_op(v)).__name__ in _OWN_COMPANIONS for v in (a, b)):
+    names = {type(scalar_op(v)).__name__ for v in (a, b)}
+    # Of one function at two arguments the difference of squares is no companion.
+    if names & set(_OWN_COMPANIONS) and names not in ({"Sigmoid"}, {"Tanh"}):
         return None
     a, b = (a, b) if s > 0 else (b, a)
     if exact_constant(b) is not None:

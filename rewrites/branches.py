@@ -7,28 +7,33 @@ from typing import cast
 
 import pytensor.tensor as pt
 from pytensor.graph.basic import Apply, Variable
+from pytensor.graph.fg import FunctionGraph
 from pytensor.graph.op import Op
 from pytensor.scalar import basic as ps
 from pytensor.tensor.basic import Join, MakeVector
 from pytensor.tensor.math import add, mul, sub
 
 from pytensor_stabilize.rewrites import symbols
-from pytensor_stabilize.rewrites.algebra.arguments import is_float, scalar_op
+from pytensor_stabilize.rewrites.algebra.arguments import is_float
 from pytensor_stabilize.rewrites.algebra.factoring import canonical
 from pytensor_stabilize.rewrites.algebra.filters import may_cancel
 from pytensor_stabilize.rewrites.algebra.forms import TooBigError
-from pytensor_stabilize.rewrites.algebra.memory import remembering
 from pytensor_stabilize.rewrites.algebra.reading import Reader
 from pytensor_stabilize.rewrites.arithmetic import as_dtype, product_of, signed_sum
-from pytensor_stabilize.rewrites.matching import exact_constant, same_pattern, strip_sign, terms
+from pytensor_stabilize.rewrites.matching import (
+    exact_constant,
+    same_pattern,
+    scalar_op_of,
+    strip_sign,
+    terms,
+)
 from pytensor_stabilize.rewrites.rules import REAL, Interval, Left, Rule
 
 _MOST_PARTS = 16
 Split = tuple[Variable, Variable, Variable]
 
 
-@remembering
-def sum_of_switches(node: Apply, visited: dict[Apply, None]) -> Variable | Left | None:
+def sum_of_switches(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
     """``switch(c, a, b) - switch(c, d, e) -> switch(c, a - d, b - e)``, where a branch cancels.
 
     The second derivative of ``switch(y, log(p), log(1 - p))`` is such a sum.
@@ -36,7 +41,7 @@ def sum_of_switches(node: Apply, visited: dict[Apply, None]) -> Variable | Left 
     (output,) = node.outputs
     if not is_float(output):
         return None
-    split = [(sign, term, _split(term, visited)) for sign, term in terms(node)]
+    split = [(sign, term, _split(term)) for sign, term in terms(node)]
     conditions = [parts[0] for _, _, parts in split if parts is not None]
     shared = next((c for c in conditions if conditions.count(c) > 1), None)
     if shared is None:
@@ -52,26 +57,24 @@ def sum_of_switches(node: Apply, visited: dict[Apply, None]) -> Variable | Left 
     if len(branches[0]) < 2:
         return None
     sums = [signed_sum(branch) for branch in branches]
-    if not any(map(_hides_a_root, sums)):
+    if not any(map(hides_a_root, sums)):
         return Left("no root at a critical value is hidden by the branches")
     (switch, *_) = {_switch_of(term) for _, term, parts in split if parts and parts[0] is shared}
     merged = cast(Variable, switch(shared, *sums))
     return signed_sum([*rest, (1, merged)])
 
 
-def _split(term: Variable, visited: dict[Apply, None]) -> Split | None:
+def _split(term: Variable) -> Split | None:
     """A product with one switch in it as condition, first and second branch."""
     sign, core = strip_sign(term)
     node = core.owner
     if node is None:
         return None
-    visited[node] = None
     factors = list(node.inputs) if node.op == mul else [core]
-    found = [v for v in factors if isinstance(scalar_op(v.owner), ps.Switch)]
+    found = [v for v in factors if isinstance(scalar_op_of(v.owner), ps.Switch)]
     if len(found) != 1 or not all(same_pattern(v, core) for v in factors if v in found):
         return None
     inner = found[0].owner
-    visited[inner] = None
     others = [v for v in factors if v is not found[0]]
     condition, a, b = inner.inputs
     first, second = (product_of([*others, branch]) for branch in (a, b))
@@ -83,10 +86,10 @@ def _split(term: Variable, visited: dict[Apply, None]) -> Split | None:
 def _switch_of(term: Variable) -> Op:
     _, core = strip_sign(term)
     factors = core.owner.inputs if core.owner.op == mul else [core]
-    return next(v.owner.op for v in factors if isinstance(scalar_op(v.owner), ps.Switch))
+    return next(v.owner.op for v in factors if isinstance(scalar_op_of(v.owner), ps.Switch))
 
 
-def _hides_a_root(total: Variable) -> bool:
+def hides_a_root(total: Variable) -> bool:
     reader = Reader()
     try:
         if not reader.survey(total):
@@ -97,8 +100,7 @@ def _hides_a_root(total: Variable) -> bool:
         return False
 
 
-@remembering
-def sum_with_join(node: Apply, visited: dict[Apply, None]) -> Variable | Left | None:
+def sum_with_join(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
     """``1 - join(a, b) -> join(1 - a, 1 - b)``, where a part cancels."""
     (output,) = node.outputs
     if not is_float(output):
@@ -115,7 +117,6 @@ def sum_with_join(node: Apply, visited: dict[Apply, None]) -> Variable | Left | 
     if len(joined) != 1 or not constants or len(constants) + 1 != len(node.inputs):
         return None
     ((sign, join),) = joined
-    visited[join] = None
     total = sum((outer * value for outer, value in constants), Fraction(0))
     if len(join.inputs) > _MOST_PARTS or Fraction(float(total)) != total:
         return None
@@ -124,7 +125,7 @@ def sum_with_join(node: Apply, visited: dict[Apply, None]) -> Variable | Left | 
         signed_sum([(1, pt.constant(float(total), dtype=dtype)), (sign, as_dtype(part, dtype))])
         for part in join.inputs
     ]
-    if not any(map(_hides_a_root, one_sided)):
+    if not any(map(hides_a_root, one_sided)):
         return None
     return join.op(*one_sided)
 

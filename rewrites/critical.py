@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Hashable, Iterator
 from fractions import Fraction
 
 import pytensor.tensor as pt
 from pytensor.graph.basic import Apply, Variable
+from pytensor.graph.fg import FunctionGraph
 from pytensor.tensor.math import (
     add,
     exp,
@@ -24,9 +26,9 @@ from pytensor.tensor.math import (
 from pytensor.tensor.math import pow as pt_pow
 
 from pytensor_stabilize.rewrites import symbols
-from pytensor_stabilize.rewrites.algebra.arguments import FUNCTIONS, is_float
-from pytensor_stabilize.rewrites.algebra.building import Builder, InexactError
-from pytensor_stabilize.rewrites.algebra.companions import cost
+from pytensor_stabilize.rewrites.algebra.arguments import FUNCTIONS, is_float, kind_of
+from pytensor_stabilize.rewrites.algebra.building import Builder, InexactError, spent
+from pytensor_stabilize.rewrites.algebra.companions import functions
 from pytensor_stabilize.rewrites.algebra.conjugates import of_roots
 from pytensor_stabilize.rewrites.algebra.factoring import Factored, canonical
 from pytensor_stabilize.rewrites.algebra.families import Residue, Symbol
@@ -40,9 +42,9 @@ from pytensor_stabilize.rewrites.algebra.forms import (
     merged,
 )
 from pytensor_stabilize.rewrites.algebra.logs import LogBuilder
-from pytensor_stabilize.rewrites.algebra.memory import remembering
 from pytensor_stabilize.rewrites.algebra.products import spelled_product
 from pytensor_stabilize.rewrites.algebra.reading import Reader
+from pytensor_stabilize.rewrites.algebra.survey import Survey
 from pytensor_stabilize.rewrites.matching import exact_constant
 from pytensor_stabilize.rewrites.rules import REAL, Left, Rule
 
@@ -53,14 +55,12 @@ _FEW_TERMS = 3
 _TOO_BIG = Left("it has more terms than are multiplied out")
 
 
-def readings(
-    variable: Variable, visited: dict[Apply, None], open_sums: bool = False
-) -> Iterator[Reader]:
+def readings(variable: Variable, open_sums: bool = False) -> Iterator[Reader]:
     """Readings to try in turn: the coarse unit of the arguments, the fine one, open sums.
 
     Below a logarithm sums are open from the start: the complement of ``q + p (1 - y)`` is ``p y``.
     """
-    reader = Reader(open_sums=open_sums, visited=visited)
+    reader = Reader(open_sums=open_sums)
     if not reader.survey(variable):
         return
     yield reader
@@ -73,8 +73,7 @@ def readings(
         yield other
 
 
-@remembering
-def sum_at_critical_value(node: Apply, visited: dict[Apply, None]) -> Variable | Left | None:
+def sum_at_critical_value(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
     """Factor a sum that vanishes where a function in it takes a critical value."""
     (output,) = node.outputs
     if not is_float(output):
@@ -83,12 +82,18 @@ def sum_at_critical_value(node: Apply, visited: dict[Apply, None]) -> Variable |
     later: tuple[Reader, Factored] | None = None
     conjugate: tuple[Reader, Factored] | None = None
     try:
-        for reader in readings(output, visited):
+        for reader in readings(output):
             terms = reader.terms(output)
             if reader.leaves > 1 and may_merge(terms):
                 shorter = canonical(terms, reader.is_leaf)
-                functions = cost(shorter.coefficient, shorter.factors)
-                if shorter.is_product and functions < reader.leaves:
+                if not shorter.coefficient:
+                    return pt.zeros_like(output)
+                written = sum(map(functions, merged(terms)))
+                # Terms of one sign are added as they are: exp(x) + exp(-x) is not made a cosh.
+                mixed = len({c > 0 for c in shorter.residual.values()}) > 1
+                if (mixed or shorter.is_product) and (
+                    spent(shorter) < min(written, reader.cost(output))
+                ):
                     # s + s * exp(x) is exp(x): what a gradient leaves
                     return Builder(reader, output.type.dtype).product(shorter)
             if not may_cancel(terms):
@@ -97,7 +102,7 @@ def sum_at_critical_value(node: Apply, visited: dict[Apply, None]) -> Variable |
             found = canonical(terms, reader.is_leaf, reduce_all=False)
             if not found.coefficient:
                 return pt.zeros_like(output)
-            if len(found.residual) > max(_FEW_TERMS, len(terms)):
+            if len(found.residual) > max(_FEW_TERMS, min(len(terms), 2 * _summands(output))):
                 reason = Left("factored, the sum would have more terms than it has")
                 continue
             if not found.hidden:
@@ -118,6 +123,14 @@ def sum_at_critical_value(node: Apply, visited: dict[Apply, None]) -> Variable |
     except InexactError as error:
         return Left(f"a constant of the result would be rounded: {error}")
     return reason
+
+
+def _summands(variable: Variable) -> int:
+    """How many terms a sum has as it is written."""
+    node = variable.owner
+    if node is None or node.op not in (add, sub):
+        return 1
+    return sum(map(_summands, node.inputs))
 
 
 def _opened(reader: Reader, found: Factored, output: Variable) -> bool:
@@ -151,21 +164,19 @@ def _named(reader: Reader, generator: Residue) -> tuple[int, Symbol | Residue]:
     return 1, generator
 
 
-@remembering
-def product_of_companions(node: Apply, visited: dict[Apply, None]) -> Variable | Left | None:
+def product_of_companions(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
     """Cancel companions between the factors of a product, numerator and denominator."""
     (output,) = node.outputs
     if not is_float(output):
         return None
     try:
-        for reader in readings(output, visited):
-            if not _may_save(reader, node):
-                return None
+        if not _may_save(node):
+            return None
+        for reader in readings(output):
             found = spelled_product(reader, output)
-            if not found.coefficient or not found.saves:
-                continue
-            factored = Factored(found.coefficient, found.factors)
-            return Builder(reader, output.type.dtype).product(factored)
+            result = found.build(reader, output.type.dtype) if found.coefficient else None
+            if result is not None:
+                return result
     except TooBigError:
         return _TOO_BIG
     except InexactError as error:
@@ -173,25 +184,27 @@ def product_of_companions(node: Apply, visited: dict[Apply, None]) -> Variable |
     return None
 
 
-def _may_save(reader: Reader, node: Apply) -> bool:
+def _may_save(node: Apply) -> bool:
     """Whether two functions could cancel, or a constant go into what a sum is factored to."""
-    if reader.leaves > 1 or node.op in (sqrt, exp, pt_pow):
+    if node.op in (sqrt, exp, pt_pow):
         return True
-    if sum(bool(Reader().survey(v)) for v in node.inputs) > 1:
-        return True  # the same function above and below the fraction bar
+    found: Counter[Hashable] = Counter()
+    for operand in node.inputs:
+        found.update((kind_of(x.op), x.argument.core) for x in Survey().survey(operand))
+    if any(n > 1 for n in found.values()):
+        return True
     sums = any(v.owner is not None and v.owner.op in (add, sub) for v in node.inputs)
     return sums and any(exact_constant(v) is not None for v in node.inputs)
 
 
-@remembering
-def log_of_companions(node: Apply, visited: dict[Apply, None]) -> Variable | Left | None:
+def log_of_companions(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
     """Logarithm of a product of companions as a sum; of a sum close to 1 by its complement."""
     (output,), (argument,) = node.outputs, node.inputs
     if not (is_float(output) and is_float(argument)):
         return None
     plus_one = node.op == log1p
     try:
-        for reader in readings(argument, visited, open_sums=True):
+        for reader in readings(argument, open_sums=True):
             if plus_one:
                 found = canonical([*_ONE_TERM, *reader.terms(argument)], reader.is_leaf)
                 if not found.hidden or not found.coefficient:

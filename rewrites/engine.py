@@ -9,11 +9,12 @@ from pytensor.graph.fg import FunctionGraph
 from pytensor.graph.op import Op
 from pytensor.graph.rewriting.basic import NodeRewriter
 from pytensor.tensor.basic import cast
+from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.rewriting.basic import broadcast_like_elemwise
 from pytensor.tensor.shape import specify_shape
 
 from pytensor_stabilize.rewrites import registration_state
-from pytensor_stabilize.rewrites.census import occurs
+from pytensor_stabilize.rewrites.memory import Memory, memory_of
 from pytensor_stabilize.rewrites.rules import Left, Rule
 from pytensor_stabilize.rewrites.switches import is_switched_on
 from pytensor_stabilize.rewrites.trace import (
@@ -44,38 +45,54 @@ class RuleRewriter(NodeRewriter):
     def transform(
         self, fgraph: FunctionGraph, node: Apply, enforce_tracks: bool = True, *args, **kwargs
     ) -> list[Variable] | Literal[False]:
-        tracks = self.rule.tracks
-        if enforce_tracks and node.op not in tracks and type(node.op) not in tracks:
+        rule = self.rule
+        if enforce_tracks and node.op not in rule.tracks and type(node.op) not in rule.tracks:
             return False
-        on = registration_state.is_registered and is_switched_on(self.rule.name)
+        on = registration_state.is_registered and is_switched_on(rule.name)
         if not on and current_recorder() is None:
             return False
-        if self.rule.needs and not occurs(fgraph, self.rule.needs):
+        memory = memory_of(fgraph)
+        if rule.needs and not memory.occurs(rule.needs):
             return False
-        assert self.rule.transform is not None
-        result = self.rule.transform(fgraph, node)
+        result = self._look(fgraph, node, memory)
         if result is None:
             return False
         first = node.outputs[0]
         if isinstance(result, Left):
-            note_not_fired(fgraph, self.rule.name, "left", first, result.reason)
+            note_not_fired(fgraph, rule.name, "left", first, result.reason)
             return False
         if not on:
-            note_not_fired(fgraph, self.rule.name, "off", first, "the rule is switched off")
+            note_not_fired(fgraph, rule.name, "off", first, "the rule is switched off")
             return False
         results = result if isinstance(result, list) else [result]
         replaced = []
         for old, new in zip(node.outputs, results, strict=True):
             replaced.append(conform(new, old, node, fgraph))
-            note_fired(fgraph, self.rule.name, old, replaced[-1])
+            note_fired(fgraph, rule.name, old, replaced[-1])
         return replaced
+
+    def _look(
+        self, fgraph: FunctionGraph, node: Apply, memory: Memory
+    ) -> Variable | list[Variable] | Left | None:
+        """Ask the rule, unless it found nothing in this node and nothing has changed since."""
+        rule = self.rule
+        assert rule.transform is not None
+        if rule.sees_clients:
+            return rule.transform(fgraph, node)
+        known = memory.findings.setdefault(node, {})
+        if rule.name in known:
+            return known[rule.name]
+        result = rule.transform(fgraph, node)
+        if result is None or isinstance(result, Left):
+            known[rule.name] = result
+        return result
 
 
 def conform(new: Variable, old: Variable, node: Apply, fgraph: FunctionGraph) -> Variable:
     """Give `new` the dtype, the broadcast shape and the static shape of `old`, of that node."""
     if new.type.dtype != old.type.dtype:
         new = cast(new, old.type.dtype)
-    if new.type.broadcastable != old.type.broadcastable:
+    if new.type.broadcastable != old.type.broadcastable and isinstance(node.op, Elemwise):
         # A term that the rule drops, np.ones((3, 1)) for example, also gave the result its shape.
         (new,) = broadcast_like_elemwise([new], node, fgraph=fgraph)
     if not old.type.is_super(new.type):

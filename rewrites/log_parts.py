@@ -13,13 +13,20 @@ from pytensor.tensor.math import log, log1p
 from pytensor.tensor.subtensor import AdvancedIncSubtensor, IncSubtensor
 
 from pytensor_stabilize.rewrites import symbols
-from pytensor_stabilize.rewrites.algebra.arguments import is_float, scalar_op
+from pytensor_stabilize.rewrites.algebra.arguments import is_float
 from pytensor_stabilize.rewrites.algebra.factoring import families
 from pytensor_stabilize.rewrites.algebra.forms import TooBigError
 from pytensor_stabilize.rewrites.algebra.products import spelled_product
 from pytensor_stabilize.rewrites.algebra.reading import Reader
-from pytensor_stabilize.rewrites.matching import exact_constant, strip_sign
+from pytensor_stabilize.rewrites.matching import (
+    MOVES,
+    exact_constant,
+    is_a,
+    scalar_op_of,
+    strip_sign,
+)
 from pytensor_stabilize.rewrites.rules import REAL, Left, Rule
+from pytensor_stabilize.rewrites.shapes.writes import Scatter, writes_to_zeros
 
 _MOST_PARTS = 16
 
@@ -30,17 +37,21 @@ def log_of_parts(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
     sign = 1
     if node.op == log1p:
         sign, argument = strip_sign(argument)
+    moves: list[Apply] = []
+    while argument.owner is not None and is_a(argument.owner.op, *MOVES):
+        moves.append(argument.owner)
+        argument = argument.owner.inputs[0]
     inner = argument.owner
     if inner is None or not is_float(output) or output.type.dtype != argument.type.dtype:
         return None
-    positions = _parts(inner)
+    positions = _parts(inner, node.op == log1p)
     if not positions or len(positions) > _MOST_PARTS:
         return None
     parts = [inner.inputs[i] for i in positions]
     complement = node.op == log1p
     if not any(_gains(part) for part in parts):
         return None
-    op = scalar_op(inner)
+    op = scalar_op_of(inner)
     if isinstance(op, ps.Switch | ps.Clip | ps.Maximum | ps.Minimum) and not all(
         _gains(part) or _is_inside(part, complement) for part in parts
     ):
@@ -54,12 +65,15 @@ def log_of_parts(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
         if part.type.dtype != output.type.dtype:
             part = pt.cast(part, output.type.dtype)
         inputs[i] = pt.log1p(-part if sign < 0 else part) if complement else pt.log(part)
-    return cast(Variable, inner.op(*inputs))
+    result = inner.op(*inputs)
+    for move in reversed(moves):
+        result = move.op(result, *move.inputs[1:])
+    return cast(Variable, result)
 
 
-def _parts(node: Apply) -> list[int]:
+def _parts(node: Apply, complement: bool) -> list[int]:
     """Positions of the inputs that a node puts together."""
-    op = scalar_op(node)
+    op = scalar_op_of(node)
     if isinstance(node.op, Join | MakeVector):
         return list(range(len(node.inputs)))
     if isinstance(op, ps.Switch):
@@ -68,8 +82,10 @@ def _parts(node: Apply) -> list[int]:
         return [0, 1, 2]
     if isinstance(op, ps.Maximum | ps.Minimum) and len(node.inputs) == 2:
         return [0, 1]
-    if isinstance(node.op, IncSubtensor | AdvancedIncSubtensor) and node.op.set_instead_of_inc:
-        return [0, 1]
+    if isinstance(node.op, IncSubtensor | AdvancedIncSubtensor):
+        # log1p(0) is 0, so that an increment of zeros stays one.
+        places = complement and writes_to_zeros(node) and Scatter(node.outputs[0]).sets
+        return [0, 1] if node.op.set_instead_of_inc or places else []
     return []
 
 

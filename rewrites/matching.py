@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
+from typing import Any, TypeGuard
 
 import numpy as np
 import pytensor.tensor as pt
@@ -27,15 +29,30 @@ FLOATS = ("float32", "float64")
 MOVES = (DimShuffle, Reshape, SpecifyShape, Subtensor, AdvancedSubtensor)
 
 
-def is_sigmoid_node(node: Apply) -> bool:
-    """Whether the node is PyTensor's elementwise sigmoid."""
-    return isinstance(node.op, Elemwise) and isinstance(node.op.scalar_op, ScalarSigmoid)
+@cache
+def _is_subclass(cls: type, classes: tuple[type, ...]) -> bool:
+    return issubclass(cls, classes)
+
+
+def is_a[T](thing: object, *classes: type[T]) -> TypeGuard[T]:
+    """``isinstance``, which takes three times as long: PyTensor's ops are abstract base classes."""
+    kind: Any = type(thing)  # mypy finds type[object] not hashable
+    return _is_subclass(kind, classes)
+
+
+def scalar_op_of(node: Apply | None) -> ps.ScalarOp | None:
+    """The scalar op of an elementwise node."""
+    return node.op.scalar_op if node is not None and is_a(node.op, Elemwise) else None
 
 
 def scalar_op(variable: Variable) -> ps.ScalarOp | None:
     """The scalar op of the elementwise node that made a variable."""
-    node = variable.owner
-    return node.op.scalar_op if node is not None and isinstance(node.op, Elemwise) else None
+    return scalar_op_of(variable.owner)
+
+
+def is_sigmoid_node(node: Apply) -> bool:
+    """Whether the node is PyTensor's elementwise sigmoid."""
+    return is_a(scalar_op_of(node), ScalarSigmoid)
 
 
 def is_complex(variable: Variable) -> bool:
@@ -48,7 +65,7 @@ def exact_constant(variable: Variable) -> Fraction | None:
     Sees through the broadcasting that PyTensor builds (``ones_like``, alloc, dimshuffle), and
     returns a fraction, so that 1 + 2**-52 is not 1.
     """
-    if isinstance(variable, Constant):
+    if is_a(variable, Constant):
         return _exact_value(variable.data)
     if variable.owner is None or not _broadcasts(variable.owner):
         return None  # the usual case, and asked often: PyTensor's own search would take long
@@ -60,9 +77,9 @@ def exact_constant(variable: Variable) -> Fraction | None:
 
 def _broadcasts(node: Apply) -> bool:
     """Whether the node may be a constant in another shape or dtype."""
-    if isinstance(node.op, Elemwise):
-        return isinstance(node.op.scalar_op, ps.Second | ps.Cast)
-    return isinstance(node.op, DimShuffle | Alloc | SpecifyShape)
+    if is_a(node.op, Elemwise):
+        return is_a(node.op.scalar_op, ps.Second, ps.Cast)
+    return is_a(node.op, DimShuffle, Alloc, SpecifyShape)
 
 
 def _exact_value(data: object) -> Fraction | None:
@@ -176,8 +193,8 @@ class SigmoidUse:
 
 def is_float_cast(node: Apply) -> bool:
     return (
-        isinstance(node.op, Elemwise)
-        and isinstance(node.op.scalar_op, ps.Cast)
+        is_a(node.op, Elemwise)
+        and is_a(node.op.scalar_op, ps.Cast)
         and all(np.dtype(v.type.dtype).kind == "f" for v in (node.inputs[0], node.outputs[0]))
     )
 
@@ -194,7 +211,7 @@ def sigmoid_use(variable: Variable) -> SigmoidUse | None:
             return None
         if is_sigmoid_node(node):
             return SigmoidUse(sign, variable, tuple(reversed(path)))
-        if not (isinstance(node.op, MOVES) or is_float_cast(node)):
+        if not (is_a(node.op, *MOVES) or is_float_cast(node)):
             return None
         path.append(node)
         variable = node.inputs[0]

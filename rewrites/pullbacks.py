@@ -4,7 +4,7 @@ import pytensor.tensor as pt
 from pytensor.tensor.math import add, mul, sub, true_div
 
 from pytensor_stabilize.rewrites import symbols
-from pytensor_stabilize.rewrites.exponential_sums import cancelling_sum, quotient
+from pytensor_stabilize.rewrites.exponentials.sums import cancelling_sum, quotient
 from pytensor_stabilize.rewrites.rules import Interval, Rule
 
 EXPONENTIALS = "with E = exp(d), sums and products are rational functions of E"

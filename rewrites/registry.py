@@ -22,25 +22,32 @@ from pytensor_stabilize.rewrites import registration_state, switches
 from pytensor_stabilize.rewrites.additive import ADDITIVE
 from pytensor_stabilize.rewrites.branches import BRANCHES
 from pytensor_stabilize.rewrites.critical import CRITICAL
-from pytensor_stabilize.rewrites.differences import DIFFERENCES, OVER_DIFFERENCES
+from pytensor_stabilize.rewrites.differences.addition import ADDITION
+from pytensor_stabilize.rewrites.differences.rules import DIFFERENCES, OVER_DIFFERENCES
 from pytensor_stabilize.rewrites.engine import RuleRewriter
+from pytensor_stabilize.rewrites.exponentials.logs import LOG_SUMS
+from pytensor_stabilize.rewrites.exponentials.shares import SHARES
 from pytensor_stabilize.rewrites.inner_graphs import StabilizeInnerGraphs
-from pytensor_stabilize.rewrites.log_exponential_sums import LOG_SUMS
 from pytensor_stabilize.rewrites.log_parts import LOG_PARTS
-from pytensor_stabilize.rewrites.log_softmax import LOG_SOFTMAX
 from pytensor_stabilize.rewrites.logistic import LOGISTIC
 from pytensor_stabilize.rewrites.lowering import LOWERING, LoweringPass
 from pytensor_stabilize.rewrites.matching import is_sigmoid_node
-from pytensor_stabilize.rewrites.normal_backends import LoadJaxDispatch
-from pytensor_stabilize.rewrites.normal_ops import NormalOp
-from pytensor_stabilize.rewrites.normal_table import NORMAL
+from pytensor_stabilize.rewrites.normal.backends import LoadJaxDispatch
+from pytensor_stabilize.rewrites.normal.ops import NormalOp
+from pytensor_stabilize.rewrites.normal.table import NORMAL
 from pytensor_stabilize.rewrites.ops import local_unwrap_sigmoid, unwrapping_pass
+from pytensor_stabilize.rewrites.powers import POWERS
 from pytensor_stabilize.rewrites.pullbacks import PULLBACKS
 from pytensor_stabilize.rewrites.pymc_unwrapping import unwrap_in_pymc
+from pytensor_stabilize.rewrites.rational.rules import RATIONAL
+from pytensor_stabilize.rewrites.removable import REMOVABLE
 from pytensor_stabilize.rewrites.roots import ROOTS
 from pytensor_stabilize.rewrites.rules import Rule
 from pytensor_stabilize.rewrites.scaling import SCALING
-from pytensor_stabilize.rewrites.softmax import SOFTMAX
+from pytensor_stabilize.rewrites.shapes.joins import JOINS
+from pytensor_stabilize.rewrites.shapes.scatters import SCATTERS
+from pytensor_stabilize.rewrites.softmax.logs import LOG_SOFTMAX
+from pytensor_stabilize.rewrites.softmax.rules import SOFTMAX
 from pytensor_stabilize.rewrites.symbolic_powers import SYMBOLIC_POWERS
 
 
@@ -55,19 +62,26 @@ def needing(rules: tuple[Rule, ...], *kinds: type) -> tuple[Rule, ...]:
 RULES: tuple[Rule, ...] = (
     LOGISTIC
     + needing(OVER_DIFFERENCES, psm.Sigmoid, ps.Tanh, ps.Exp)
+    + JOINS
+    + SCATTERS
     + CRITICAL
     + LOG_PARTS
     + BRANCHES
     + SYMBOLIC_POWERS
+    + POWERS
+    + RATIONAL
     + PULLBACKS
     + needing(DIFFERENCES, psm.Sigmoid, ps.Tanh, ps.Exp, ps.Expm1, psm.Softplus, psm.Log1mexp)
+    + ADDITION
     + ADDITIVE
     + ROOTS
     + LOG_SUMS
+    + SHARES
     + SCALING
     + needing(NORMAL, psm.Erf, psm.Erfc, psm.Erfcx, *NormalOp.__subclasses__())
     + SOFTMAX
     + LOG_SOFTMAX
+    + REMOVABLE
     + LOWERING
 )
 

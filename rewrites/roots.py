@@ -106,7 +106,7 @@ def _difference(
     left = [(s if n > 0 else -s, t) for (s, t), n in total.items() for _ in range(abs(n))]
     constant = u0 - v0
     # With more terms the subtraction would round, and may cancel where the roots do not.
-    if len(left) + (constant != 0) > (2 if not u0 and not v0 else 1):
+    if len(left) + (constant != 0) > (2 if not constant else 1):
         return None
     if constant:
         value = np.asarray(float(constant), dtype=dtype)

@@ -73,6 +73,9 @@ class Rule:
         Where the formula comes from.
     needs
         Classes of ops or scalar ops, one of which a graph must contain for the rule to be asked.
+    sees_clients
+        Whether the rule looks at the clients of a node, not only at what it is computed from; it
+        is then asked again even where nothing changed upstream.
     opt_in
         Whether the rule runs only in modes that include it by name: what it mends is too rare for
         what it costs.
@@ -100,6 +103,7 @@ class Rule:
     transform: Transform | None = None
     source: str = ""
     needs: tuple[type, ...] = ()
+    sees_clients: bool = False
     opt_in: bool = False
     tags: tuple[str, ...] = ()
     tested_in: str = ""

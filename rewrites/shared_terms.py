@@ -14,7 +14,7 @@ from pytensor.tensor.math import add, mul, sub
 from pytensor.tensor.subtensor import Subtensor
 
 from pytensor_stabilize.rewrites.arithmetic import difference_of, product_of
-from pytensor_stabilize.rewrites.difference_pairs import moved
+from pytensor_stabilize.rewrites.differences.pairs import moved
 from pytensor_stabilize.rewrites.matching import (
     MOVES,
     exact_constant,

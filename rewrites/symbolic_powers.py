@@ -12,18 +12,18 @@ from fractions import Fraction
 
 import pytensor.tensor as pt
 from pytensor.graph.basic import Apply, Variable
+from pytensor.graph.fg import FunctionGraph
 from pytensor.scalar import basic as ps
 from pytensor.tensor.math import log, mul, true_div
 
 from pytensor_stabilize.rewrites import symbols
-from pytensor_stabilize.rewrites.algebra.arguments import is_float, scalar_op
+from pytensor_stabilize.rewrites.algebra.arguments import is_float
 from pytensor_stabilize.rewrites.algebra.building import Builder, InexactError
 from pytensor_stabilize.rewrites.algebra.families import Family, Member
 from pytensor_stabilize.rewrites.algebra.forms import Monomial, TooBigError
-from pytensor_stabilize.rewrites.algebra.memory import remembering
 from pytensor_stabilize.rewrites.algebra.reading import Reader
 from pytensor_stabilize.rewrites.arithmetic import as_dtype, product_of, sum_of
-from pytensor_stabilize.rewrites.matching import exact_constant, same_pattern
+from pytensor_stabilize.rewrites.matching import exact_constant, same_pattern, scalar_op_of
 from pytensor_stabilize.rewrites.rules import Interval, Left, Rule
 
 _MOST_FACTORS = 12
@@ -45,7 +45,7 @@ class Exponents:
     def read(self, variable: Variable, power: int = 1) -> None:
         """Take a product apart."""
         node = variable.owner
-        op = scalar_op(node)
+        op = scalar_op_of(node)
         if node is not None and isinstance(op, ps.Mul) and same_patterns(node):
             for factor in node.inputs:
                 self.read(factor, power)
@@ -132,8 +132,8 @@ def _has_log(generator: object) -> bool:
     )
 
 
-def _read(node: Apply, variable: Variable, visited: dict[Apply, None]) -> Exponents | None:
-    reader = Reader(visited=visited)
+def _read(node: Apply, variable: Variable) -> Exponents | None:
+    reader = Reader()
     if not is_float(variable) or not reader.survey(variable):
         return None
     exponents = Exponents(reader)
@@ -141,12 +141,11 @@ def _read(node: Apply, variable: Variable, visited: dict[Apply, None]) -> Expone
     return exponents
 
 
-@remembering
-def product_of_powers(node: Apply, visited: dict[Apply, None]) -> Variable | Left | None:
+def product_of_powers(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
     """``s**a * (1 - s)**b -> exp(a log s + b log(1 - s))``, with whatever else is a factor."""
     (output,) = node.outputs
     try:
-        found = _read(node, output, visited)
+        found = _read(node, output)
         if found is None or not found.symbolic or found.symbolic + found.plain < 2:
             return None
         dtype = str(output.type.dtype)
@@ -159,12 +158,11 @@ def product_of_powers(node: Apply, visited: dict[Apply, None]) -> Variable | Lef
         return Left(f"a constant of the result would be rounded: {error}")
 
 
-@remembering
-def log_of_powers(node: Apply, visited: dict[Apply, None]) -> Variable | Left | None:
+def log_of_powers(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
     """``log(s**a * r) -> a log s + log r``."""
     (output,), (argument,) = node.outputs, node.inputs
     try:
-        found = _read(node, argument, visited)
+        found = _read(node, argument)
         if found is None or not found.symbolic:
             return None
         dtype = str(output.type.dtype)

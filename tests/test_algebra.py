@@ -8,7 +8,7 @@ from flint import arb, ctx
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytensor_stabilize.rewrites.algebra.companions import calls, cost
+from pytensor_stabilize.rewrites.algebra.companions import OPERATION, calls, cost, weight
 from pytensor_stabilize.rewrites.algebra.factoring import canonical
 from pytensor_stabilize.rewrites.algebra.families import Family, Member, Symbol
 from pytensor_stabilize.rewrites.algebra.forms import ONE, Monomial, monomial
@@ -93,11 +93,20 @@ def test_a_label_hides_a_root():
 
 
 def test_one_exponential_in_place_of_two_sigmoids():
-    assert cost(Fraction(1), m(1, -1)) == 1
-    assert cost(Fraction(1), m(1, 1)) == 2
-    assert cost(Fraction(1), m(0, -1, 1)) == 1  # expm1
-    assert cost(Fraction(2), m(Fraction(1, 2), Fraction(1, 2))) == 1  # 1 / cosh
-    assert cost(Fraction(1), m(Fraction(1, 2))) == 2  # a root is an operation
+    both = cost(Fraction(1), m(1, 1))
+    assert cost(Fraction(1), m(1, -1)) < both  # exp
+    assert cost(Fraction(1), m(0, -1, 1)) < both  # expm1
+    assert cost(Fraction(2), m(Fraction(1, 2), Fraction(1, 2))) < both + OPERATION  # 1 / cosh
+    assert cost(Fraction(1), m(Fraction(1, 2))) > both  # a root is an operation
+
+
+@pytest.mark.parametrize("n", range(1, 6))
+@pytest.mark.parametrize("k", range(6))
+def test_a_quotient_that_overflows_costs_more(n, k):
+    """``exp(k x) / expm1(x)**n`` is inf / inf beyond 709."""
+    overflowing = (weight("exp") if k else 0) + n * weight("expm1")
+    if 0 < k <= n:
+        assert cost(Fraction(1), m(k, n - k, -n)) < overflowing
 
 
 HALVES = st.integers(-6, 6).map(lambda n: Fraction(n, 2))

@@ -237,7 +237,7 @@ def test_the_line_of_a_graph_that_is_made_in_the_call():
 
 
 def test_what_two_modes_say_alike_is_said_once():
-    text = str(audit((pt.sin(x) - x) / x**3, inputs={x: 1e-3}))
+    text = str(audit(pt.arcsin(x) - x, inputs={x: 1e-3}))
     assert text.count("cancellation in") == 1
     assert ": stock, ours" in text
 

@@ -9,7 +9,7 @@ from helpers import LINKERS, compile_rewritten, linker, ulps
 import pytensor_stabilize
 from pytensor_stabilize import RULES
 from pytensor_stabilize.graphs import explain, same_graph, truth
-from pytensor_stabilize.rewrites.differences import DIFFERENCES, OVER_DIFFERENCES
+from pytensor_stabilize.rewrites.differences.rules import DIFFERENCES, OVER_DIFFERENCES
 
 NAMES = [rule.name for rule in OVER_DIFFERENCES + DIFFERENCES]
 s, tanh, exp = pt.sigmoid, pt.tanh, pt.exp
@@ -193,7 +193,7 @@ def test_a_tie(name):
 
 def test_derivatives_of_the_form_that_is_left():
     """PyMC differentiates what the rules leave: also at a tie, where max and min would fail."""
-    from pytensor_stabilize.rewrites.difference_forms import sigmoid_difference
+    from pytensor_stabilize.rewrites.differences.forms import sigmoid_difference
 
     a, b = pt.dvectors("a", "b")
     naive = s(a) - s(b)

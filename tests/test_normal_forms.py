@@ -11,7 +11,7 @@ from pytensor.graph.rewriting.utils import rewrite_graph
 
 import pytensor_stabilize
 from pytensor_stabilize.graphs import explain, op_counts, same_graph, truth
-from pytensor_stabilize.rewrites.normal_table import NORMAL
+from pytensor_stabilize.rewrites.normal.table import NORMAL
 
 NAMES = {rule.name for rule in NORMAL}
 ROOT = np.sqrt(2)

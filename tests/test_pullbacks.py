@@ -106,7 +106,7 @@ def test_two_arguments(form, name):
     with linker(name) as mode:
         found = worst(outputs, [x, y], [a, b], mode, limit=1 + np.abs(a - b))
     # XLA has its own exp.
-    assert max(found) <= (5 if name == "jax" else 4), found
+    assert max(found) <= (6 if name == "jax" else 4), found
 
 
 @pytest.mark.parametrize("form", TWO)

@@ -18,7 +18,7 @@ from pytensor_stabilize.graphs.exact import special  # noqa: F401 (registers)
 from pytensor_stabilize.graphs.exact.balls import UNDEFINED, UNKNOWN, is_unknown
 from pytensor_stabilize.graphs.exact.scalars import SCALARS, scalar_function
 from pytensor_stabilize.rewrites.kernels import BranchedSigmoid
-from pytensor_stabilize.rewrites.normal_ops import NormalOp
+from pytensor_stabilize.rewrites.normal.ops import NormalOp
 
 COUNT = 120
 inf, nan = math.inf, math.nan

@@ -1,6 +1,6 @@
 """Exact values of our own ops of the normal family, which PyMC's gradients contain.
 
-Their arguments are multiplied by a constant ``k = hi + lo``; `rewrites.normal_ops` says what each
+Their arguments are multiplied by a constant ``k = hi + lo``; `rewrites.normal.ops` says what each
 of them computes.
 """
 
@@ -8,7 +8,7 @@ from flint import arb
 
 from pytensor_stabilize.graphs.exact.scalars import SCALARS
 from pytensor_stabilize.graphs.exact.special import several
-from pytensor_stabilize.rewrites import normal_ops
+from pytensor_stabilize.rewrites.normal import ops as normal_ops
 
 
 def _c() -> arb:

@@ -13,15 +13,18 @@ import pytensor.tensor as pt
 from pytensor.graph.basic import Apply, Variable
 from pytensor.scalar import basic as ps
 from pytensor.tensor.basic import Alloc
-from pytensor.tensor.elemwise import Elemwise
+from pytensor.tensor.elemwise import DimShuffle
+from pytensor.tensor.shape import SpecifyShape
 
 from pytensor_stabilize.rewrites.algebra.families import Kind
 from pytensor_stabilize.rewrites.algebra.forms import LARGEST_POWER
 from pytensor_stabilize.rewrites.matching import (
     MOVES,
     exact_constant,
+    is_a,
     is_float_cast,
     same_pattern,
+    scalar_op_of,
 )
 
 Moves = tuple[Apply, ...]
@@ -32,11 +35,6 @@ _LOGISTIC = (psm.Sigmoid, psm.Softplus, ps.Tanh, ps.Exp, ps.Expm1, ps.Sinh, ps.C
 FUNCTIONS = (*_LOGISTIC, *_NORMAL, ps.Cos)
 SUMS = (ps.Add, ps.Sub)
 ARITHMETIC = (ps.Mul, ps.TrueDiv, ps.Reciprocal, ps.Neg, ps.Sqr, ps.Pow, ps.Second, ps.Sqrt)
-
-
-def scalar_op(node: Apply | None) -> ps.ScalarOp | None:
-    """The scalar op of an elementwise node."""
-    return node.op.scalar_op if node is not None and isinstance(node.op, Elemwise) else None
 
 
 def is_float(variable: Variable) -> bool:
@@ -63,12 +61,12 @@ def as_multiple(variable: Variable) -> Multiple:
     core = variable
     while core.owner is not None and is_float(core):
         node = core.owner
-        op = scalar_op(node)
-        if isinstance(op, ps.Neg):
+        op = scalar_op_of(node)
+        if is_a(op, ps.Neg):
             coefficient, core = -coefficient, node.inputs[0]
-        elif isinstance(op, ps.TrueDiv) and (c := exact_constant(node.inputs[1])):
+        elif is_a(op, ps.TrueDiv) and (c := exact_constant(node.inputs[1])):
             coefficient, core = coefficient / c, node.inputs[0]
-        elif isinstance(op, ps.Mul):
+        elif is_a(op, ps.Mul):
             constants = [c for i in node.inputs if (c := exact_constant(i)) is not None]
             others = [i for i in node.inputs if exact_constant(i) is None]
             if not all(constants) or not others:
@@ -79,12 +77,14 @@ def as_multiple(variable: Variable) -> Multiple:
                 key = ("mul", frozenset(Counter(others).items()))
                 return Multiple(coefficient, key, variable)
             core = others[0]
-        elif isinstance(op, ps.Sub):
+        elif is_a(op, ps.Sub):
             a, b = node.inputs
             # Variables count up as they are made, so that the order is the same in every run.
             if (len(a.auto_name), a.auto_name) > (len(b.auto_name), b.auto_name):
                 return Multiple(-coefficient, ("sub", b, a), variable)
             return Multiple(coefficient, ("sub", a, b), variable)
+        elif is_a(node.op, SpecifyShape):
+            core = node.inputs[0]
         else:
             break
         if core.type.broadcastable != variable.type.broadcastable:
@@ -103,18 +103,18 @@ class Leaf:
 
 
 def kind_of(op: ps.ScalarOp) -> Kind:
-    if isinstance(op, _NORMAL):
+    if is_a(op, *_NORMAL):
         return "normal"
-    return "cosine" if isinstance(op, ps.Cos) else "logistic"
+    return "cosine" if is_a(op, ps.Cos) else "logistic"
 
 
 def softplus_below(node: Apply) -> tuple[int, Apply] | None:
     """``(n, softplus)`` if a node is exp or expm1 of n times a softplus."""
-    if not isinstance(scalar_op(node), ps.Exp | ps.Expm1):
+    if not is_a(scalar_op_of(node), ps.Exp, ps.Expm1):
         return None
     argument = as_multiple(node.inputs[0])
     core = argument.core
-    if isinstance(core, Variable) and isinstance(scalar_op(core.owner), psm.Softplus):
+    if isinstance(core, Variable) and is_a(scalar_op_of(core.owner), psm.Softplus):
         n = argument.coefficient
         if n.denominator == 1 and abs(n) <= LARGEST_POWER:
             return int(n), core.owner
@@ -123,9 +123,9 @@ def softplus_below(node: Apply) -> tuple[int, Apply] | None:
 
 def abs_of_odd(node: Apply) -> Apply | None:
     """The tanh or erf of which a node is the absolute value."""
-    if isinstance(scalar_op(node), ps.Abs):
+    if is_a(scalar_op_of(node), ps.Abs):
         inner = node.inputs[0].owner
-        if isinstance(scalar_op(inner), ps.Tanh | psm.Erf):
+        if is_a(scalar_op_of(inner), ps.Tanh, psm.Erf):
             return inner
     return None
 
@@ -138,16 +138,29 @@ def absolute(node: Apply) -> Multiple:
 
 def moved(node: Apply, moves: Moves) -> tuple[Variable, Moves] | None:
     """What is moved about, and the moves, if that or a cast is what a node does."""
-    if isinstance(node.op, MOVES):
+    if moves and _undoes(moves[0], node):
+        return node.inputs[0], moves[1:]
+    if is_a(node.op, SpecifyShape) and same_pattern(node.inputs[0], node.outputs[0]):
+        return node.inputs[0], moves
+    if is_a(node.op, *MOVES):
         return node.inputs[0], (node, *moves)
     if is_float_cast(node):
         return node.inputs[0], moves
-    op = scalar_op(node)
-    if isinstance(op, ps.Second) and same_pattern(node.inputs[1], node.outputs[0]):
+    op = scalar_op_of(node)
+    if is_a(op, ps.Second) and same_pattern(node.inputs[1], node.outputs[0]):
         return node.inputs[1], moves
-    if isinstance(node.op, Alloc) and is_float(node.outputs[0]):
+    if is_a(node.op, Alloc) and is_float(node.outputs[0]):
         return node.inputs[0], (node, *moves)
     return None
+
+
+def _undoes(outer: Apply, inner: Apply) -> bool:
+    """Whether a shuffle of dimensions brings back those that another started from."""
+    if not (is_a(outer.op, DimShuffle) and is_a(inner.op, DimShuffle)):
+        return False
+    before = inner.op.new_order
+    order = [d if d == "x" else before[d] for d in outer.op.new_order]
+    return order == list(range(inner.inputs[0].type.ndim))
 
 
 def broadcasts(node: Apply) -> bool:
@@ -158,14 +171,14 @@ def broadcasts(node: Apply) -> bool:
 
 def clipped(node: Apply) -> Variable | None:
     """The first input of a clip, maximum or minimum that keeps all of [0, 1]."""
-    op = scalar_op(node)
-    if isinstance(op, ps.Clip):
+    op = scalar_op_of(node)
+    if is_a(op, ps.Clip):
         lo, hi = exact_constant(node.inputs[1]), exact_constant(node.inputs[2])
         keeps = lo is not None and hi is not None and lo <= 0 and hi >= 1
         return node.inputs[0] if keeps else None
-    if isinstance(op, ps.Maximum | ps.Minimum):
+    if is_a(op, ps.Maximum, ps.Minimum):
         for inside, bound in (node.inputs, node.inputs[::-1]):
             c = exact_constant(bound)
-            if c is not None and (c <= 0 if isinstance(op, ps.Maximum) else c >= 1):
+            if c is not None and (c <= 0 if is_a(op, ps.Maximum) else c >= 1):
                 return inside
     return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import comb
@@ -14,7 +14,14 @@ from pytensor.graph.basic import Variable
 from pytensor.tensor.elemwise import DimShuffle
 from pytensor.tensor.math import mul, neg, sub
 
-from pytensor_stabilize.rewrites.algebra.companions import Call, calls, powers
+from pytensor_stabilize.rewrites.algebra.companions import (
+    OPERATION,
+    Call,
+    calls,
+    cost,
+    functions,
+    powers,
+)
 from pytensor_stabilize.rewrites.algebra.factoring import (
     Factored,
     families,
@@ -23,7 +30,16 @@ from pytensor_stabilize.rewrites.algebra.factoring import (
     without,
 )
 from pytensor_stabilize.rewrites.algebra.families import Companion, Family, Member, Residue, Symbol
-from pytensor_stabilize.rewrites.algebra.forms import Exponent, Form, Generator, Monomial
+from pytensor_stabilize.rewrites.algebra.forms import (
+    ONE,
+    Exponent,
+    Form,
+    Generator,
+    Monomial,
+    monomial,
+    times,
+    to_power,
+)
 from pytensor_stabilize.rewrites.algebra.reading import Reader
 from pytensor_stabilize.rewrites.arithmetic import as_dtype, product_of, sum_of
 from pytensor_stabilize.rewrites.matching import negate
@@ -49,6 +65,9 @@ class Builder:
         InexactError
             A constant of the result is no float of the dtype.
         """
+        if not found.is_product:
+            spread = distributed(found.coefficient, found.as_monomial())
+            found = found if spread.is_product else spread
         coefficient, factors = found.coefficient, found.factors
         above: list[Variable] = []
         below: list[Variable] = []
@@ -66,9 +85,10 @@ class Builder:
     def _assemble(
         self, coefficient: Fraction, above: list[Variable], below: list[Variable]
     ) -> Variable:
-        sign, size = (1 if coefficient > 0 else -1), abs(coefficient)
-        if size != 1:
-            above = [self.constant(size), *above]
+        # PyTensor's canonical form: -4 * x / y, but -(x / y).
+        sign = 1 if coefficient != -1 else -1
+        if abs(coefficient) != 1:
+            above = [self.constant(coefficient), *above]
         top = product_of(above) if above else self.constant(Fraction(1))
         if below:
             top = pt.true_div(top, product_of(below))
@@ -205,6 +225,52 @@ _MEMBERS: dict[tuple[str, Fraction], Companion] = {
     ("erf", Fraction(1)): "t",
     ("cos", Fraction(1)): "t",
 }
+
+
+def distributed(coefficient: Fraction, factors: Monomial) -> Factored:
+    """A product; the terms of a sum in it divided by what the sum is, where that is shorter.
+
+    ``(y q - (1 - y) p) / (p q)`` is ``y / p - (1 - y) / q``, which is no quotient of zeros, and
+    ``p (a p + b q) / q**2``, with ``p / q = exp(u)``, is ``exp(u) (a exp(u) + b)``.
+    """
+    best = Factored(coefficient, factors)
+    sums = [g for g, n in factors if isinstance(g, Residue) and n == 1]
+    if len(sums) != 1 or not any(isinstance(g, Member) and n < 0 for g, n in factors):
+        return best
+    terms = dict(sums[0].items)
+    lowest = cost(coefficient, factors) - OPERATION + sum(map(functions, terms))
+    rest = times(factors, monomial([(sums[0], -1)]))
+    for part in _parts_below(rest):
+        found = Factored(
+            coefficient,
+            times(rest, to_power(part, -1)),
+            {times(m, part): c for m, c in terms.items()},
+        )
+        if spent(found) < lowest:
+            best, lowest = found, spent(found)
+    return best
+
+
+def _parts_below(factors: Monomial) -> Iterator[Monomial]:
+    """Parts of a product by which the terms of a sum in it may be divided."""
+    yield frozenset((g, n) for g, n in factors if isinstance(g, Member) and n < 0)
+    whole: Monomial = ONE
+    unbalanced: Monomial = ONE
+    for family in families([factors]):
+        p, q, t = powers(factors, family)
+        if p >= 0 and q >= 0 and t >= 0:
+            continue
+        shared = min(abs(Fraction(p)), abs(Fraction(q))) if p * q < 0 else 0
+        step = 1 if p > 0 else -1
+        whole = times(whole, members(family, p, q, t))
+        unbalanced = times(unbalanced, members(family, p - step * shared, q + step * shared, t))
+    yield whole
+    yield unbalanced
+
+
+def spent(found: Factored) -> int:
+    """What a product costs with the functions in its sum."""
+    return cost(found.coefficient, found.factors) + sum(map(functions, found.residual))
 
 
 def _members_of(factors: Monomial) -> Monomial:

@@ -8,6 +8,12 @@ from pytensor_stabilize.rewrites.algebra.families import Family, Kind, Member, R
 from pytensor_stabilize.rewrites.algebra.forms import Exponent, Monomial, power_of
 
 _HALF = Fraction(1, 2)
+# What an operation costs.  Functions without bound cost nearly twice as much: exp(x) / expm1(x)**2
+# is inf / inf beyond 709, sigmoid(x) sigmoid(-x) / tanh(x / 2)**2 is not.  2 cosh(x) costs what
+# exp(x) + exp(-x) does, and 1 / (2 cosh(x / 2)) less than sqrt(sigmoid(x) sigmoid(-x)).
+OPERATION = 4
+ROOT = 8
+_UNBOUNDED = {"exp": 7, "expm1": 7, "sinh": 10, "cosh": 10}
 
 
 class Call(NamedTuple):
@@ -44,7 +50,10 @@ def calls(kind: Kind, p: Exponent, q: Exponent, t: Exponent) -> tuple[Fraction, 
 
 
 def _logistic(p: Exponent, q: Exponent, t: Exponent) -> tuple[Fraction, list[Call]]:
-    """``t / q = expm1(u)``, ``p / q = exp(u)``, ``t (p q)**(-1/2) = 2 sinh(u / 2)``."""
+    """``t / q = expm1(u)``, ``p / q = exp(u)``, ``t (p q)**(-1/2) = 2 sinh(u / 2)``.
+
+    ``q / t`` is not ``1 / expm1(u)``, which is 0 beyond 709 where the quotient is subnormal.
+    """
     factor = Fraction(1)
     counts: dict[tuple[str, Fraction], Exponent] = {}
 
@@ -54,22 +63,17 @@ def _logistic(p: Exponent, q: Exponent, t: Exponent) -> tuple[Fraction, list[Cal
     while abs(Fraction(t)) >= 1:
         step = 1 if t > 0 else -1
         above, below = step * p, step * q
-        if t <= -2 and p >= 1 and q >= 1:
-            # 1 / sinh(u / 2)**2; XLA's sinh is 17 ulp off, its expm1 is not
-            call("expm1", Fraction(1), -1)
-            call("expm1", Fraction(-1), -1)
-            factor, p, q, t = -factor, p - 1, q - 1, t + 2
-            continue
-        if above <= -_HALF and below <= -_HALF:
+        whole = p.denominator == 1
+        if above <= -_HALF and below <= -_HALF and not (step < 0 and whole):
             call("sinh", _HALF, step)
             factor *= Fraction(2) ** step
             p, q = p + step * _HALF, q + step * _HALF
-        elif below <= -1:
-            call("expm1", Fraction(1), step)
-            q += step
-        elif above <= -1:
-            call("expm1", Fraction(-1), step)
-            factor, p = -factor, p + step
+        elif step > 0 and below <= -1:
+            call("expm1", Fraction(1), 1)
+            q += 1
+        elif step > 0 and above <= -1:
+            call("expm1", Fraction(-1), 1)
+            factor, p = -factor, p + 1
         else:
             break
         t -= step
@@ -94,16 +98,31 @@ def _logistic(p: Exponent, q: Exponent, t: Exponent) -> tuple[Fraction, list[Cal
     return factor, [Call(*key, power) for key, power in counts.items() if power]
 
 
+def weight(function: str) -> int:
+    """Cost of a function, in quarters of an operation."""
+    return _UNBOUNDED.get(function, OPERATION)
+
+
 def cost(coefficient: Fraction, factors: Monomial) -> int:
-    """Number of operations that a product is built with: a constant, functions, powers, roots."""
+    """Cost of a product in quarters of an operation: a constant, functions, powers, roots."""
     total = sum(_operations(n) for g, n in factors if isinstance(g, Residue))
-    families = {g.family for g, _ in factors if isinstance(g, Member)}
-    for family in families:
-        factor, found = calls(family.kind, *powers(factors, family))
+    found = {g.family for g, _ in factors if isinstance(g, Member)}
+    for family in found:
+        factor, written = calls(family.kind, *powers(factors, family))
         coefficient *= factor
-        total += sum(_operations(call.power) for call in found)
-    return total + (abs(coefficient) != 1)
+        total += sum(_operations(call.power, weight(call.function)) for call in written)
+    return total + constant_cost(coefficient)
 
 
-def _operations(power: Exponent) -> int:
-    return ceil(abs(Fraction(power))) + (power.denominator != 1)
+def constant_cost(coefficient: Fraction) -> int:
+    """Cost of a constant factor."""
+    return OPERATION if abs(coefficient) != 1 else 0
+
+
+def functions(factors: Monomial) -> int:
+    """Cost of the companions in a product."""
+    return cost(Fraction(1), frozenset((g, n) for g, n in factors if isinstance(g, Member)))
+
+
+def _operations(power: Exponent, each: int = OPERATION) -> int:
+    return ceil(abs(Fraction(power))) * each + (ROOT if power.denominator != 1 else 0)

@@ -11,10 +11,11 @@ from pytensor.scalar import basic as ps
 from pytensor_stabilize.rewrites.algebra.arguments import (
     Moves,
     broadcasts,
-    scalar_op,
     softplus_below,
 )
-from pytensor_stabilize.rewrites.algebra.companions import cost
+from pytensor_stabilize.rewrites.algebra.building import Builder, distributed, spent
+from pytensor_stabilize.rewrites.algebra.companions import OPERATION, ROOT, constant_cost, cost
+from pytensor_stabilize.rewrites.algebra.factoring import Factored
 from pytensor_stabilize.rewrites.algebra.forms import (
     LARGEST_POWER,
     ONE,
@@ -23,6 +24,7 @@ from pytensor_stabilize.rewrites.algebra.forms import (
     times,
 )
 from pytensor_stabilize.rewrites.algebra.reading import Reader
+from pytensor_stabilize.rewrites.matching import scalar_op_of
 
 
 @dataclass
@@ -34,7 +36,7 @@ class Spelled:
     coefficient, factors
         What the product is.
     cost
-        Powers of functions that its factors are written with.
+        What its factors cost as they are written, in quarters of an operation.
     """
 
     coefficient: Fraction
@@ -46,6 +48,20 @@ class Spelled:
         """Whether something cancels between the factors."""
         return cost(self.coefficient, self.factors) < self.cost
 
+    def build(self, reader: Reader, dtype: str) -> Variable | None:
+        """The shortest product, if it is shorter than as it is spelled."""
+        builder = Builder(reader, dtype)
+        spread = distributed(self.coefficient, self.factors)
+        if not spread.is_product and spent(spread) < self.cost:
+            result = builder.product(spread)
+            again = Reader(reader.fine, reader.open_sums)
+            again.survey(result)
+            if not spelled_product(again, result).saves:
+                return result
+        if not self.saves:
+            return None
+        return builder.product(Factored(self.coefficient, self.factors))
+
 
 def spelled_product(reader: Reader, variable: Variable, moves: Moves = ()) -> Spelled:
     """Read a product factor by factor.
@@ -56,7 +72,7 @@ def spelled_product(reader: Reader, variable: Variable, moves: Moves = ()) -> Sp
         There are too many factors or terms.
     """
     node = variable.owner
-    op = scalar_op(node)
+    op = scalar_op_of(node)
     if moves and node is not None and op is not None and broadcasts(node):
         return _whole(reader, variable, moves)
     if isinstance(op, ps.Mul | ps.TrueDiv | ps.Neg | ps.Reciprocal | ps.Sqr | ps.Sqrt | ps.Pow):
@@ -64,7 +80,7 @@ def spelled_product(reader: Reader, variable: Variable, moves: Moves = ()) -> Sp
         return _combined(reader, node, op, variable, moves)
     whole = _whole(reader, variable, moves)
     if node is not None and softplus_below(node) is not None:
-        whole.cost += 1  # exp(-softplus(u)) is sigmoid(-u)
+        whole.cost += OPERATION  # exp(-softplus(u)) is sigmoid(-u)
     return whole
 
 
@@ -92,7 +108,8 @@ def _combined(
         coefficient *= raised[0]
         factors = times(factors, raised[1])
         # A root is an operation of its own.
-        total += part.cost * int(abs(power) + Fraction(1, 2)) + (power.denominator != 1)
+        total += part.cost * int(abs(power) + Fraction(1, 2))
+        total += ROOT if power.denominator != 1 else 0
     return Spelled(coefficient, factors, total)
 
 
@@ -102,5 +119,13 @@ def _whole(reader: Reader, variable: Variable, moves: Moves) -> Spelled:
         return Spelled(Fraction(0), ONE, 0)
     factors = found.as_monomial()
     # Never more than stand in the graph: sinh(x), read in x, is a product of two.
-    most = reader.functions(variable) + (abs(found.coefficient) != 1)
-    return Spelled(found.coefficient, factors, min(most, cost(found.coefficient, factors)))
+    most = reader.cost(variable) + constant_cost(found.coefficient)
+    return Spelled(
+        found.coefficient,
+        factors,
+        min(
+            most,
+            cost(found.coefficient, factors),
+            spent(distributed(found.coefficient, factors)),
+        ),
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import replace
 from fractions import Fraction
+from math import prod
 
 import pytensor.scalar.math as psm
 from pytensor.graph.basic import Apply, Constant, Variable
@@ -24,7 +25,6 @@ from pytensor_stabilize.rewrites.algebra.arguments import (
     kind_of,
     moved,
     moves_key,
-    scalar_op,
     softplus_below,
 )
 from pytensor_stabilize.rewrites.algebra.factoring import Factored, canonical, families
@@ -38,10 +38,11 @@ from pytensor_stabilize.rewrites.algebra.forms import (
     monomial,
     multiplied,
     raised,
+    times,
     to_power,
 )
 from pytensor_stabilize.rewrites.algebra.survey import MOST_NODES, Survey
-from pytensor_stabilize.rewrites.matching import MOVES, exact_constant
+from pytensor_stabilize.rewrites.matching import MOVES, exact_constant, is_a, scalar_op_of
 
 
 class Reader(Survey):
@@ -70,33 +71,33 @@ class Reader(Survey):
         node = variable.owner
         if node is None or not is_float(variable):
             return [self._symbol(variable, moves)]
-        op = scalar_op(node)
+        op = scalar_op_of(node)
         if moves and op is not None and broadcasts(node):
             return [self._symbol(variable, moves)]
         if (softplus := softplus_below(node)) is not None:
             return self._exp_of_softplus(op, *softplus, variable, moves)
-        if isinstance(op, FUNCTIONS):
+        if is_a(op, *FUNCTIONS):
             return self._function(op, as_multiple(node.inputs[0]), variable, moves)
         if (odd := abs_of_odd(node)) is not None:
-            op = scalar_op(odd)
+            op = scalar_op_of(odd)
             assert op is not None
             return self._function(op, absolute(odd), variable, moves)
         if inner := moved(node, moves):
             return self.terms(*inner)
-        if isinstance(op, SUMS):
+        if is_a(op, *SUMS):
             return self._sum(op, node, variable, moves)
-        if isinstance(op, ps.Neg):
+        if is_a(op, ps.Neg):
             return [(-c, m) for c, m in self.terms(node.inputs[0], moves)]
-        if isinstance(op, ps.Mul):
+        if is_a(op, ps.Mul):
             result = [(Fraction(1), ONE)]
             for operand in node.inputs:
                 result = multiplied(result, self.terms(operand, moves))
             return result
-        if isinstance(op, ps.TrueDiv):
+        if is_a(op, ps.TrueDiv):
             return multiplied(
                 self.terms(node.inputs[0], moves), self._inverse(node.inputs[1], moves)
             )
-        if isinstance(op, ps.Reciprocal):
+        if is_a(op, ps.Reciprocal):
             return self._inverse(node.inputs[0], moves)
         power = self.power(op, node)
         if power is not None:
@@ -109,14 +110,34 @@ class Reader(Survey):
         """The variable as a product, its sums factored over their critical roots."""
         return canonical(self.terms(variable, moves), self.is_leaf)
 
+    def by_factors(self, variable: Variable, moves: Moves = ()) -> Factored:
+        """As `factored`, but each factor on its own: ``(1 - y s)**2`` is not multiplied out."""
+        node = variable.owner
+        op = scalar_op_of(node)
+        if node is None or not is_float(variable) or (moves and broadcasts(node)):
+            return self.factored(variable, moves)
+        if is_a(op, ps.Mul):
+            parts = [self.by_factors(v, moves) for v in node.inputs]
+            return Factored(
+                prod((part.coefficient for part in parts), start=Fraction(1)),
+                times(*(part.as_monomial() for part in parts)),
+            )
+        power = self.power(op, node)
+        if power is not None:
+            base = self.by_factors(node.inputs[0], moves)
+            raised = self.raised(base.coefficient, base.as_monomial(), power)
+            if raised is not None:
+                return Factored(*raised)
+        return self.factored(variable, moves)
+
     def is_leaf(self, symbol: Symbol, family: Family) -> bool:
         """Whether a symbol is data or an input, and so may be a label of exactly 0 or 1."""
         variable = symbol.variable
         while variable.owner is not None and (
             isinstance(variable.owner.op, MOVES)
-            or isinstance(scalar_op(variable.owner), ps.Cast | ps.Second)
+            or is_a(scalar_op_of(variable.owner), ps.Cast, ps.Second)
         ):
-            variable = variable.owner.inputs[-1 if scalar_op(variable.owner) == ps.second else 0]
+            variable = variable.owner.inputs[-1 if scalar_op_of(variable.owner) == ps.second else 0]
         if variable.owner is not None and is_float(variable):
             return False
         arguments = self.arguments.get((family.core, family.moves), {})
@@ -130,7 +151,7 @@ class Reader(Survey):
     def _sum(self, op: ps.ScalarOp, node: Apply, variable: Variable, moves: Moves) -> list[Term]:
         result: list[Term] = []
         for position, operand in enumerate(node.inputs):
-            sign = -1 if position and isinstance(op, ps.Sub) else 1
+            sign = -1 if position and is_a(op, ps.Sub) else 1
             result += [(sign * c, m) for c, m in self.terms(operand, moves)]
         if len(result) > 4 * LARGEST_POWER:
             raise TooBigError
@@ -145,7 +166,7 @@ class Reader(Survey):
         return result
 
     def _inverse(self, variable: Variable, moves: Moves) -> list[Term]:
-        below = self.factored(variable, moves)
+        below = self.by_factors(variable, moves)
         if not below.coefficient:
             return [(Fraction(1), self._symbol(variable, moves)[1])]
         coefficient, factors = below.inverse()
@@ -153,11 +174,11 @@ class Reader(Survey):
 
     def power(self, op: ps.ScalarOp | None, node: Apply) -> Fraction | None:
         """The exponent of a square, a root or a constant power."""
-        if isinstance(op, ps.Sqr):
+        if is_a(op, ps.Sqr):
             return Fraction(2)
-        if isinstance(op, ps.Sqrt):
+        if is_a(op, ps.Sqrt):
             return Fraction(1, 2)
-        if isinstance(op, ps.Pow):
+        if is_a(op, ps.Pow):
             return exact_constant(node.inputs[1])
         return None
 
@@ -165,7 +186,7 @@ class Reader(Survey):
         self, base: Variable, power: Fraction, variable: Variable, moves: Moves
     ) -> list[Term]:
         node = base.owner
-        if power == 2 and isinstance(op := scalar_op(node), ps.Sin | ps.Sinh):
+        if power == 2 and isinstance(op := scalar_op_of(node), ps.Sin | ps.Sinh):
             inner = self._square(op, node, moves)  # type: ignore[arg-type]
             if inner is not None:
                 return inner
@@ -191,7 +212,7 @@ class Reader(Survey):
         argument = as_multiple(node.inputs[0])
         key = (argument.core, moves_key(moves))
         unit = self.units.get(("cosine", *key))
-        if isinstance(op, ps.Sin) and unit is not None and unit == abs(argument.coefficient):
+        if is_a(op, ps.Sin) and unit is not None and unit == abs(argument.coefficient):
             family = Family("cosine", *key, unit)
             return [(Fraction(4), monomial([(Member(family, "p"), 1), (Member(family, "q"), 1)]))]
         return None
@@ -208,7 +229,7 @@ class Reader(Survey):
         assert isinstance(member, Member)
         other = Member(member.family, "q" if member.companion == "p" else "p")
         result = [(Fraction(1), monomial([(other, -power)]))]
-        return [*result, (Fraction(-1), ONE)] if isinstance(op, ps.Expm1) else result
+        return [*result, (Fraction(-1), ONE)] if is_a(op, ps.Expm1) else result
 
     def _is_probability(self, variable: Variable, moves: Moves) -> bool:
         """Whether a value between 0 and 1 is all that the floats can give."""
@@ -253,28 +274,28 @@ def _as_terms(op: ps.ScalarOp, ratio: Fraction, family: Family) -> list[Term] | 
         return monomial((Member(family, name), n) for name, n in pairs)
 
     one, half, sign = Fraction(1), Fraction(1, 2), 1 if ratio > 0 else -1
-    if isinstance(op, ps.Exp):
+    if is_a(op, ps.Exp):
         return [(one, powers(ratio, -ratio))]
-    if isinstance(op, ps.Expm1):
+    if is_a(op, ps.Expm1):
         if abs(ratio) == 1:
             # expm1(u) = t / q, expm1(-u) = -t / p
             return [(one, powers(q=-1, t=1)) if sign > 0 else (-one, powers(p=-1, t=1))]
         return [(one, powers(ratio, -ratio)), (-one, ONE)]
-    if isinstance(op, psm.Sigmoid) and abs(ratio) == 1:
+    if is_a(op, psm.Sigmoid) and abs(ratio) == 1:
         return [(one, powers(p=1) if sign > 0 else powers(q=1))]
-    if isinstance(op, psm.Erf) and abs(ratio) == 1:
+    if is_a(op, psm.Erf) and abs(ratio) == 1:
         return [(sign * one, powers(t=1))]
-    if isinstance(op, psm.Erfc) and abs(ratio) == 1:
+    if is_a(op, psm.Erfc) and abs(ratio) == 1:
         return [(2 * one, powers(q=1) if sign > 0 else powers(p=1))]
-    if isinstance(op, ps.Cos) and abs(ratio) == 1:
+    if is_a(op, ps.Cos) and abs(ratio) == 1:
         return [(one, powers(t=1))]
-    if isinstance(op, ps.Tanh) and abs(ratio) == half:
+    if is_a(op, ps.Tanh) and abs(ratio) == half:
         return [(sign * one, powers(t=1))]
-    if isinstance(op, ps.Tanh) and abs(ratio) == 1:
+    if is_a(op, ps.Tanh) and abs(ratio) == 1:
         # In the fine unit: (p**2 - q**2) / (p**2 + q**2), which is not read.
         return None
-    if isinstance(op, ps.Sinh | ps.Cosh):
-        odd = isinstance(op, ps.Sinh)
+    if is_a(op, ps.Sinh, ps.Cosh):
+        odd = is_a(op, ps.Sinh)
         if abs(ratio) == half:
             return [(half * (sign if odd else 1), powers(-half, -half, 1 if odd else 0))]
         return [

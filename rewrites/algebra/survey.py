@@ -8,7 +8,7 @@ from fractions import Fraction
 from math import gcd, lcm
 
 import pytensor.scalar.math as psm
-from pytensor.graph.basic import Apply, Variable
+from pytensor.graph.basic import Variable
 from pytensor.scalar import basic as ps
 
 from pytensor_stabilize.rewrites.algebra.arguments import (
@@ -26,11 +26,12 @@ from pytensor_stabilize.rewrites.algebra.arguments import (
     kind_of,
     moved,
     moves_key,
-    scalar_op,
     softplus_below,
 )
+from pytensor_stabilize.rewrites.algebra.companions import weight
 from pytensor_stabilize.rewrites.algebra.families import Kind, Member
 from pytensor_stabilize.rewrites.algebra.forms import TooBigError
+from pytensor_stabilize.rewrites.matching import is_a, scalar_op_of
 
 _OF_THEIR_OWN_UNIT = (psm.Sigmoid, psm.Softplus, ps.Expm1, ps.Cos, psm.Erf, psm.Erfc)
 # A region with more nodes is left: reading it at each of its nodes would cost too much.
@@ -51,8 +52,6 @@ class Survey:
         Whether the fine reading differs.
     leaves
         How many functions of the table there are.
-    visited
-        Nodes that were looked at.
     """
 
     fine: bool = False
@@ -67,7 +66,6 @@ class Survey:
     exponentials: set[tuple[Kind, Hashable, Hashable]] = field(default_factory=set)
     has_choice: bool = False
     leaves: int = 0
-    visited: dict[Apply, None] = field(default_factory=dict)
     _nodes: int = 0
 
     def survey(self, variable: Variable) -> list[Leaf]:
@@ -84,7 +82,7 @@ class Survey:
             if isinstance(leaf.argument.core, Variable):
                 known.setdefault(Fraction(1), leaf.argument.core)
         for name, group in found.items():
-            if all(isinstance(leaf.op, ps.Exp) for leaf in group):
+            if all(is_a(leaf.op, ps.Exp) for leaf in group):
                 self.exponentials.add(name)
             self.units[name] = self._unit(group, self.fine)
             self.has_choice |= self.units[name] != self._unit(group, not self.fine)
@@ -98,31 +96,30 @@ class Survey:
         if node is None or key in seen:
             return
         seen.add(key)
-        self.visited[node] = None
         if len(seen) > MOST_NODES:
             raise TooBigError
-        op = scalar_op(node)
+        op = scalar_op_of(node)
         if moves and op is not None and broadcasts(node):
             return
         if (softplus := softplus_below(node)) is not None:
             inner = softplus[1]
             yield Leaf(psm.sigmoid, as_multiple(inner.inputs[0]), moves, inner.outputs[0])
-        elif isinstance(op, FUNCTIONS):
+        elif is_a(op, *FUNCTIONS):
             if is_float(variable):
                 yield Leaf(op, as_multiple(node.inputs[0]), moves, variable)
         elif (odd := abs_of_odd(node)) is not None:
-            yield Leaf(scalar_op(odd), absolute(odd), moves, variable)  # type: ignore[arg-type]
+            yield Leaf(scalar_op_of(odd), absolute(odd), moves, variable)  # type: ignore[arg-type]
         elif (below := moved(node, moves)) is not None:
             yield from self._leaves(*below, seen)
-        elif isinstance(op, (*SUMS, *ARITHMETIC)) and is_float(variable):
+        elif is_a(op, *SUMS, *ARITHMETIC) and is_float(variable):
             for operand in node.inputs:
                 yield from self._leaves(operand, moves, seen)
         elif (inside := clipped(node)) is not None:
             yield from self._leaves(inside, moves, seen)
 
-    def functions(self, variable: Variable) -> int:
-        """How many functions of the table a variable is made with."""
-        return sum(1 for _ in self._leaves(variable, (), set()))
+    def cost(self, variable: Variable) -> int:
+        """What the functions of the table cost that a variable is made with."""
+        return sum(weight(str(leaf.op)) for leaf in self._leaves(variable, (), set()))
 
     def _unit(self, group: list[Leaf], fine: bool) -> Fraction:
         """The ``u`` of the family in multiples of the core.
@@ -135,11 +132,11 @@ class Survey:
         exponents: list[Fraction] = []
         for leaf in group:
             c = abs(leaf.argument.coefficient)
-            if isinstance(leaf.op, _OF_THEIR_OWN_UNIT):
+            if is_a(leaf.op, *_OF_THEIR_OWN_UNIT):
                 wanted.append(c)
-            elif isinstance(leaf.op, ps.Tanh):
+            elif is_a(leaf.op, ps.Tanh):
                 wanted.append(2 * c)
-            elif isinstance(leaf.op, ps.Sinh | ps.Cosh):
+            elif is_a(leaf.op, ps.Sinh, ps.Cosh):
                 wanted.append(c if fine else 2 * c)
             else:
                 exponents.append(leaf.argument.coefficient)

@@ -1,0 +1,1 @@
+"""Rules for differences of one function at two arguments, their quotients and their logarithms."""

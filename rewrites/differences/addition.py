@@ -1,0 +1,311 @@
+"""Differences ``f(a) - f(b)`` of close arguments, by the addition theorem of f.
+
+What is close is asked element by element: the theorem is used where the terms would cancel, and
+there ``a - b`` is nearly exact; elsewhere the difference is what it was.  The argument of neither
+function is rounded, as ``(a + b) / 2`` would be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import partial
+
+import numpy as np
+import pytensor.tensor as pt
+from pytensor.graph.basic import Apply, Variable
+from pytensor.graph.fg import FunctionGraph
+from pytensor.scalar import basic as ps
+from pytensor.scalar.math import Softplus
+from pytensor.tensor.math import add, sub
+
+from pytensor_stabilize.rewrites import symbols
+from pytensor_stabilize.rewrites.arithmetic import signed_sum
+from pytensor_stabilize.rewrites.differences.pairs import build_product, factors, flat_terms
+from pytensor_stabilize.rewrites.matching import FLOATS, exact_constant, scalar_op
+from pytensor_stabilize.rewrites.rules import Interval, Left, Rule, Transform
+from pytensor_stabilize.rewrites.shared_terms import subtract
+from pytensor_stabilize.rewrites.symbols import Value
+
+_MOST_TERMS = 6
+
+
+def _constant(value: float, like: Value) -> Value:
+    return pt.constant(np.asarray(value, dtype=like.type.dtype))
+
+
+# Asked with a comparison, "<" or "<=", and with ``a - b``.
+Near = Callable[[Callable[..., Value], Value], Value]
+
+
+@dataclass(frozen=True)
+class Close:
+    """Two arguments and their difference where they are close, and two where they are not.
+
+    All are 1 where they do not count: JAX differentiates what is not selected as well.  `also` is
+    true wherever `near` is, and another variable: PyTensor merges the switches of one condition.
+    """
+
+    near: Value
+    also: Value
+    a: Value
+    b: Value
+    d: Value
+    far: tuple[Value, Value]
+
+    @classmethod
+    def where(cls, a: Value, b: Value, d: Value, near: Near) -> Close:
+        """The arguments, where they are near one another."""
+        chosen, also = near(pt.lt, d), near(pt.le, d)
+        one = _constant(1, d)
+        far = (pt.switch(chosen, one, a), pt.switch(chosen, one, b))
+        first, second = pt.switch(chosen, a, one), pt.switch(also, b, one)
+        return cls(chosen, also, first, second, pt.switch(chosen, d, one), far)
+
+    def hidden(self, value: Value, by: Value | None = None) -> Value:
+        """`value`, not to be taken for a polynomial in exponentials and multiplied out."""
+        return pt.switch(self.near if by is None else by, value, _constant(1, value))
+
+    def select(
+        self,
+        value: Value,
+        function: Callable[[Value], Value],
+        sign: Value | None = None,
+    ) -> Value:
+        """`value` where the arguments are close, else the difference of the function."""
+        a, b = self.far
+        plain = function(a) - function(b)
+        result = pt.switch(self.near, value, plain)
+        return result if sign is None else sign * result
+
+
+def _within(limit: float) -> Near:
+    return lambda below, d: below(pt.abs(d), _constant(limit, d))
+
+
+def _ordered(a: Value, b: Value, near: Near) -> tuple[Close, Value]:
+    """The larger and the smaller argument, and the sign of their difference."""
+    above, d = pt.ge(a, b), subtract(a, b)
+    size = pt.switch(above, d, pt.neg(d))
+    hi, lo = pt.switch(above, a, b), pt.switch(above, b, a)
+    sign = pt.switch(above, _constant(1, d), _constant(-1, d))
+    return Close.where(hi, lo, size, near), sign
+
+
+def cosh_difference(a: Value, b: Value) -> Value:
+    """``cosh(a) - cosh(b) = 2 h (sinh(b) cosh(d / 2) + cosh(b) h)``, ``h = sinh(d / 2)``.
+
+    For 0 <= b <= a nothing cancels, and cosh is even.
+    """
+    if not isinstance(a, Variable):
+        return 2 * symbols.sinh((a + b) / 2) * symbols.sinh((a - b) / 2)
+    close, sign = _ordered(pt.abs(a), pt.abs(b), _within(2.0))
+    half = _constant(0.5, close.d) * close.d
+    s, c = close.hidden(pt.sinh(close.b)), close.hidden(pt.cosh(close.b))
+    h, k = (close.hidden(f(half), close.also) for f in (pt.sinh, pt.cosh))
+    return close.select(pt.mul(_constant(2, h), h, s * k + c * h), pt.cosh, sign)
+
+
+def _trigonometric(a: Value, b: Value) -> tuple[Close, Value, Value]:
+    close = Close.where(a, b, subtract(a, b), _within(1.0))
+    half = _constant(0.5, close.d) * close.d
+    h, k = (close.hidden(f(half), close.also) for f in (pt.sin, pt.cos))
+    return close, h, k
+
+
+def cos_difference(a: Value, b: Value) -> Value:
+    """``cos(a) - cos(b) = -2 h (sin(b) cos(d / 2) + cos(b) h)``, ``h = sin(d / 2)``."""
+    if not isinstance(a, Variable):
+        return -2 * ((a + b) / 2).sin() * ((a - b) / 2).sin()
+    # cos is even, and -0.3 and 0.3 are close.
+    a, b = pt.abs(a), pt.abs(b)
+    close, h, k = _trigonometric(a, b)
+    value = (
+        _constant(-2, h)
+        * h
+        * (close.hidden(pt.sin(close.b)) * k + close.hidden(pt.cos(close.b)) * h)
+    )
+    return close.select(value, pt.cos)
+
+
+def sin_difference(a: Value, b: Value) -> Value:
+    """``sin(a) - sin(b) = 2 h (cos(b) cos(d / 2) - sin(b) h)``, ``h = sin(d / 2)``."""
+    if not isinstance(a, Variable):
+        return 2 * ((a + b) / 2).cos() * ((a - b) / 2).sin()
+    close, h, k = _trigonometric(a, b)
+    value = (
+        _constant(2, h)
+        * h
+        * (close.hidden(pt.cos(close.b)) * k - close.hidden(pt.sin(close.b)) * h)
+    )
+    return close.select(value, pt.sin)
+
+
+def softplus_difference(a: Value, b: Value) -> Value:
+    """``softplus(a) - softplus(b) = log1p(sigmoid(b) expm1(a - b))`` for a >= b."""
+    if not isinstance(a, Variable):
+        return symbols.log1p(symbols.sigmoid(b) * symbols.expm1(a - b))
+    close, sign = _ordered(a, b, _within(1.0))
+    value = pt.log1p(close.hidden(pt.sigmoid(close.b) * pt.expm1(close.d)))
+    return close.select(value, pt.softplus, sign)
+
+
+def arctan_difference(a: Value, b: Value) -> Value:
+    """``arctan(a) - arctan(b) = arctan((a - b) / (1 + a b))`` where it is below pi / 2 in size."""
+    if not isinstance(a, Variable):
+        return ((a - b) / (1 + a * b)).atan()
+    product = a * b
+    least = _constant(-0.5, product)
+    most = _constant(np.finfo(product.type.dtype).max, product)
+    close = Close.where(
+        a, b, subtract(a, b), lambda below, d: pt.and_(below(least, product), below(product, most))
+    )
+    value = pt.arctan(close.d / (_constant(1, a) + close.a * close.b))
+    return close.select(value, pt.arctan)
+
+
+def log_difference(a: Value, b: Value) -> Value:
+    """``log(a) - log(b) = log1p((a - b) / b)``."""
+    if not isinstance(a, Variable):
+        return symbols.log1p((a - b) / b)
+    limit = _constant(0.5, b) * b
+    close = Close.where(a, b, subtract(a, b), lambda below, d: below(pt.abs(d), limit))
+    return close.select(pt.log1p(close.d / close.b), pt.log)
+
+
+def log1p_difference(a: Value, b: Value) -> Value:
+    """``log1p(a) - log1p(b) = log1p((a - b) / (1 + b))``."""
+    if not isinstance(a, Variable):
+        return symbols.log1p((a - b) / (1 + b))
+    one = _constant(1, a)
+    limit = _constant(0.5, b) * (one + b)
+    close = Close.where(a, b, subtract(a, b), lambda below, d: below(pt.abs(d), limit))
+    value = pt.log1p(close.d / (one + close.b))
+    return close.select(value, pt.log1p)
+
+
+def power_difference(a: Value, b: Value, exponent: Fraction = Fraction(1, 3)) -> Value:
+    """``a**p - b**p = b**p expm1(p log1p((a - b) / b))``."""
+    if not isinstance(a, Variable):
+        p = a * 0 + exponent.numerator
+        p = p / exponent.denominator
+        return (p * symbols.log(b)).exp() * symbols.expm1(p * symbols.log1p((a - b) / b))
+    p = _constant(float(exponent), a)
+    limit = _constant(0.5 / max(1.0, float(abs(exponent))), b) * b
+    close = Close.where(a, b, subtract(a, b), lambda below, d: below(pt.abs(d), limit))
+    share = close.hidden(pt.expm1(p * pt.log1p(close.d / close.b)))
+    scale = pt.pow(close.b, p)
+    return close.select(scale * share, lambda v: pt.pow(v, p))
+
+
+def difference(op: type, form: Callable[..., Value]) -> Transform:
+    """Make the transform of ``c f(a) - c f(b)``, whatever stands beside it in the sum."""
+
+    def transform(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
+        (output,) = node.outputs
+        dtype = output.type.dtype
+        if dtype not in FLOATS:
+            return None
+        summed = flat_terms(node)
+        if not 2 <= len(summed) <= _MOST_TERMS:
+            return None
+        read = [(sign, *factors(term)) for sign, term in summed]
+        seen: dict[object, tuple[int, Fraction, Variable]] = {}
+        for index, (sign, constant, counted) in enumerate(read):
+            for f, power in counted.items():
+                if power != 1 or not isinstance(scalar_op(f), op) or f.type.dtype != dtype:
+                    continue
+                others = frozenset((v, n) for v, n in counted.items() if v is not f)
+                own = sign * constant
+                key = (abs(own), others)
+                if key in seen and seen[key][1] == -own and seen[key][0] != index:
+                    at, c, other = seen[key]
+                    found = _difference(other, f, form)
+                    if found is None:
+                        continue
+                    rest = [term for k, term in enumerate(summed) if k not in (at, index)]
+                    left = counted.copy()
+                    del left[f]
+                    left[found] += 1
+                    return signed_sum([(1, build_product(c, left, dtype)), *rest])
+                seen[key] = index, own, f
+        return None
+
+    return transform
+
+
+def _difference(f: Variable, g: Variable, form: Callable[..., Value]) -> Variable | None:
+    assert f.owner is not None
+    assert g.owner is not None
+    a, b = f.owner.inputs[0], g.owner.inputs[0]
+    if any(v.type.dtype != f.type.dtype for v in (a, b)):
+        return None
+    if len(f.owner.inputs) == 2:
+        p, q = (exact_constant(v.owner.inputs[1]) for v in (f, g) if v.owner is not None)
+        if p is None or p != q or p.denominator == 1:
+            return None  # an integer power is a polynomial
+        form = partial(form, exponent=p)
+    # What the rule leaves for arguments that are not close is such a difference itself.
+    if isinstance(scalar_op(a), ps.Switch) and isinstance(scalar_op(b), ps.Switch):
+        return None
+    return form(a, b)
+
+
+def plain(name: str, exact: str) -> Callable[[Value, Value], Value]:
+    """``f(a) - f(b)`` for PyTensor's f of that name, and for the method of a ball."""
+
+    def before(a: Value, b: Value) -> Value:
+        if isinstance(a, Variable):
+            return getattr(pt, name)(a) - getattr(pt, name)(b)
+        return getattr(a, exact)() - getattr(b, exact)()
+
+    return before
+
+
+def _cube_roots(a: Value, b: Value) -> Value:
+    third = Fraction(1, 3)
+    if isinstance(a, Variable):
+        p = _constant(float(third), a)
+        return pt.pow(a, p) - pt.pow(b, p)
+    p = (a * 0 + 1) / 3
+    return (p * symbols.log(a)).exp() - (p * symbols.log(b)).exp()
+
+
+_NEAR = "it has no digit where the arguments are close"
+
+
+def _softplus(a: Value, b: Value) -> Value:
+    return symbols.softplus(a) - symbols.softplus(b)
+
+
+_BEFORE = {"softplus": _softplus, "power": _cube_roots}
+
+ADDITION: tuple[Rule, ...] = tuple(
+    Rule(
+        name=f"{name}_minus_{name}",
+        before=_BEFORE.get(name) or plain(name, exact),
+        after=form,
+        domain={"a": Interval(0.25, 0.5), "b": Interval(0.75, 1.0)},
+        promise=6.0,
+        mends=_NEAR,
+        databases=("stabilize", "specialize"),
+        tracks=(add, sub),
+        transform=difference(op, form),
+        needs=(op,),
+        opt_in=opt_in,
+        tested_in="tests/test_rational.py",
+        source="addition theorems",
+    )
+    for name, exact, op, form, opt_in in (
+        ("cosh", "cosh", ps.Cosh, cosh_difference, False),
+        ("cos", "cos", ps.Cos, cos_difference, False),
+        ("sin", "sin", ps.Sin, sin_difference, False),
+        ("softplus", "", Softplus, softplus_difference, False),
+        ("arctan", "atan", ps.ArcTan, arctan_difference, False),
+        ("power", "", ps.Pow, power_difference, False),
+        # Every model with two logarithms would pay for a third one.
+        ("log", "log", ps.Log, log_difference, True),
+        ("log1p", "log1p", ps.Log1p, log1p_difference, True),
+    )
+)

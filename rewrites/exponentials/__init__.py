@@ -1,0 +1,1 @@
+"""Sums, quotients and logarithms of exponentials of several arguments."""

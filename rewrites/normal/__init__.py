@@ -1,0 +1,1 @@
+"""Rules, ops and kernels of erf, erfc and the normal distribution function."""

@@ -1,0 +1,1 @@
+"""Sums that are rational functions of one variable, with exact coefficients."""

@@ -1,0 +1,1 @@
+"""Functions behind indices and joins, in values and in the gradients that PyTensor builds."""

@@ -1,0 +1,173 @@
+"""Build forms in softmax components: numbers a row, and rows."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from typing import cast
+
+import numpy as np
+import pytensor.tensor as pt
+from pytensor.graph.basic import Variable
+
+from pytensor_stabilize.rewrites.algebra.factoring import Factored, canonical, stable_key
+from pytensor_stabilize.rewrites.algebra.families import Member
+from pytensor_stabilize.rewrites.algebra.forms import (
+    Exponent,
+    Monomial,
+    Term,
+    monomial,
+)
+from pytensor_stabilize.rewrites.arithmetic import difference_of, product_of
+from pytensor_stabilize.rewrites.softmax.components import (
+    centred,
+    complement,
+    twice_minus_one,
+)
+from pytensor_stabilize.rewrites.softmax.factoring import factored, no_leaf
+from pytensor_stabilize.rewrites.softmax.forms import Forms
+from pytensor_stabilize.rewrites.softmax.generators import (
+    Deviation,
+    Gap,
+    LeftOverError,
+    Mean,
+    Row,
+    Scalar,
+    component_of,
+)
+
+
+@dataclass
+class Builder:
+    """Builds what was read, at an index and as rows."""
+
+    forms: Forms
+    made: dict[Hashable, Variable] = field(default_factory=dict)
+
+    def scalar(self, found: Factored) -> Variable:
+        """One number a row."""
+        above, below = self._factors(found.factors)
+        if not found.is_product:
+            above.append(self.sum_of(found.residual.items()))
+        return self._assembled(found.coefficient, above, below)
+
+    def sum_of(self, items: Iterable[tuple[Monomial, Fraction]]) -> Variable:
+        """A sum of products."""
+        parts: list[tuple[int, Variable]] = []
+        for factors, coefficient in sorted(items, key=lambda item: stable_key(item[0])):
+            above, below = self._factors(factors)
+            built = self._assembled(abs(coefficient), above, below)
+            parts.append((1 if coefficient > 0 else -1, built))
+        return difference_of(parts)
+
+    def _assembled(
+        self, coefficient: Fraction, above: list[Variable], below: list[Variable]
+    ) -> Variable:
+        size = abs(coefficient)
+        number = np.dtype(self.forms.dtype).type(float(size))
+        if Fraction(float(number)) != size:
+            raise LeftOverError
+        if size != 1 or not above:
+            above = [pt.constant(number), *above]
+        product = product_of(above)
+        if below:
+            product = pt.true_div(product, product_of(below))
+        return product if coefficient > 0 else pt.neg(product)
+
+    def _factors(self, factors: Monomial) -> tuple[list[Variable], list[Variable]]:
+        above: list[Variable] = []
+        below: list[Variable] = []
+        powers = dict(factors)
+        for variable in self._ratios(powers):
+            above.append(variable)
+        for generator, power in sorted(powers.items(), key=stable_key):
+            if power != int(power):
+                raise LeftOverError
+            variable = self._built(generator)
+            (above if power > 0 else below).extend([variable] * abs(int(power)))
+        return above, below
+
+    def _ratios(self, powers: dict[Hashable, Exponent]) -> Iterator[Variable]:
+        """``p[j] / (1 - p[i])``, which is finite where the second is 0."""
+        small = [g for g, n in powers.items() if isinstance(g, Member) and g.companion == "q"]
+        for q in small:
+            p, index = component_of(q.family)
+            for generator in list(powers):
+                other = generator
+                if isinstance(generator, Member) and generator.companion == "p":
+                    variable, place = component_of(generator.family)
+                    if place == index:
+                        continue
+                elif isinstance(generator, Row):
+                    variable, place = generator.variable, None
+                else:
+                    continue
+                while variable is p and powers[q] < 0 < powers.get(other, 0):
+                    left = self.forms.without_element(p, index)
+                    yield left if place is None else self.forms.pick(left, place)
+                    powers[q] += 1
+                    powers[other] -= 1
+        for generator in [g for g, n in powers.items() if not n]:
+            del powers[generator]
+
+    def _built(self, generator: Hashable) -> Variable:
+        if generator not in self.made:
+            self.made[generator] = self._build(generator)
+        return self.made[generator]
+
+    def _build(self, generator: Hashable) -> Variable:
+        forms = self.forms
+        if isinstance(generator, Row):
+            return generator.variable
+        if isinstance(generator, Scalar):
+            variable = generator.variable
+            if variable.type.ndim == forms.ndim:
+                variable = pt.squeeze(variable, axis=forms.axis)
+            return variable
+        if isinstance(generator, Mean):
+            return pt.sum(self._row(generator.rows), axis=forms.axis)
+        if isinstance(generator, Gap):
+            return forms.pick(cast(Variable, complement(generator.p)), generator.place)
+        if isinstance(generator, Deviation):
+            g = centred(generator.p, self._row(generator.rows), (forms.axis,))
+            return forms.pick(g, generator.place)
+        if isinstance(generator, Member):
+            p, index = component_of(generator.family)
+            if generator.companion == "p":
+                return forms.pick(p, index)
+            if generator.companion == "q":
+                return forms.pick(cast(Variable, complement(p)), index)
+            return twice_minus_one(p, forms.picks[index], forms.axis)
+        raise LeftOverError
+
+    def _row(self, rows: Monomial) -> Variable:
+        above, below = self._factors(rows)
+        return self._assembled(Fraction(1), above, below)
+
+    def row(self, terms: list[Term], like: Variable) -> Variable:
+        """A row, of the shape of `like`."""
+        groups: dict[Monomial, list[Term]] = defaultdict(list)
+        for coefficient, factors in terms:
+            rows = monomial((g, n) for g, n in factors if isinstance(g, Row))
+            groups[rows].append((coefficient, factors - rows))
+        parts: list[tuple[int, Variable]] = []
+        for rows, group in sorted(groups.items(), key=lambda item: stable_key(item[0])):
+            found = factored(self.forms, group) or canonical(group, no_leaf, reduce_all=False)
+            if not found.coefficient:
+                continue
+            powers = dict(rows | found.factors)
+            ratios = list(self._ratios(powers))
+            own = frozenset((g, n) for g, n in powers.items() if isinstance(g, Row))
+            scalars = frozenset(powers.items()) - own
+            above, below = self._factors(own)
+            above += ratios
+            size = replace(found, coefficient=abs(found.coefficient), factors=scalars)
+            if scalars or size.coefficient != 1 or not size.is_product:
+                above.append(pt.expand_dims(self.scalar(size), self.forms.axis))
+            product = self._assembled(Fraction(1), above, below)
+            if not (own or ratios):
+                product = pt.second(like, product)
+            parts.append((1 if found.coefficient > 0 else -1, product))
+        return difference_of(parts) if parts else pt.zeros_like(like)

@@ -1,0 +1,170 @@
+"""Sums and logarithms of softmax components at an index: derivatives of ``softmax(x)[i]`` and kin.
+
+The polynomial that an element of a row is in the component p of that element is factored over its
+critical roots, as those in a sigmoid are (`rewrites.algebra.factoring`); with the other components
+
+- ``q = 1 - p`` is their sum;
+- ``t = p - q`` is p minus the largest of them, as an expm1, minus the sum of the others;
+- ``log(q)`` is minus the softplus of the log-odds ``x[i] - logsumexp(the others)``;
+- ``p[j] / q`` is a component of the softmax without x[i];
+- ``g[i] - sum(g p)`` is what `rules.centred` computes.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytensor.tensor as pt
+from pytensor.graph.basic import Apply, Variable
+from pytensor.graph.fg import FunctionGraph
+from pytensor.tensor.math import log1p
+from pytensor.tensor.subtensor import set_subtensor
+
+from pytensor_stabilize.rewrites.algebra.factoring import Factored, canonical
+from pytensor_stabilize.rewrites.algebra.families import Member
+from pytensor_stabilize.rewrites.algebra.forms import (
+    ONE,
+    TooBigError,
+)
+from pytensor_stabilize.rewrites.arithmetic import sum_of
+from pytensor_stabilize.rewrites.matching import FLOATS
+from pytensor_stabilize.rewrites.rules import Left
+from pytensor_stabilize.rewrites.softmax.building import Builder
+from pytensor_stabilize.rewrites.softmax.components import (
+    above_half,
+    log_odds,
+    rest_of,
+)
+from pytensor_stabilize.rewrites.softmax.factoring import factored, no_leaf
+from pytensor_stabilize.rewrites.softmax.forms import Forms
+from pytensor_stabilize.rewrites.softmax.generators import (
+    Hot,
+    LeftOverError,
+    UnreadError,
+    component_of,
+)
+from pytensor_stabilize.rewrites.softmax.matching import nearest
+from pytensor_stabilize.rewrites.softmax.watch import may_have_softmax
+
+_MOST_ELEMENTS = 4
+
+
+def _opened(fgraph: FunctionGraph, output: Variable) -> tuple[Forms, Variable] | None:
+    """A reader of the rows of the softmax that is nearest to a variable."""
+    if output.type.dtype not in FLOATS or not may_have_softmax(fgraph):
+        return None
+    x = nearest(output)
+    if x is None:
+        return None
+    exponents, axes = x
+    if len(axes) != 1 or exponents.type.ndim - output.type.ndim not in (0, 1):
+        return None
+    return Forms(fgraph, exponents, axes[0], output.type.dtype), exponents
+
+
+def sum_of_elements(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
+    """Factor a polynomial in softmax components where it hides a root."""
+    (output,) = node.outputs
+    opened = _opened(fgraph, output)
+    if opened is None:
+        return None
+    forms, exponents = opened
+    if getattr(node.op, "set_instead_of_inc", False):
+        return None
+    try:
+        if forms.is_row(output):
+            return _row(forms, output, exponents)
+        found = factored(forms, forms.scalar(output))
+        if found is None:
+            return None
+        return forms.shaped(Builder(forms).scalar(found), output)
+    except TooBigError:
+        return Left("it has more terms than are multiplied out")
+    except (UnreadError, LeftOverError):
+        return None
+
+
+def _row(forms: Forms, output: Variable, exponents: Variable) -> Variable | None:
+    """A row with elements of its own at some indices."""
+    terms = forms.row(output)
+    indices = list(dict.fromkeys(g.place for _, m in terms for g, _ in m if isinstance(g, Hot)))
+    if not 0 < len(indices) <= _MOST_ELEMENTS:
+        return None
+    elements = [(index, forms.at(index, terms)) for index in indices]
+    found_at = [(index, read, factored(forms, read)) for index, read in elements]
+    if not any(found for _, _, found in found_at):
+        return None
+    builder = Builder(forms)
+    base = [(c, m) for c, m in terms if not any(isinstance(g, Hot) for g, _ in m)]
+    result = builder.row(base, exponents)
+    for index, read, found in found_at:
+        if found is None:
+            found = canonical(read, no_leaf, reduce_all=False)
+        value = builder.scalar(found) if found.coefficient else pt.zeros((), dtype=forms.dtype)
+        result = set_subtensor(forms.pick(result, index), value)
+    return result
+
+
+def written_out_element(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
+    """``exp(x)[i] / sum(exp(x))``, whatever else the product has."""
+    (output,) = node.outputs
+    opened = _opened(fgraph, output)
+    if opened is None:
+        return None
+    forms, _ = opened
+    if forms.is_row(output):
+        return None
+    try:
+        terms = forms.scalar(output)
+        if len(terms) != 1 or not forms.written_out:
+            return None
+        ((coefficient, factors),) = terms
+        if not any(isinstance(g, Member) for g, _ in factors):
+            return None
+        return forms.shaped(Builder(forms).scalar(Factored(coefficient, factors)), output)
+    except (TooBigError, UnreadError, LeftOverError):
+        return None
+
+
+def log_of_elements(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
+    """``log(1 - p[i])`` and logarithms of products with it."""
+    (output,), (argument,) = node.outputs, node.inputs
+    opened = _opened(fgraph, argument)
+    if opened is None or argument.type.dtype != output.type.dtype:
+        return None
+    forms, _ = opened
+    if forms.is_row(argument):
+        return None
+    try:
+        terms = forms.scalar(argument)
+        if node.op == log1p:
+            terms = [(Fraction(1), ONE), *terms]
+        found = canonical(terms, no_leaf, reduce_all=False)
+        return _logarithm(forms, found, output)
+    except TooBigError:
+        return Left("it has more terms than are multiplied out")
+    except (UnreadError, LeftOverError):
+        return None
+
+
+def _logarithm(forms: Forms, found: Factored, output: Variable) -> Variable | None:
+    gaps = [
+        (g, n)
+        for g, n in found.factors
+        if isinstance(g, Member) and g.companion == "q" and n == int(n)
+    ]
+    if not gaps or found.coefficient <= 0:
+        return None
+    parts = []
+    for generator, power in gaps:
+        p, index = component_of(generator.family)
+        component = forms.pick(p, index)
+        far = pt.neg(pt.softplus(log_odds(p, forms.picks[index], forms.axis)))
+        log_q = pt.switch(above_half(component), far, pt.log1p(pt.neg(rest_of(component))))
+        parts.append(log_q if power == 1 else log_q * np.asarray(power, forms.dtype))
+    rest = found.factors - set(gaps)
+    if rest or found.coefficient != 1 or not found.is_product:
+        left = Factored(found.coefficient, rest, found.residual)
+        parts.append(pt.log(Builder(forms).scalar(left)))
+    return forms.shaped(sum_of(parts), output)

@@ -1,0 +1,136 @@
+"""Factor forms in softmax components over the roots that they hide."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from fractions import Fraction
+
+from pytensor.graph.basic import Variable
+
+from pytensor_stabilize.rewrites.algebra.factoring import Factored, canonical
+from pytensor_stabilize.rewrites.algebra.families import Family, Member
+from pytensor_stabilize.rewrites.algebra.forms import (
+    ONE,
+    Exponent,
+    Monomial,
+    Term,
+    monomial,
+    multiplied,
+    power_of,
+    raised,
+)
+from pytensor_stabilize.rewrites.softmax.forms import Forms
+from pytensor_stabilize.rewrites.softmax.generators import (
+    Deviation,
+    Gap,
+    Mean,
+    Row,
+    component_of,
+)
+from pytensor_stabilize.rewrites.softmax.matching import logits_of
+
+_ONE: Term = (Fraction(1), ONE)
+
+
+def factored(forms: Forms, terms: list[Term]) -> Factored | None:
+    """The sum as a product in which no root is hidden; None if none was."""
+    families = list(
+        dict.fromkeys(g.family for _, m in terms for g, _ in m if isinstance(g, Member))
+    )
+    if len(terms) < 2 or not families:
+        return None
+    centred_terms = [centred_at(forms, terms, family) for family in families]
+    conditional = [conditioned(forms, terms, family) for family in families]
+    best: Factored | None = None
+    for candidate in [terms, *centred_terms, *filter(None, conditional)]:
+        found = canonical(candidate, no_leaf, reduce_all=False)
+        if not found.coefficient:
+            return found
+        if found.hidden and (best is None or _length(found) < _length(best)):
+            best = found
+    return best
+
+
+def _length(found: Factored) -> tuple[int, int]:
+    below = sum(1 for g, n in found.factors if isinstance(g, Member | Gap) and n < 0)
+    return below, len(found.residual)
+
+
+def conditioned(forms: Forms, terms: list[Term], family: Family) -> list[Term] | None:
+    """``p[j] / q[i]`` as a component of the softmax without x[i], where 1 - p[i] is divided by."""
+    own_p, own_q = Member(family, "p"), Member(family, "q")
+    if all(power_of(m, own_q) >= 0 for _, m in terms):
+        return None
+    p, index = component_of(family)
+    others, gap = forms.without_element(p, index), Gap(p, index)
+    common = min(power_of(m, own_p) for _, m in terms)
+    result: list[Term] = []
+    for coefficient, factors in terms:
+        extra = power_of(factors, own_p) - common
+        product = raised([_ONE, _single(gap, 1, -1)], int(extra)) if extra else [_ONE]
+        product = multiplied(product, [_single(own_p, common, coefficient)])
+        for generator, power in factors:
+            if generator == own_p:
+                continue
+            if generator == own_q:
+                inner = _single(gap, power)
+            elif (place := _other_place(generator, p, index)) is not None:
+                component = Member(family._replace(core=(others, place)), "p")
+                inner = Fraction(1), monomial([(component, power), (gap, power)])
+            else:
+                inner = _single(generator, power)
+            product = multiplied(product, [inner])
+        result += product
+    return result
+
+
+def _other_place(generator: Hashable, p: Variable, index: Hashable) -> Hashable | None:
+    """The index of a component of p, if it is another."""
+    if not isinstance(generator, Member) or generator.companion != "p":
+        return None
+    variable, place = component_of(generator.family)
+    return place if variable is p and place != index else None
+
+
+def _single(generator: Hashable, power: Exponent = 1, coefficient: Fraction | int = 1) -> Term:
+    return Fraction(coefficient), monomial([(generator, power)])
+
+
+def centred_at(forms: Forms, terms: list[Term], family: Family) -> list[Term]:
+    """The terms with ``sum(g p)`` written as ``g[i]`` minus the deviation of g[i] from it."""
+    p, index = component_of(family)
+    result: list[Term] = []
+    for coefficient, factors in terms:
+        product = [(coefficient, ONE)]
+        for generator, power in factors:
+            inner = [(Fraction(1), monomial([(generator, 1)]))]
+            own = power_of(generator.rows, Row(p)) if isinstance(generator, Mean) else 0
+            if own > 0:
+                assert isinstance(generator, Mean)
+                rows = monomial((g, n - 1 if g == Row(p) else n) for g, n in generator.rows)
+                ((_, element),) = forms.at(index, [(Fraction(1), rows)])
+                deviation = Deviation(p, of_logits(rows), index)
+                inner = [
+                    (Fraction(1), element),
+                    (Fraction(-1), monomial([(deviation, 1)])),
+                ]
+            if power != int(power) or power < 0:
+                product = multiplied(product, [(Fraction(1), monomial([(generator, power)]))])
+            else:
+                product = multiplied(product, raised(inner, int(power)))
+        result += product
+    return result
+
+
+def of_logits(rows: Monomial) -> Monomial:
+    """``log p`` deviates from its mean as the logits do from theirs, that are not rounded."""
+    if len(rows) != 1:
+        return rows
+    ((generator, power),) = rows
+    if power != 1 or not isinstance(generator, Row):
+        return rows
+    return monomial([(Row(logits_of(generator.variable)), 1)])
+
+
+def no_leaf(symbol: object, family: object) -> bool:
+    return False

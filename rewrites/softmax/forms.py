@@ -1,0 +1,368 @@
+"""Read rows and their elements as polynomials in softmax components.
+
+A row is a sum of products of scalars and of what varies along it: softmaxes, ones at an index, and
+whatever is not looked into.  Its sum over the axis and its element at an index are then exact:
+the sum of a softmax is 1, of a product with a one at i it is the rest at i, and an element of a
+softmax is the p of a family ``p + q = 1`` (`rewrites.algebra.families`), of which no other rule
+would know that 1 - p is the sum of the other components.
+
+``exp(x)`` is ``softmax(x)`` times a total that has to cancel, so the written-out form needs nothing
+of its own and cannot overflow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from math import prod
+
+import numpy as np
+import pytensor.tensor as pt
+from pytensor.graph.basic import Apply, Constant, Variable
+from pytensor.graph.fg import FunctionGraph
+from pytensor.scalar import basic as ps
+from pytensor.tensor.basic import Alloc
+from pytensor.tensor.elemwise import DimShuffle, Elemwise
+from pytensor.tensor.math import Sum
+from pytensor.tensor.special import Softmax
+from pytensor.tensor.subtensor import IncSubtensor, Subtensor
+
+from pytensor_stabilize.rewrites.algebra.families import Companion, Family, Member
+from pytensor_stabilize.rewrites.algebra.forms import (
+    LARGEST_POWER,
+    ONE,
+    Term,
+    merged,
+    monomial,
+    multiplied,
+    raised,
+    times,
+    to_power,
+)
+from pytensor_stabilize.rewrites.matching import exact_constant, scalar_op
+from pytensor_stabilize.rewrites.softmax.components import without_element
+from pytensor_stabilize.rewrites.softmax.generators import (
+    Hot,
+    Mean,
+    Row,
+    Scalar,
+    Total,
+    UnreadError,
+    complemented,
+    hot,
+    known,
+    minus,
+    other_companion,
+    same,
+    squared_ones,
+    unshifted,
+)
+from pytensor_stabilize.rewrites.softmax.matching import (
+    is_exp,
+    kept_dims,
+    normal_axes,
+    softmax_axes,
+)
+
+# What is deeper is opaque; shared parts are read once, so that this bounds recursion, not work.
+_DEPTH = 80
+
+
+@dataclass
+class Forms:
+    """Reads what has to do with the rows of one softmax.
+
+    Attributes
+    ----------
+    exponents, axis
+        Logits of that softmax, and the dimension along which its rows run.
+    picks
+        By index a node that takes this element of each row.
+    written_out
+        Whether an exponential was read as a softmax.
+    """
+
+    fgraph: FunctionGraph
+    exponents: Variable
+    axis: int
+    dtype: str
+    picks: dict[Hashable, Apply] = field(default_factory=dict)
+    made: dict[Hashable, Variable] = field(default_factory=dict)
+    written_out: bool = False
+    _rows: dict[Variable, list[Term]] = field(default_factory=dict)
+    _scalars: dict[Variable, list[Term]] = field(default_factory=dict)
+
+    @property
+    def ndim(self) -> int:
+        """Dimensions of the rows."""
+        return self.exponents.type.ndim
+
+    def is_row(self, variable: Variable) -> bool:
+        return variable.type.ndim == self.ndim and not variable.type.broadcastable[self.axis]
+
+    def shaped(self, variable: Variable, like: Variable) -> Variable:
+        """One number a row, in the dimensions that another has for it."""
+        kept = like.type.ndim == self.ndim
+        return pt.expand_dims(variable, self.axis) if kept else variable
+
+    def row(self, variable: Variable, depth: int = 0) -> list[Term]:
+        """The terms of a row, or of what is broadcast along it."""
+        if not self.is_row(variable):
+            return self.scalar(variable, depth)
+        if variable not in self._rows:
+            self._rows[variable] = self._row(variable, depth + 1)
+        return self._rows[variable]
+
+    def scalar(self, variable: Variable, depth: int = 0) -> list[Term]:
+        """The terms of what is constant along the axis."""
+        if variable not in self._scalars:
+            self._scalars[variable] = self._scalar(variable, depth + 1)
+        return self._scalars[variable]
+
+    def _row(self, variable: Variable, depth: int) -> list[Term]:
+        constant = exact_constant(variable)
+        if constant is not None:
+            return [(constant, ONE)] if constant else []
+        if isinstance(variable, Constant):
+            return self._constant(variable)
+        node = variable.owner
+        opaque = [(Fraction(1), monomial([(Row(variable), 1)]))]
+        if node is None or variable.type.dtype != self.dtype or depth > _DEPTH:
+            return opaque
+        if isinstance(node.op, Softmax):
+            if softmax_axes(variable) != (self.axis,):
+                return opaque
+            return [(Fraction(1), monomial([(Row(self.softmax(node.inputs[0])), 1)]))]
+        if isinstance(node.op, IncSubtensor):
+            return known(self._scattered(node, depth), opaque)
+        if isinstance(node.op, Alloc) and not self.is_row(node.inputs[0]):
+            return known(self._alloc(node, depth), opaque)
+        if is_exp(variable) and self._is_ours(node.inputs[0]):
+            return self._exponential(node.inputs[0])
+        if complemented(variable) is not None:
+            return opaque
+        return known(self._arithmetic(node, depth, rows=True), opaque)
+
+    def _scalar(self, variable: Variable, depth: int) -> list[Term]:
+        constant = exact_constant(variable)
+        if constant is not None:
+            return [(constant, ONE)] if constant else []
+        node = variable.owner
+        opaque = [(Fraction(1), monomial([(Scalar(variable), 1)]))]
+        if node is None or variable.type.dtype != self.dtype or depth > _DEPTH:
+            return opaque
+        if isinstance(node.op, DimShuffle):
+            # Between a scalar and one that is broadcast along the axis.
+            (inner,) = node.inputs
+            full = node.op.augment == (self.axis,) and inner.type.ndim == self.ndim - 1
+            flat = tuple(node.op.drop) == (self.axis,) and variable.type.ndim == self.ndim - 1
+            ordered = not node.op.is_transpose
+            return self.scalar(inner, depth) if ordered and (full or flat) else opaque
+        if isinstance(node.op, Sum) and self.is_row(node.inputs[0]):
+            over = range(self.ndim) if node.op.axis is None else node.op.axis
+            if normal_axes(over, node.inputs[0]) == (self.axis,):
+                return self.summed(self.row(node.inputs[0], depth))
+            return opaque
+        if isinstance(node.op, Subtensor) and self.is_row(node.inputs[0]):
+            index = self._index(node)
+            if index is not None:
+                return self.at(index, self.row(node.inputs[0], depth))
+            return opaque
+        if is_exp(variable) and (pick := node.inputs[0].owner) is not None:
+            exponents = self._picked_exponents(pick)
+            if exponents is not None:
+                index = self._index(pick)
+                return self.at(index, self._exponential(exponents))
+        if (component := complemented(variable)) is not None:
+            return other_companion(self.scalar(component, depth)) or opaque
+        return known(self._arithmetic(node, depth, rows=False), opaque)
+
+    def _arithmetic(self, node: Apply, depth: int, rows: bool) -> list[Term] | None:
+        if not isinstance(node.op, Elemwise):
+            return None
+        op, inputs = node.op.scalar_op, node.inputs
+        read = self.row if rows else self.scalar
+        if isinstance(op, ps.Add):
+            return [term for i in inputs for term in read(i, depth)]
+        if isinstance(op, ps.Sub):
+            return [*read(inputs[0], depth), *minus(read(inputs[1], depth))]
+        if isinstance(op, ps.Neg):
+            return minus(read(inputs[0], depth))
+        if isinstance(op, ps.Second):
+            return read(inputs[1], depth)
+        if isinstance(op, ps.Mul):
+            product = [(Fraction(1), ONE)]
+            for i in inputs:
+                product = squared_ones(multiplied(product, read(i, depth)))
+            return product
+        if isinstance(op, ps.Sqr | ps.Pow):
+            power = Fraction(2) if isinstance(op, ps.Sqr) else exact_constant(inputs[1])
+            if power is None or power.denominator != 1 or not 0 < power <= LARGEST_POWER:
+                return None
+            return squared_ones(raised(read(inputs[0], depth), int(power)))
+        if isinstance(op, ps.TrueDiv | ps.Reciprocal):
+            below = self._inverse(inputs[-1], rows, depth)
+            if below is None:
+                return None
+            above = (
+                [(Fraction(1), ONE)] if isinstance(op, ps.Reciprocal) else read(inputs[0], depth)
+            )
+            return multiplied(above, [below])
+        return None
+
+    def _inverse(self, variable: Variable, rows: bool, depth: int) -> Term | None:
+        """One over a product, factor by factor: 1 - p is q, and its square not multiplied out."""
+        op = scalar_op(variable)
+        if isinstance(op, ps.Mul | ps.Sqr | ps.Neg) and depth < _DEPTH:
+            factors = variable.owner.inputs * (2 if isinstance(op, ps.Sqr) else 1)
+            inverses = [self._inverse(i, rows, depth + 1) for i in factors]
+            read = [term for term in inverses if term is not None]
+            if len(read) < len(inverses):
+                return None
+            sign = -1 if isinstance(op, ps.Neg) else 1
+            return prod((c for c, _ in read), start=Fraction(sign)), times(*(m for _, m in read))
+        form = merged((self.row if rows else self.scalar)(variable, depth))
+        if len(form) == 2 and form.get(ONE) == 1:
+            form = {m: c for c, m in other_companion([(-c, m) for m, c in form.items() if m])}
+        if len(form) != 1:
+            return None
+        ((factors, coefficient),) = form.items()
+        if any(isinstance(g, Hot) for g, _ in factors):
+            return None
+        return 1 / coefficient, to_power(factors, -1)
+
+    def _scattered(self, node: Apply, depth: int) -> list[Term] | None:
+        """A row to which something is added at an index."""
+        base, increment = node.inputs[:2]
+        index = self._index(node)
+        if index is None or (increment.type.ndim > self.ndim - 1 and self.ndim > 1):
+            return None
+        if node.op.set_instead_of_inc:
+            kept = self.row(base, depth) if exact_constant(base) != 0 else []
+            kept = [*kept, *minus(multiplied(kept, [(Fraction(1), hot(index))]))]
+        else:
+            kept = self.row(base, depth)
+        added = multiplied(self.scalar(increment, depth), [(Fraction(1), hot(index))])
+        return [*kept, *squared_ones(added)]
+
+    def _constant(self, variable: Constant) -> list[Term]:
+        """A row of numbers; one that is its negation is not another row."""
+        data = np.asarray(variable.data)
+        sign = -1 if data[data != 0].flat[0] < 0 else 1
+        key = ("constant", str(data.dtype), data.shape, (sign * data).tobytes())
+        row = self.made.setdefault(key, variable if sign > 0 else pt.constant(-data))
+        return [(Fraction(sign), monomial([(Row(row), 1)]))]
+
+    def _alloc(self, node: Apply, depth: int) -> list[Term] | None:
+        value = node.inputs[0]
+        if value.type.ndim not in (0, self.ndim - 1, self.ndim):
+            return None
+        return self.scalar(value, depth) if self.ndim == 1 or value.type.ndim == self.ndim else None
+
+    def _index(self, node: Apply) -> Hashable | None:
+        """Key of the index at which a node takes, or adds to, one element of each row."""
+        if kept_dims(node) != [dim for dim in range(self.ndim) if dim != self.axis]:
+            return None
+        inputs = node.inputs[2 if isinstance(node.op, IncSubtensor) else 1 :]
+        if len(inputs) != 1:
+            return None
+        (place,) = inputs
+        key = int(place.data) if isinstance(place, Constant) else place
+        if key not in self.picks:
+            self.picks[key] = Subtensor(node.op.idx_list).make_node(node.inputs[0], *inputs)
+        return key
+
+    def pick(self, variable: Variable, index: Hashable) -> Variable:
+        """The element of each row at an index."""
+        key = (variable, index)
+        if key not in self.made:
+            node = self.picks[index]
+            self.made[key] = node.op.make_node(variable, *node.inputs[1:]).outputs[0]
+        return self.made[key]
+
+    def softmax(self, x: Variable) -> Variable:
+        """The softmax of `x`, the one that the graph has if there is one."""
+        if x not in self.made:
+            for client, _ in self.fgraph.clients.get(x, ()):
+                if isinstance(client.op, Softmax) and softmax_axes(client.outputs[0]) == (
+                    self.axis,
+                ):
+                    self.made[x] = client.outputs[0]
+                    break
+            else:
+                self.made[x] = Softmax(axis=(self.axis,))(x)
+        return self.made[x]
+
+    def without_element(self, p: Variable, index: Hashable) -> Variable:
+        """The softmax of the other logits."""
+        key = ("without", p, index)
+        if key not in self.made:
+            self.made[key] = without_element(p, self.picks[index], self.axis)
+        return self.made[key]
+
+    def _exponential(self, exponents: Variable) -> list[Term]:
+        p = self.softmax(unshifted(exponents, self.axis))
+        self.written_out = True
+        return [(Fraction(1), monomial([(Row(p), 1), (Total(exponents), 1)]))]
+
+    def _is_ours(self, exponents: Variable) -> bool:
+        """Whether it is what the softmax is of, both perhaps less their maximum."""
+        return same(*(unshifted(x, self.axis) for x in (exponents, self.exponents)))
+
+    def _picked_exponents(self, pick: Apply) -> Variable | None:
+        if not isinstance(pick.op, Subtensor) or not self.is_row(pick.inputs[0]):
+            return None
+        x = pick.inputs[0]
+        return x if self._is_ours(x) and self._index(pick) is not None else None
+
+    def summed(self, terms: list[Term]) -> list[Term]:
+        """The sum of a row over the axis."""
+        result: list[Term] = []
+        for coefficient, factors in terms:
+            index = next((g.place for g, _ in factors if isinstance(g, Hot)), None)
+            if index is not None:
+                result += self.at(index, [(coefficient, factors)])
+                continue
+            rows = frozenset((g, n) for g, n in factors if isinstance(g, Row))
+            rest = factors - rows
+            if not rows:
+                raise UnreadError
+            if len(rows) == 1 and all(n == 1 and softmax_axes(g.variable) for g, n in rows):
+                result.append((coefficient, rest))
+            else:
+                result.append((coefficient, times(rest, monomial([(Mean(rows), 1)]))))
+        return result
+
+    def at(self, index: Hashable, terms: list[Term]) -> list[Term]:
+        """The element of a row at an index."""
+        result: list[Term] = []
+        for coefficient, factors in terms:
+            product = [(coefficient, ONE)]
+            for generator, power in factors:
+                if isinstance(generator, Hot):
+                    if generator.place == index:
+                        continue
+                    if not (isinstance(index, int) and isinstance(generator.place, int)):
+                        raise UnreadError
+                    if (index < 0) != (generator.place < 0):
+                        raise UnreadError
+                    product = []
+                    break
+                factor = self.element(generator, index)
+                product = multiplied(product, [(Fraction(1), monomial([(factor, power)]))])
+            result += product
+        return result
+
+    def element(self, generator: Hashable, index: Hashable) -> Hashable:
+        """What a generator is at an index."""
+        if not isinstance(generator, Row):
+            return generator
+        companion: Companion = "p"
+        p = generator.variable
+        if (component := complemented(p)) is not None:
+            p, companion = component, "q"
+        if softmax_axes(p) is None:
+            return Scalar(self.pick(generator.variable, index))
+        # A component is the sigmoid of its log-odds.
+        return Member(Family("logistic", (p, index), (), Fraction(1)), companion)

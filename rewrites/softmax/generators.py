@@ -1,0 +1,151 @@
+"""Generators of the forms that rows and their elements are read as, and what is true of them."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from fractions import Fraction
+from typing import NamedTuple, cast
+
+from pytensor.graph.basic import Variable, equal_computations
+from pytensor.scalar import basic as ps
+from pytensor.tensor.math import sub
+
+from pytensor_stabilize.rewrites.algebra.families import Family, Member
+from pytensor_stabilize.rewrites.algebra.forms import Monomial, Term, monomial
+from pytensor_stabilize.rewrites.matching import exact_constant, scalar_op
+from pytensor_stabilize.rewrites.softmax.matching import row_maximum
+
+# Tuples of different classes are equal if their fields are: hence the kinds.
+
+
+class Row(NamedTuple):
+    """Generator: a variable that varies along the axis."""
+
+    variable: Variable
+    kind: str = "row"
+
+
+class Hot(NamedTuple):
+    """Generator: a row with 1 at an index and 0 elsewhere."""
+
+    place: Hashable
+    kind: str = "hot"
+
+
+class Scalar(NamedTuple):
+    """Generator: a variable that is constant along the axis."""
+
+    variable: Variable
+    kind: str = "scalar"
+
+
+class Mean(NamedTuple):
+    """Generator: the sum over the axis of a product of rows."""
+
+    rows: Monomial
+    kind: str = "mean"
+
+
+class Total(NamedTuple):
+    """Generator: the sum of exponentials of a row."""
+
+    exponents: Variable
+    kind: str = "total"
+
+
+class UnreadError(Exception):
+    """Something that the forms have no words for."""
+
+
+class Deviation(NamedTuple):
+    """Generator: ``g[place] - sum(g p)``, with g the product of some rows."""
+
+    p: Variable
+    rows: Monomial
+    place: Hashable
+    kind: str = "deviation"
+
+
+class Gap(NamedTuple):
+    """Generator: ``1 - p[place]`` that is not to be mixed with p[place]."""
+
+    p: Variable
+    place: Hashable
+    kind: str = "gap"
+
+
+class LeftOverError(Exception):
+    """A sum of exponentials did not cancel, or a constant would be rounded."""
+
+
+def other_companion(terms: list[Term]) -> list[Term]:
+    """The complement of a single component; nothing for anything else."""
+    if len(terms) != 1 or terms[0][0] != 1 or len(terms[0][1]) != 1:
+        return []
+    ((generator, power),) = terms[0][1]
+    if not isinstance(generator, Member) or generator.companion != "p" or power != 1:
+        return []
+    return [(Fraction(1), monomial([(Member(generator.family, "q"), 1)]))]
+
+
+def known(terms: list[Term] | None, opaque: list[Term]) -> list[Term]:
+    return opaque if terms is None else terms
+
+
+def minus(terms: list[Term]) -> list[Term]:
+    return [(-c, m) for c, m in terms]
+
+
+def hot(index: Hashable) -> Monomial:
+    return monomial([(Hot(index), 1)])
+
+
+def squared_ones(terms: list[Term]) -> list[Term]:
+    """Powers of a one at an index are itself; of two different indices one factor is 0."""
+    result: list[Term] = []
+    for coefficient, factors in terms:
+        ones = [g for g, _ in factors if isinstance(g, Hot)]
+        if len(ones) > 1:
+            if not all(isinstance(g.place, int) and g.place >= 0 for g in ones):
+                raise UnreadError
+            continue
+        kept = [(g, 1 if isinstance(g, Hot) else n) for g, n in factors]
+        result.append((coefficient, monomial(kept)))
+    return result
+
+
+def unshifted(exponents: Variable, axis: int) -> Variable:
+    """The x of ``x - max(x)``."""
+    node = exponents.owner
+    if node is not None and node.op == sub and row_maximum(node.inputs[1], node.inputs[0], {axis}):
+        return node.inputs[0]
+    return exponents
+
+
+def complemented(variable: Variable) -> Variable | None:
+    """The p of ``switch(p > 1/2, sum(rest), 1 - rest)``, which is how ``1 - p`` is built."""
+    if not isinstance(scalar_op(variable), ps.Switch):
+        return None
+    condition, _, below = variable.owner.inputs
+    if not isinstance(scalar_op(condition), ps.GT) or not isinstance(scalar_op(below), ps.Sub):
+        return None
+    p, half = condition.owner.inputs
+    one, rest = below.owner.inputs
+    if exact_constant(half) != Fraction(1, 2) or exact_constant(one) != 1:
+        return None
+    if not isinstance(scalar_op(rest), ps.Switch):
+        return None
+    inner, zero, kept = rest.owner.inputs
+    compared = inner.owner.inputs[0] if inner.owner else inner
+    is_it = exact_constant(zero) == 0 and same(kept, p) and same(compared, p)
+    return p if is_it else None
+
+
+def same(a: Variable, b: Variable) -> bool:
+    """Whether two variables are one, or will be when equal nodes are merged."""
+    return a is b or (a.owner is not None and equal_computations([a], [b]))
+
+
+def component_of(family: Family) -> tuple[Variable, Hashable]:
+    """The softmax and the index whose component a family is of."""
+    return cast(tuple[Variable, Hashable], family.core)

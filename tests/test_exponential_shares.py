@@ -1,0 +1,86 @@
+"""Sums of several exponentials: logarithms, quotients, and their derivatives up to the second."""
+
+import numpy as np
+import pytensor
+import pytensor.tensor as pt
+import pytest
+from helpers import compile_rewritten, linker
+
+import pytensor_stabilize
+from pytensor_stabilize.graphs import explain, truth, ulp_error
+from pytensor_stabilize.rewrites.trace import recording
+
+POINTS = [(700.75, 700.5), (1.25, 0.25), (-40.0, 3.0), (300.0, -20.0), (-800.0, -5.0), (900.0, 3.0)]
+FORMS = {
+    "log(2 + e)": lambda a, b: pt.log(2 + pt.exp(a)),
+    "e / (3 + e)": lambda a, b: pt.exp(a) / (3 + pt.exp(a)),
+    "log(1 + e + e)": lambda a, b: pt.log(1 + pt.exp(a) + pt.exp(b)),
+    "e / (1 + e + e)": lambda a, b: pt.exp(a) / (1 + pt.exp(a) + pt.exp(b)),
+    "1 / (1 + e + e)": lambda a, b: 1 / (1 + pt.exp(a) + pt.exp(b)),
+}
+
+
+def quantities(form, a, b):
+    value = form(a, b)
+    first = pytensor.grad(value, a)
+    return [value, first, pytensor.grad(first, a)]
+
+
+@pytest.mark.parametrize("name", list(FORMS))
+def test_value_and_two_derivatives(name):
+    a, b = pt.dscalars("a", "b")
+    outputs = [q + 0 * b for q in quantities(FORMS[name], a, b)]
+    with linker("cvm") as mode:
+        joint = pytensor.function([a, b], outputs, mode=mode)
+        alone = [pytensor.function([a, b], q, mode=mode) for q in outputs]
+    for point in POINTS:
+        for i, output in enumerate(outputs):
+            exact = truth(output, {a: point[0], b: point[1]})
+            for value in (joint(*point)[i], alone[i](*point)):
+                error = float(ulp_error(value, exact))
+                # Sums of shares of both signs have ordinary zeros; tiny values end in 0.
+                assert error <= 16 or abs(value - exact.value) < 1e-300, (point, i, error)
+
+
+@pytest.mark.parametrize("name", list(FORMS))
+def test_a_second_pass_changes_nothing(name):
+    a, b = pt.scalars("a", "b")
+    once = compile_rewritten([a, b], quantities(FORMS[name], a, b)).maker.fgraph
+    with recording() as recorder:
+        compile_rewritten(list(once.inputs), list(once.outputs))
+    assert not [event for event in recorder.events if event.outcome == "fired"]
+
+
+def test_without_the_rules_they_overflow():
+    a, b = pt.dscalars("a", "b")
+    with pytensor_stabilize.excluding("all"), linker("cvm") as mode:
+        for form in FORMS.values():
+            function = pytensor.function(
+                [a, b], quantities(form, a, b), mode=mode, on_unused_input="ignore"
+            )
+            with np.errstate(all="ignore"):
+                assert not np.isfinite(function(900.0, 3.0)).all()
+
+
+def test_special_values():
+    a, b = pt.dscalars("a", "b")
+    with linker("cvm") as mode:
+        function = pytensor.function([a, b], FORMS["e / (1 + e + e)"](a, b), mode=mode)
+    assert function(np.inf, 1.0) == 1
+    assert function(-np.inf, 1.0) == 0
+    assert np.isnan(function(np.nan, 1.0))
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda a, b: pt.exp(a) + pt.exp(b) - 1,
+        lambda a, b: a / (2 + pt.exp(b)),
+        lambda a, b: pt.log(2 - pt.exp(a)),
+        lambda a, b: pt.exp(a) * (1 + pt.exp(b) + a),
+    ],
+)
+def test_what_must_not_match(form):
+    fired = explain([form(*pt.scalars("a", "b"))]).fired
+    assert not {"log_of_exponential_total", "shares_of_exponential_total"} & set(fired)
+    assert "sum_over_exponential_total" not in fired
