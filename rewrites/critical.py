@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Hashable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 
 import pytensor.tensor as pt
@@ -30,7 +31,7 @@ from pytensor_stabilize.rewrites.algebra.arguments import FUNCTIONS, is_float, k
 from pytensor_stabilize.rewrites.algebra.building import Builder, InexactError, spent
 from pytensor_stabilize.rewrites.algebra.companions import functions
 from pytensor_stabilize.rewrites.algebra.conjugates import of_roots
-from pytensor_stabilize.rewrites.algebra.factoring import Factored, canonical
+from pytensor_stabilize.rewrites.algebra.factoring import Factored, canonical, of_one_sign
 from pytensor_stabilize.rewrites.algebra.families import Residue, Symbol
 from pytensor_stabilize.rewrites.algebra.filters import may_cancel, may_merge
 from pytensor_stabilize.rewrites.algebra.forms import (
@@ -88,12 +89,8 @@ def sum_at_critical_value(fgraph: FunctionGraph, node: Apply) -> Variable | Left
                 shorter = canonical(terms, reader.is_leaf)
                 if not shorter.coefficient:
                     return pt.zeros_like(output)
-                written = sum(map(functions, merged(terms)))
-                # Terms of one sign are added as they are: exp(x) + exp(-x) is not made a cosh.
-                mixed = len({c > 0 for c in shorter.residual.values()}) > 1
-                if (mixed or shorter.is_product) and (
-                    spent(shorter) < min(written, reader.cost(output))
-                ):
+                written = min(sum(map(functions, merged(terms))), reader.cost(output))
+                if spent(shorter) < written:
                     # s + s * exp(x) is exp(x): what a gradient leaves
                     return Builder(reader, output.type.dtype).product(shorter)
             if not may_cancel(terms):
@@ -106,6 +103,10 @@ def sum_at_critical_value(fgraph: FunctionGraph, node: Apply) -> Variable | Left
                 reason = Left("factored, the sum would have more terms than it has")
                 continue
             if not found.hidden:
+                positive = of_one_sign(found.residual)
+                if positive is not None:
+                    positive_sum = replace(found, residual=positive)
+                    return Builder(reader, output.type.dtype).product(positive_sum)
                 conjugate = conjugate or of_roots(terms, reader)
                 reason = Left("no root at a critical value is hidden by the sum")
                 continue

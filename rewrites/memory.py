@@ -12,7 +12,7 @@ from pytensor.graph.features import Feature, register_feature_callback
 from pytensor.graph.fg import FunctionGraph
 from pytensor.tensor.elemwise import Elemwise
 
-from pytensor_stabilize.rewrites.rules import Left
+from pytensor_stabilize.rewrites.rules import Left, Needs
 
 # A change with more nodes downstream makes everything be looked at anew: following each change to
 # the end of a long chain would be quadratic.
@@ -34,7 +34,7 @@ class Memory(Feature):
     def __init__(self) -> None:
         self.counts: Counter[type] = Counter()
         self.findings: dict[Apply, dict[str, Left | None]] = {}
-        self._occurring: dict[tuple[type, ...], bool] = {}
+        self._occurring: dict[Needs, bool] = {}
 
     @register_feature_callback
     def on_attach(self, fgraph: FunctionGraph) -> None:
@@ -73,12 +73,17 @@ class Memory(Feature):
                 self.findings.clear()
                 return
 
-    def occurs(self, kinds: tuple[type, ...]) -> bool:
-        """Whether an operation of one of the classes, or a scalar op of one, is in the graph."""
-        known = self._occurring.get(kinds)
+    def occurs(self, needs: Needs) -> bool:
+        """Whether what a rule needs is in the graph."""
+        known = self._occurring.get(needs)
         if known is None:
-            known = any(self.counts[kind] > 0 for kind in kinds)
-            self._occurring[kinds] = known
+            known = any(
+                all(
+                    self.counts[kind] > 0 for kind in (need if isinstance(need, tuple) else (need,))
+                )
+                for need in needs
+            )
+            self._occurring[needs] = known
         return known
 
     def clone(self) -> "Memory":

@@ -17,6 +17,8 @@ from pytensor.compile.mode import optdb
 from pytensor.graph.rewriting.basic import GraphRewriter, NodeRewriter
 from pytensor.graph.rewriting.db import EquilibriumDB, RewriteDatabase, SequenceDB
 from pytensor.scalar import basic as ps
+from pytensor.tensor.math import Sum
+from pytensor.tensor.special import LogSoftmax, LogSumExp, Softmax
 
 from pytensor_stabilize.rewrites import registration_state, switches
 from pytensor_stabilize.rewrites.additive import ADDITIVE
@@ -51,11 +53,12 @@ from pytensor_stabilize.rewrites.softmax.rules import SOFTMAX
 from pytensor_stabilize.rewrites.symbolic_powers import SYMBOLIC_POWERS
 
 
-def needing(rules: tuple[Rule, ...], *kinds: type) -> tuple[Rule, ...]:
+def needing(rules: tuple[Rule, ...], *kinds: type | tuple[type, ...]) -> tuple[Rule, ...]:
     """The rules, to be asked only in graphs with an operation of one of the classes."""
     return tuple(rule if rule.needs else replace(rule, needs=kinds) for rule in rules)
 
 
+SOFTMAX_NEEDS = (Softmax, LogSoftmax, LogSumExp, (ps.Exp, Sum))
 # For one op the rules run in this order: roots in one argument, (1 - p) (1 - r) multiplied out,
 # before differences of two, which would take pairs out of it.  What has such a difference as a
 # factor comes before both: multiplied out, it is not found again.
@@ -79,8 +82,8 @@ RULES: tuple[Rule, ...] = (
     + SHARES
     + SCALING
     + needing(NORMAL, psm.Erf, psm.Erfc, psm.Erfcx, *NormalOp.__subclasses__())
-    + SOFTMAX
-    + LOG_SOFTMAX
+    + needing(SOFTMAX, *SOFTMAX_NEEDS)
+    + needing(LOG_SOFTMAX, *SOFTMAX_NEEDS)
     + REMOVABLE
     + LOWERING
 )

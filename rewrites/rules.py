@@ -20,6 +20,8 @@ class Left:
     reason: str
 
 
+# Classes of ops or scalar ops; a tuple among them asks for all of its own.
+Needs = tuple[type | tuple[type, ...], ...]
 # A list for a node with several outputs.
 Transform = Callable[[FunctionGraph, Apply], Variable | list[Variable] | Left | None]
 
@@ -72,7 +74,8 @@ class Rule:
     source
         Where the formula comes from.
     needs
-        Classes of ops or scalar ops, one of which a graph must contain for the rule to be asked.
+        Classes of ops or scalar ops, one of which a graph must contain for the rule to be asked;
+        of a tuple among them it must contain all.
     sees_clients
         Whether the rule looks at the clients of a node, not only at what it is computed from; it
         is then asked again even where nothing changed upstream.
@@ -102,7 +105,7 @@ class Rule:
     tracks: tuple[Op | type[Op], ...] = ()
     transform: Transform | None = None
     source: str = ""
-    needs: tuple[type, ...] = ()
+    needs: Needs = ()
     sees_clients: bool = False
     opt_in: bool = False
     tags: tuple[str, ...] = ()

@@ -19,14 +19,26 @@ from pytensor.tensor.math import log, mul, true_div
 from pytensor_stabilize.rewrites import symbols
 from pytensor_stabilize.rewrites.algebra.arguments import is_float
 from pytensor_stabilize.rewrites.algebra.building import Builder, InexactError
+from pytensor_stabilize.rewrites.algebra.factoring import Factored
 from pytensor_stabilize.rewrites.algebra.families import Family, Member
-from pytensor_stabilize.rewrites.algebra.forms import Monomial, TooBigError
+from pytensor_stabilize.rewrites.algebra.forms import (
+    ONE,
+    Form,
+    Monomial,
+    Term,
+    TooBigError,
+    merged,
+    monomial,
+)
 from pytensor_stabilize.rewrites.algebra.reading import Reader
-from pytensor_stabilize.rewrites.arithmetic import as_dtype, product_of, sum_of
+from pytensor_stabilize.rewrites.arithmetic import as_dtype, product_of
 from pytensor_stabilize.rewrites.matching import exact_constant, same_pattern, scalar_op_of
 from pytensor_stabilize.rewrites.rules import Interval, Left, Rule
 
 _MOST_FACTORS = 12
+
+# A multiple of an exponent; of 1 where there is none.
+Power = tuple[Fraction, Variable | None]
 
 
 @dataclass
@@ -34,9 +46,8 @@ class Exponents:
     """``exp(sum of exponents * log(companion))`` times a quotient of other factors."""
 
     reader: Reader
-    powers: dict[Member, list[tuple[Fraction, Variable | None]]] = field(
-        default_factory=lambda: defaultdict(list)
-    )
+    powers: dict[Member, list[Power]] = field(default_factory=lambda: defaultdict(list))
+    linear: Reader = field(default_factory=lambda: Reader(open_sums=True))
     symbolic: int = 0
     plain: int = 0
     above: list[Variable] = field(default_factory=list)
@@ -93,20 +104,47 @@ class Exponents:
         for member, exponents in self.powers.items():
             ratio = Fraction(-1 if member.companion == "p" else 1)
             softplus = builder.unary(pt.softplus, member.family, ratio)
-            constant = sum((n for n, exponent in exponents if exponent is None), Fraction(0))
-            total = [builder.constant(constant)] if constant else []
-            for n, exponent in exponents:
-                if exponent is not None:
-                    own = as_dtype(exponent, dtype)
-                    total.append(own if n == 1 else pt.mul(builder.constant(n), own))
-            if total:
-                parts.append(pt.mul(sum_of(total), softplus))
+            total = self._summed(exponents, builder)
+            if total is not None:
+                parts.append(pt.mul(total, softplus))
         if len(parts) > 1:
             return -pt.add(*parts)
         # PyTensor's canonical form of -(a * softplus)
         minus_one = builder.constant(Fraction(-1))
         factors = parts[0].owner.inputs if parts[0].owner.op == mul else [parts[0]]
         return mul(minus_one, *factors)
+
+    def _summed(self, exponents: list[Power], builder: Builder) -> Variable | None:
+        """The sum of the exponents of a companion; None if it is 0."""
+        if len(exponents) == 1:
+            ((n, exponent),) = exponents
+            if exponent is None:
+                return builder.constant(n)
+            own = as_dtype(exponent, builder.dtype)
+            return own if n == 1 else pt.mul(builder.constant(n), own)
+        form = self._total(exponents)
+        if not form:
+            return None
+        total, sign = Builder(self.linear, builder.dtype).sum_of(form)
+        return total if sign > 0 else pt.neg(total)
+
+    def _total(self, exponents: list[Power]) -> Form:
+        """``a - (a - 1)`` is 1: what a gradient leaves of the exponents."""
+        terms: list[Term] = []
+        for n, exponent in exponents:
+            own = [(Fraction(1), ONE)] if exponent is None else self.linear.terms(exponent)
+            terms += [(n * c, m) for c, m in own]
+        return merged(terms)
+
+    def as_monomial(self) -> Monomial | None:
+        """The powers of the companions, if the symbols in all exponents cancel."""
+        found: list[tuple[Member, Fraction]] = []
+        for member, exponents in self.powers.items():
+            form = self._total(exponents)
+            if form.keys() - {ONE}:
+                return None
+            found.append((member, form.get(ONE, Fraction(0))))
+        return monomial(found)
 
     def rest(self, dtype: str) -> Variable | None:
         """The other factors; None if there are none."""
@@ -149,8 +187,12 @@ def product_of_powers(fgraph: FunctionGraph, node: Apply) -> Variable | Left | N
         if found is None or not found.symbolic or found.symbolic + found.plain < 2:
             return None
         dtype = str(output.type.dtype)
-        power = pt.exp(found.logarithm(dtype))
+        factors = found.as_monomial()
         rest = found.rest(dtype)
+        if factors is None:
+            power = pt.exp(found.logarithm(dtype))
+        else:
+            power = Builder(found.reader, dtype).product(Factored(Fraction(1), factors))
         return power if rest is None else rest * power
     except TooBigError:
         return None

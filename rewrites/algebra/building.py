@@ -96,10 +96,12 @@ class Builder:
 
     def constant(self, value: Fraction) -> Variable:
         """An exact constant of the dtype."""
-        number = np.dtype(self.dtype).type(float(value))
-        if Fraction(float(number)) != value:
+        if not self._is_exact(value):
             raise InexactError(f"{float(value):.17g} is rounded")
-        return pt.constant(number, dtype=self.dtype)
+        return pt.constant(np.dtype(self.dtype).type(float(value)), dtype=self.dtype)
+
+    def _is_exact(self, value: Fraction) -> bool:
+        return Fraction(float(np.dtype(self.dtype).type(float(value)))) == value
 
     def sum_of(self, form: Form) -> tuple[Variable, int]:
         """The graph of a sum, and the sign that it has to be multiplied with."""
@@ -135,7 +137,10 @@ class Builder:
             groups[rest][factors] = coefficient
         parts: list[tuple[Fraction, Monomial]] = []
         for rest, group in groups.items():
-            shorter = _shortest({_members_of(m): c for m, c in group.items()})
+            own = {_members_of(m): c for m, c in group.items()}
+            shorter = _shortest(own)
+            if not all(map(self._is_exact, shorter.values())):
+                shorter = own
             parts += [(c, rest | m) for m, c in shorter.items()]
         return parts
 

@@ -37,6 +37,9 @@ _MOST_ROUNDS = 4
 # Functions that may reach their ends together: the search is exponential in their number.
 _MOST_CORNERS = 2
 
+# A sum whose terms are together so many times as large as it is at an end loses three bits.
+_LOSS = 8
+
 LeafTest = Callable[[Symbol, Family], bool]
 
 
@@ -330,6 +333,23 @@ def _corners(
         if may_return or _corners(result, is_leaf, depth, may_return=True) is None:
             return result, f"both ends of {family.kind} with another factor"
     return None
+
+
+def of_one_sign(form: Form) -> Form | None:
+    """``1 - 0.9 p -> q + 0.1 p``: a sum without a root that still cancels, without subtraction."""
+    found = families(form)
+    if len(found) != 1 or len({c > 0 for c in form.values()}) < 2:
+        return None
+    (family,) = found
+    vector = _homogeneous(form, family)
+    if vector is None or any(part.keys() != {ONE} for part in vector):
+        return None
+    values = [part[ONE] for part in vector]
+    ends = min(abs(values[0]), abs(values[-1]))
+    if len({v > 0 for v in values}) > 1 or sum(map(abs, form.values())) < _LOSS * ends:
+        return None
+    degree = len(values) - 1
+    return {members(family, k, degree - k): v for k, v in enumerate(values)}
 
 
 def _homogeneous(form: Form, family: Family) -> list[Form] | None:

@@ -9,11 +9,12 @@ from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.fg import FunctionGraph
 from pytensor.scalar import basic as ps
 from pytensor.scalar.math import Softplus
-from pytensor.tensor.math import add, log
+from pytensor.tensor.math import add, log, sub
 from pytensor.tensor.math import maximum as pt_maximum
 
 from pytensor_stabilize.rewrites import symbols
-from pytensor_stabilize.rewrites.arithmetic import sum_of
+from pytensor_stabilize.rewrites.arithmetic import difference_of, sum_of
+from pytensor_stabilize.rewrites.differences.pairs import flat_terms
 from pytensor_stabilize.rewrites.exponentials.rational import (
     Linear,
     Reader,
@@ -21,7 +22,7 @@ from pytensor_stabilize.rewrites.exponentials.rational import (
     is_opaque,
     scaled,
 )
-from pytensor_stabilize.rewrites.matching import exact_constant, scalar_op
+from pytensor_stabilize.rewrites.matching import FLOATS, exact_constant, scalar_op
 from pytensor_stabilize.rewrites.rules import REAL, Interval, Left, Rule
 
 _SUMS = ps.Add | ps.Mul | ps.TrueDiv | ps.Cosh
@@ -149,6 +150,63 @@ def argument_plus_softplus(fgraph: FunctionGraph, node: Apply) -> Variable | Lef
     return None
 
 
+def logaddexp_minus_argument(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
+    """``a - logaddexp(a, b) -> -softplus(b - a)``, with whatever else is added."""
+    (output,) = node.outputs
+    if output.type.dtype not in FLOATS or not any(map(_may_hold_softplus, node.inputs)):
+        return None
+    summed = [term for term in flat_terms(node) if exact_constant(term[1]) != 0]
+    for sign, smooth in summed:
+        pair = _smooth_maximum(smooth)
+        if pair is None:
+            continue
+        larger = next((v for n, v in summed if n == sign and _chosen(v) == pair), None)
+        if larger is None:
+            continue
+        for own, other in (pair, pair[::-1]):
+            if (-sign, own) in summed and own.type.dtype == output.type.dtype:
+                merged = pt.softplus(pt.sub(other, own))
+                for used in ((sign, smooth), (sign, larger), (-sign, own)):
+                    summed.remove(used)
+                return difference_of([*summed, (sign, merged)])
+    return None
+
+
+def _may_hold_softplus(variable: Variable) -> bool:
+    op = scalar_op(variable)
+    if isinstance(op, ps.Add | ps.Sub | ps.Neg):
+        assert variable.owner is not None
+        return any(map(_may_hold_softplus, variable.owner.inputs))
+    return isinstance(op, Softplus)
+
+
+def _chosen(variable: Variable) -> tuple[Variable, Variable] | None:
+    """``(a, b)`` of ``switch(a >= b, a, b)``, the larger one."""
+    if not isinstance(scalar_op(variable), ps.Switch):
+        return None
+    condition, *branches = variable.owner.inputs  # type: ignore[union-attr]
+    if not isinstance(scalar_op(condition), ps.GE):
+        return None
+    a, b = condition.owner.inputs  # type: ignore[union-attr]
+    return (a, b) if branches == [a, b] else None
+
+
+def _smooth_maximum(variable: Variable) -> tuple[Variable, Variable] | None:
+    """``(a, b)`` of the ``softplus(lo - hi)`` that `logaddexp_of` adds to the larger one."""
+    if not isinstance(scalar_op(variable), Softplus):
+        return None
+    gap = variable.owner.inputs[0]  # type: ignore[union-attr]
+    if not isinstance(scalar_op(gap), ps.Sub):
+        return None
+    lo, finite = gap.owner.inputs  # type: ignore[union-attr]
+    if not isinstance(scalar_op(finite), ps.Switch):
+        return None
+    pair = _chosen(finite.owner.inputs[2])  # type: ignore[union-attr]
+    if pair is None or not isinstance(scalar_op(lo), ps.Switch):
+        return None
+    return pair if lo.owner.inputs[1:] == [*pair[::-1]] else None  # type: ignore[union-attr]
+
+
 def _is_maximum(variable: Variable) -> bool:
     """Whether it is a maximum, or one with infinities replaced."""
     node = variable.owner
@@ -195,5 +253,19 @@ LOG_SUMS: tuple[Rule, ...] = (
         tracks=(add,),
         transform=argument_plus_softplus,
         source="log(exp(x) + exp(y)) = max(x, y) + softplus(-|x - y|)",
+    ),
+    Rule(
+        name="logaddexp_minus_argument",
+        before=lambda x, y: logaddexp_of(x, y) - x,
+        after=lambda x, y: symbols.softplus(y - x),
+        domain={"x": Interval(1.0, 2.0), "y": Interval(-100.0, -40.0)},
+        # The rounding of y - x is the question's own condition, 1 + |x - y|.
+        promise=110.0,
+        mends="log(exp(a) / (exp(a) + exp(b))) is 0 where b is 40 below a",
+        databases=("stabilize", "specialize"),
+        tracks=(add, sub),
+        transform=logaddexp_minus_argument,
+        needs=(Softplus,),
+        source="log(exp(x) + exp(y)) - x = log(1 + exp(y - x))",
     ),
 )

@@ -45,14 +45,13 @@ from pytensor_stabilize.rewrites.softmax.generators import (
     component_of,
 )
 from pytensor_stabilize.rewrites.softmax.matching import nearest
-from pytensor_stabilize.rewrites.softmax.watch import may_have_softmax
 
 _MOST_ELEMENTS = 4
 
 
 def _opened(fgraph: FunctionGraph, output: Variable) -> tuple[Forms, Variable] | None:
     """A reader of the rows of the softmax that is nearest to a variable."""
-    if output.type.dtype not in FLOATS or not may_have_softmax(fgraph):
+    if output.type.dtype not in FLOATS:
         return None
     x = nearest(output)
     if x is None:

@@ -10,7 +10,6 @@ from pytensor_stabilize.rewrites.rules import Left, Transform
 from pytensor_stabilize.rewrites.softmax.matching import is_near, lifted, picks
 from pytensor_stabilize.rewrites.softmax.reader import InexactError, Reader
 from pytensor_stabilize.rewrites.softmax.terms import Term, merged, softmax_keys
-from pytensor_stabilize.rewrites.softmax.watch import may_have_softmax
 
 Finder = Callable[[Reader, list[Term]], list[Term] | None]
 
@@ -23,7 +22,7 @@ def of_sum(find: Finder, wanted: Callable[[Apply], bool]) -> Transform:
 
     def transform(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
         (output,) = node.outputs
-        if not may_have_softmax(fgraph) or not is_near(output, wanted):
+        if not is_near(output, wanted):
             return None
         if is_complex(output):
             return _COMPLEX
@@ -69,7 +68,7 @@ def converting(wanted: Callable[[Apply], bool]) -> Transform:
 
     def transform(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
         (output,) = node.outputs
-        if not may_have_softmax(fgraph) or not is_near(output, wanted):
+        if not is_near(output, wanted):
             return None
         if is_complex(output):
             return _COMPLEX
