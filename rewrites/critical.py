@@ -80,33 +80,37 @@ def sum_at_critical_value(fgraph: FunctionGraph, node: Apply) -> Variable | Left
     if not is_float(output):
         return None
     reason: Left | None = None
+    # A reading to build if none shows a root: of labels only, of roots, or of fewer functions.
     later: tuple[Reader, Factored] | None = None
     conjugate: tuple[Reader, Factored] | None = None
+    shorter: tuple[Reader, Factored] | None = None
+    dtype = str(output.type.dtype)
     try:
         for reader in readings(output):
             terms = reader.terms(output)
             if reader.leaves > 1 and may_merge(terms):
-                shorter = canonical(terms, reader.is_leaf)
-                if not shorter.coefficient:
+                whole = canonical(terms, reader.is_leaf)
+                if not whole.coefficient:
                     return pt.zeros_like(output)
-                written = min(sum(map(functions, merged(terms))), reader.cost(output))
-                if spent(shorter) < written:
-                    # s + s * exp(x) is exp(x): what a gradient leaves
-                    return Builder(reader, output.type.dtype).product(shorter)
+                if spent(whole) < min(sum(map(functions, merged(terms))), reader.cost(output)):
+                    if whole.is_product:
+                        # s + s * exp(x) is exp(x): what a gradient leaves
+                        return Builder(reader, dtype).product(whole)
+                    shorter = shorter or (reader, whole)
             if not may_cancel(terms):
                 # What is a common factor of the sum stays one when inner sums are opened.
-                return reason
+                later = conjugate = None
+                break
             found = canonical(terms, reader.is_leaf, reduce_all=False)
             if not found.coefficient:
                 return pt.zeros_like(output)
-            if len(found.residual) > max(_FEW_TERMS, min(len(terms), 2 * _summands(output))):
+            if len(found.residual) > max(_FEW_TERMS, len(terms)):
                 reason = Left("factored, the sum would have more terms than it has")
                 continue
             if not found.hidden:
                 positive = of_one_sign(found.residual)
                 if positive is not None:
-                    positive_sum = replace(found, residual=positive)
-                    return Builder(reader, output.type.dtype).product(positive_sum)
+                    return Builder(reader, dtype).product(replace(found, residual=positive))
                 conjugate = conjugate or of_roots(terms, reader)
                 reason = Left("no root at a critical value is hidden by the sum")
                 continue
@@ -115,23 +119,16 @@ def sum_at_critical_value(fgraph: FunctionGraph, node: Apply) -> Variable | Left
             if reader.sums and not reader.open_sums and found.only_labels:
                 later = later or (reader, found)  # 1 - (c + (1 - c) s) has more to give, opened
                 continue
-            return Builder(reader, output.type.dtype).product(found)
-        if later is not None or conjugate is not None:
-            reader, found = later or conjugate  # type: ignore[misc]
-            return Builder(reader, output.type.dtype).product(found)
+            return Builder(reader, dtype).product(found)
+        chosen = later or conjugate or shorter
+        if chosen is not None:
+            reader, found = chosen
+            return Builder(reader, dtype).product(found)
     except TooBigError:
         return _TOO_BIG
     except InexactError as error:
         return Left(f"a constant of the result would be rounded: {error}")
     return reason
-
-
-def _summands(variable: Variable) -> int:
-    """How many terms a sum has as it is written."""
-    node = variable.owner
-    if node is None or node.op not in (add, sub):
-        return 1
-    return sum(map(_summands, node.inputs))
 
 
 def _opened(reader: Reader, found: Factored, output: Variable) -> bool:

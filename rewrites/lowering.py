@@ -8,7 +8,7 @@ With ``e = exp(-|x|)``, which never overflows and lies in (0, 1]::
 
 It runs after all rules that look for sigmoids and before fusion, which makes one loop of it.
 JAX, PyTorch and MLX differentiate after us and take the wrong side of ``|x|`` at 0, so nothing
-is lowered for them.
+is lowered for them here; `jax_lowering` does what JAX needs.
 """
 
 from collections import defaultdict
@@ -33,7 +33,7 @@ from pytensor.tensor.math import mul
 
 from pytensor_stabilize.rewrites import registration_state, symbols
 from pytensor_stabilize.rewrites.arithmetic import product_of
-from pytensor_stabilize.rewrites.kernels import branched_sigmoid
+from pytensor_stabilize.rewrites.kernels import JaxSigmoid, branched_sigmoid
 from pytensor_stabilize.rewrites.matching import is_sigmoid_node, negate, signed_key
 from pytensor_stabilize.rewrites.rules import REAL, Rule
 from pytensor_stabilize.rewrites.switches import is_switched_on
@@ -115,7 +115,7 @@ class LoweringPass(GraphRewriter):
         return self.rule.name
 
     def apply(self, fgraph: FunctionGraph) -> None:
-        found = [node for node in fgraph.toposort() if _can_be_lowered(node)]
+        found = [node for node in fgraph.toposort() if can_be_lowered(node)]
         if not found:
             return
         first = found[0].outputs[0]
@@ -127,18 +127,14 @@ class LoweringPass(GraphRewriter):
             reason = "this linker differentiates after us, and |x| has the wrong derivative at 0"
             note_not_fired(fgraph, self.rule.name, "left", first, reason)
             return
-        for family in _families(found):
+        for family in families_of(found):
             self._lower(fgraph, family, style)
 
     def _lower(self, fgraph: FunctionGraph, family: Family, style: Style) -> None:
         alone = len(set(family.sigmoids.values())) == 1
-        for node in _products(fgraph, family):
-            plus, minus = _split(node, family)
-            pairs = min(len(plus), len(minus))
-            taken = set(plus[:pairs]) | set(minus[:pairs])
-            rest = [v for i, v in enumerate(node.inputs) if i not in taken]
-            factors = [family.derivative() for _ in range(pairs)] + rest
-            self._replace(fgraph, node.outputs[0], product_of(factors))
+        for node in products(fgraph, family):
+            new = with_density(node, family, family.derivative())
+            self._replace(fgraph, node.outputs[0], new)
         for variable, sign in family.sigmoids.items():
             if not fgraph.clients.get(variable):
                 continue
@@ -156,15 +152,17 @@ class LoweringPass(GraphRewriter):
         fgraph.replace_all_validate([(old, new)], reason=self.rule.name)
 
 
-def _can_be_lowered(node: Apply) -> bool:
-    if not is_sigmoid_node(node):
+def can_be_lowered(node: Apply) -> bool:
+    """Whether a node is a sigmoid of a float."""
+    if not is_sigmoid_node(node) or isinstance(node.op.scalar_op, JaxSigmoid):
         return False
     (x,), (s,) = node.inputs, node.outputs
     # Discrete arguments have been cast by a rule; without it they keep PyTensor's form.
     return x.type.dtype == s.type.dtype and np.dtype(x.type.dtype).kind == "f"
 
 
-def _families(nodes: list[Apply]) -> list[Family]:
+def families_of(nodes: list[Apply]) -> list[Family]:
+    """The sigmoid nodes, by their argument up to its sign."""
     members: dict[tuple[Hashable, str], list[tuple[int, Apply]]] = defaultdict(list)
     for node in nodes:
         (x,) = node.inputs
@@ -181,7 +179,7 @@ def _families(nodes: list[Apply]) -> list[Family]:
     return families
 
 
-def _products(fgraph: FunctionGraph, family: Family) -> list[Apply]:
+def products(fgraph: FunctionGraph, family: Family) -> list[Apply]:
     """Products in which both sigmoids of the family are factors."""
     found: dict[Apply, None] = {}
     for variable in family.sigmoids:
@@ -189,6 +187,15 @@ def _products(fgraph: FunctionGraph, family: Family) -> list[Apply]:
             if client.op == mul and all(_split(client, family)):
                 found[client] = None
     return list(found)
+
+
+def with_density(node: Apply, family: Family, density: Variable) -> Variable:
+    """The product, with each ``sigmoid(x) * sigmoid(-x)`` in it as one factor."""
+    plus, minus = _split(node, family)
+    pairs = min(len(plus), len(minus))
+    taken = {*plus[:pairs], *minus[:pairs]}
+    rest = [v for i, v in enumerate(node.inputs) if i not in taken]
+    return product_of([density] * pairs + rest)
 
 
 def _split(node: Apply, family: Family) -> tuple[list[int], list[int]]:

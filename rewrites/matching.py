@@ -95,6 +95,13 @@ def _exact_value(data: object) -> Fraction | None:
     return Fraction(float(number)) if np.isfinite(number) else None
 
 
+def is_condition(variable: Variable) -> bool:
+    """Whether a variable is a truth value, as a number or not."""
+    if is_a(scalar_op(variable), ps.Cast):
+        return is_condition(variable.owner.inputs[0])  # type: ignore[union-attr]
+    return str(variable.type.dtype) == "bool"
+
+
 def strip_sign(variable: Variable) -> tuple[int, Variable]:
     """Return ``(sign, core)`` with ``variable == sign * core``, through `neg` and ``-1 * core``."""
     node = variable.owner

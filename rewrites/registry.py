@@ -30,6 +30,7 @@ from pytensor_stabilize.rewrites.engine import RuleRewriter
 from pytensor_stabilize.rewrites.exponentials.logs import LOG_SUMS
 from pytensor_stabilize.rewrites.exponentials.shares import SHARES
 from pytensor_stabilize.rewrites.inner_graphs import StabilizeInnerGraphs
+from pytensor_stabilize.rewrites.jax_lowering import JAX_LOWERING, JaxLoweringPass
 from pytensor_stabilize.rewrites.log_parts import LOG_PARTS
 from pytensor_stabilize.rewrites.logistic import LOGISTIC
 from pytensor_stabilize.rewrites.lowering import LOWERING, LoweringPass
@@ -85,6 +86,7 @@ RULES: tuple[Rule, ...] = (
     + needing(SOFTMAX, *SOFTMAX_NEEDS)
     + needing(LOG_SOFTMAX, *SOFTMAX_NEEDS)
     + REMOVABLE
+    + JAX_LOWERING
     + LOWERING
 )
 
@@ -95,10 +97,14 @@ NORMAL_JAX = "pytensor_stabilize_normal_jax"
 INNER_GRAPHS = "stabilize_inner_graphs"
 UNWRAP = "unwrap_sigmoid"
 UNWRAP_INCLUDED = "unwrap_sigmoid_for_included_rules"
-LOWERING_DATABASE = "pytensor_stabilize_lowering"
 # After specialize (2) and uncanonicalize (3), which would take the shared exponential for a
 # sigmoid again, and before add_mul_fusion (48) and elemwise_fusion (49).
 LOWERING_POSITION = 47.9
+# By the name of a small database of its own, in which "stabilize" can be a tag.
+LATE_PASSES: dict[str, LoweringPass | JaxLoweringPass] = {
+    "pytensor_stabilize_lowering": LoweringPass(LOWERING[0]),
+    "pytensor_stabilize_jax_lowering": JaxLoweringPass(JAX_LOWERING[0]),
+}
 # Before inline_ofg_expansion (-0.01), which would expand the inner graph instead.
 UNWRAP_POSITION = -0.02
 # Before scan_eqopt1 (0.05), which pushes out of a Scan what does not change.
@@ -150,15 +156,14 @@ def register(opt_in: bool = False) -> None:
                     own = (OPT_IN_TAG,) if rule.opt_in else (*tags, *rule.tags)
                     rewriter = RuleRewriter(rule)
                     _place(optdb[database], rule.name, rewriter, own, opt_in or rule.opt_in)
-        lowering = SequenceDB()
-        _place(lowering, LOWERING[0].name, LoweringPass(LOWERING[0]), tags, opt_in, position=0)
-        # "stabilize" is a name in this database, so it cannot be a tag there.
-        outer_tags = (*(tag for tag in tags if tag != "stabilize"), LOWERING[0].name)
-        _place(optdb, LOWERING_DATABASE, lowering, outer_tags, opt_in, position=LOWERING_POSITION)
-        inner_tags = (
-            *(tag for tag in tags if tag != "stabilize"),
-            *(r.name for r in RULES if opt_in),
-        )
+        # "stabilize" is a name in PyTensor's outermost database, so it cannot be a tag there.
+        outer_tags = tuple(tag for tag in tags if tag != "stabilize")
+        for database, late in LATE_PASSES.items():
+            name, lowering = late.rule.name, SequenceDB()
+            _place(lowering, name, late, tags, opt_in, position=0)
+            late_tags = (*outer_tags, name)
+            _place(optdb, database, lowering, late_tags, opt_in, position=LOWERING_POSITION)
+        inner_tags = (*outer_tags, *(r.name for r in RULES if opt_in))
         _place(
             optdb,
             INNER_GRAPHS,
@@ -276,7 +281,7 @@ def _remove(database: RewriteDatabase, name: str) -> None:
 def _remove_left_overs() -> None:
     """Remove what another copy of this module registered: it was reloaded."""
     # Made of PyTensor's classes, so that only their names tell that they are ours.
-    plain = {UNWRAP, UNWRAP_INCLUDED, LOWERING_DATABASE, NORMAL_JAX}
+    plain = {UNWRAP, UNWRAP_INCLUDED, NORMAL_JAX, *LATE_PASSES}
     names = plain | {INNER_GRAPHS} | {rule.name for rule in RULES}
     for database in (optdb, *(optdb[d] for d in ("canonicalize", "stabilize", "specialize"))):
         for name in names & database._names:

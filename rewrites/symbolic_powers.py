@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 from fractions import Fraction
+from math import prod
 
 import pytensor.tensor as pt
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.fg import FunctionGraph
 from pytensor.scalar import basic as ps
-from pytensor.tensor.math import log, mul, true_div
+from pytensor.tensor.math import add, log, log1p, mul, sub, true_div
 
 from pytensor_stabilize.rewrites import symbols
 from pytensor_stabilize.rewrites.algebra.arguments import is_float
@@ -32,10 +33,18 @@ from pytensor_stabilize.rewrites.algebra.forms import (
 )
 from pytensor_stabilize.rewrites.algebra.reading import Reader
 from pytensor_stabilize.rewrites.arithmetic import as_dtype, product_of
-from pytensor_stabilize.rewrites.matching import exact_constant, same_pattern, scalar_op_of
+from pytensor_stabilize.rewrites.matching import (
+    exact_constant,
+    same_pattern,
+    scalar_op_of,
+    strip_sign,
+    terms,
+)
 from pytensor_stabilize.rewrites.rules import Interval, Left, Rule
 
 _MOST_FACTORS = 12
+# 1 - s**3 is a short polynomial times sigmoid(-x).
+_FEW = 3
 
 # A multiple of an exponent; of 1 where there is none.
 Power = tuple[Fraction, Variable | None]
@@ -146,6 +155,14 @@ class Exponents:
             found.append((member, form.get(ONE, Fraction(0))))
         return monomial(found)
 
+    @property
+    def degree(self) -> Fraction:
+        """The sum of the constant exponents."""
+        return sum(
+            (n for exponents in self.powers.values() for n, v in exponents if v is None),
+            start=Fraction(0),
+        )
+
     def rest(self, dtype: str) -> Variable | None:
         """The other factors; None if there are none."""
         above = [as_dtype(v, dtype) for v in self.above]
@@ -158,7 +175,10 @@ class Exponents:
 
 
 def same_patterns(node: Apply) -> bool:
-    return all(same_pattern(v, node.outputs[0]) or v.type.ndim == 0 for v in node.inputs)
+    return all(
+        same_pattern(v, node.outputs[0]) or v.type.ndim == 0 or exact_constant(v) is not None
+        for v in node.inputs
+    )
 
 
 def _has_log(generator: object) -> bool:
@@ -170,7 +190,7 @@ def _has_log(generator: object) -> bool:
     )
 
 
-def _read(node: Apply, variable: Variable) -> Exponents | None:
+def _read(variable: Variable) -> Exponents | None:
     reader = Reader()
     if not is_float(variable) or not reader.survey(variable):
         return None
@@ -183,7 +203,7 @@ def product_of_powers(fgraph: FunctionGraph, node: Apply) -> Variable | Left | N
     """``s**a * (1 - s)**b -> exp(a log s + b log(1 - s))``, with whatever else is a factor."""
     (output,) = node.outputs
     try:
-        found = _read(node, output)
+        found = _read(output)
         if found is None or not found.symbolic or found.symbolic + found.plain < 2:
             return None
         dtype = str(output.type.dtype)
@@ -204,7 +224,7 @@ def log_of_powers(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
     """``log(s**a * r) -> a log s + log r``."""
     (output,), (argument,) = node.outputs, node.inputs
     try:
-        found = _read(node, argument)
+        found = _read(argument)
         if found is None or not found.symbolic:
             return None
         dtype = str(output.type.dtype)
@@ -215,6 +235,57 @@ def log_of_powers(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
         return None
     except InexactError as error:
         return Left(f"a constant of the result would be rounded: {error}")
+
+
+def one_minus_power(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
+    """``c - c s**k -> -c expm1(k log s)``, for a symbolic k and for one above 3."""
+    (output,) = node.outputs
+    summed = list(terms(node))
+    if not is_float(output) or len(summed) != 2:
+        return None
+    for (sign, one), (other, power) in (summed, summed[::-1]):
+        c = exact_constant(one)
+        if not c or not same_pattern(power, output):
+            continue
+        logarithm = _log_of_power(power, -sign * other * c, str(output.type.dtype))
+        if isinstance(logarithm, Variable):
+            return _times(-sign * c, pt.expm1(logarithm))
+        return logarithm
+    return None
+
+
+def log1p_of_minus_power(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
+    """``log1p(-s**k) -> log1mexp(k log s)``."""
+    (output,), (argument,) = node.outputs, node.inputs
+    if not is_float(output):
+        return None
+    logarithm = _log_of_power(argument, Fraction(-1), str(output.type.dtype))
+    return pt.log1mexp(logarithm) if isinstance(logarithm, Variable) else logarithm
+
+
+def _log_of_power(variable: Variable, factor: Fraction, dtype: str) -> Variable | Left | None:
+    """The logarithm of a product of powers of companions, if `factor` times it is the variable."""
+    sign, power = strip_sign(variable)
+    try:
+        found = _read(power)
+        if found is None or found.below or not (found.symbolic or found.degree > _FEW):
+            return None
+        constants = [exact_constant(v) or Fraction(0) for v in found.above]
+        if sign * prod(constants, start=Fraction(1)) != factor:
+            return None
+        if found.symbolic and found.as_monomial() is not None:
+            return None
+        return found.logarithm(dtype)
+    except TooBigError:
+        return None
+    except InexactError as error:
+        return Left(f"a constant of the result would be rounded: {error}")
+
+
+def _times(c: Fraction, variable: Variable) -> Variable:
+    if abs(c) == 1:
+        return variable if c > 0 else pt.neg(variable)
+    return pt.mul(pt.constant(float(c), dtype=variable.type.dtype), variable)
 
 
 _POSITIVE = Interval(0.1, 10.0)
@@ -246,6 +317,33 @@ SYMBOLIC_POWERS: tuple[Rule, ...] = (
         databases=("stabilize", "specialize"),
         tracks=(log,),
         transform=log_of_powers,
+        needs=(ps.Pow,),
+        source=_SOURCE,
+    ),
+    Rule(
+        name="one_minus_symbolic_power",
+        before=lambda a, x: 1 - symbols.sigmoid(x) ** a,
+        after=lambda a, x: -symbols.expm1(-(a * symbols.softplus(-x))),
+        domain={"a": _POSITIVE, "x": Interval(-700.0, 700.0)},
+        promise=5.0,
+        mends="1 - s**k is 0 where s is close to 1, and 1 - (1 - s)**k where it is close to 0",
+        databases=("stabilize", "specialize"),
+        tracks=(add, sub),
+        transform=one_minus_power,
+        needs=(ps.Pow,),
+        source=_SOURCE,
+    ),
+    Rule(
+        name="log1p_of_minus_symbolic_power",
+        before=lambda a, x: symbols.log1p(-(symbols.sigmoid(x) ** a)),
+        after=lambda a, x: symbols.log1mexp(-(a * symbols.softplus(-x))),
+        domain={"a": _POSITIVE, "x": _NARROW},
+        # Where s**a is small the rounding of the exponent t: 4 (1 + |t|) ulp.
+        promise=600.0,
+        mends="log(1 - s**k) is -inf where s is close to 1",
+        databases=("stabilize", "specialize"),
+        tracks=(log1p,),
+        transform=log1p_of_minus_power,
         needs=(ps.Pow,),
         source=_SOURCE,
     ),

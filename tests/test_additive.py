@@ -31,7 +31,9 @@ CASES = {
     "labels, log1p": (lambda x, y: y * x - pt.log1p(pt.exp(x)), [SIGNED, HARD], 0, 4),
     "sqrt(1+x) - 1": (lambda x: pt.sqrt(1 + x) - 1, [WIDE], 0, 4),
     "1 - sqrt(1+x)": (lambda x: 1 - pt.sqrt(x + 1), [WIDE], 0, 4),
-    "sqrt(x+1) - sqrt(x)": (lambda x: pt.sqrt(x + 1) - pt.sqrt(x), [WIDE**0.4], 2, 5),
+    # Fast-math makes one division of several, and x**4.5 is then infinite from 1e68 on.
+    "sqrt(x+1) - sqrt(x)": (lambda x: pt.sqrt(x + 1) - pt.sqrt(x), [WIDE**0.23], 2, 5),
+    "the same, far": (lambda x: pt.sqrt(x + 1) - pt.sqrt(x), [WIDE**0.6], 1, 5),
     "sqrt(a) - sqrt(b)": (lambda a, b: pt.sqrt(a) - pt.sqrt(b), [WIDE, PARTNER], 0, 4),
     "log(1+x) - log(x)": (lambda x: pt.log(1 + x) - pt.log(x), [WIDE**0.3], 2, 4),
     "1 - x**2": (lambda x: 1 - x**2, [UNIT], 0, 4),

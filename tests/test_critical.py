@@ -38,6 +38,8 @@ SUMS = {
     "exp(2x) - 2 exp(x) + 1": (pt.exp(2 * x) - 2 * e + 1, pt.sqr(pt.expm1(x))),
     "cosh - 1": (pt.cosh(x) - 1, 2 * pt.sqr(pt.sinh(0.5 * x))),
     "1 - cos": (1 - pt.cos(x), 2 * pt.sqr(pt.sin(0.5 * x))),
+    "1 - 0.9 s": (1 - 0.9 * s, 0.9 * q + (1 - 0.9)),
+    "1 - s + 0.1 s": (1 - s + 0.1 * s, q + 0.1 * p),
     "1 - erf": (1 - pt.erf(x), pt.erfc(x)),
     "1 - erf**2": (1 - pt.erf(x) ** 2, pt.erfc(-x) * pt.erfc(x)),
     "exp - exp(-x)": (e - pt.exp(-x), 2 * pt.sinh(x)),
@@ -108,6 +110,64 @@ def test_a_second_pass_changes_nothing(case):
     once = compile_rewritten(INPUTS, ALL[case][0]).maker.fgraph
     again = compile_rewritten(list(once.inputs), list(once.outputs)).maker.fgraph
     assert same_graph(once, again), str(diff(once, again))
+
+
+@pytest.mark.parametrize(
+    "power",
+    [
+        pytest.param(lambda k: 1 - s**k, id="1 - s**k"),
+        pytest.param(lambda k: 2 - 2 * (1 - s) ** k, id="2 - 2 (1 - s)**k"),
+        pytest.param(lambda k: pt.log1p(-(s**k)), id="log1p(-s**k)"),
+        pytest.param(lambda k: pt.log(1 - (1 - s) ** k), id="log(1 - (1 - s)**k)"),
+    ],
+)
+@pytest.mark.parametrize("exponent", [a, pt.as_tensor(5)], ids=["symbolic", "constant"])
+def test_powers_next_to_1(power, exponent):
+    """Where the power is small it has the rounding of its exponent."""
+    cost = power(exponent)
+    at = np.array([-600.3, -38.1, -17.3, -2.5, 0.4, 3.1, 17.3, 38.1, 600.3])
+    values = np.array([0.7, 2.5, 4.0, 12.3, 5.0, 0.5, 3.0, 1.5, 1.1])
+    givens = {x: at} | ({a: values} if exponent is a else {})
+    for quantity in (cost, pt.grad(cost.sum(), x)):
+        function = pytensor.function([x, a], quantity, mode=python_mode(), on_unused_input="ignore")
+        exact = truth(quantity, givens)
+        errors = ulps(function(at, values), exact)
+        decided = np.isfinite(np.asarray(exact.value, "float64"))
+        sizes = 4 * (1 + np.abs(at) * np.maximum(values, 5.0))
+        assert np.all((errors <= sizes) | ~decided), errors
+
+
+@pytest.mark.parametrize(
+    "cost", [pt.log(1 - pt.erf(x) ** 2), pt.log(pt.erfc(x) * (2 - pt.erfc(x)))]
+)
+def test_logarithms_of_both_tails(cost):
+    at = np.array([-60.2, -27.3, -6.1, -0.7, -1e-3, 1e-9, 0.2, 0.5, 3.3, 6.2, 27.1, 60.3])
+    for quantity in (cost, pt.grad(cost.sum(), x)):
+        function = pytensor.function([x], quantity, mode=python_mode())
+        exact = truth(quantity, {x: at})
+        decided = np.isfinite(np.asarray(exact.value, "float64"))
+        assert decided.sum() >= 10
+        assert ulps(function(at), exact)[decided].max() <= 6.0
+
+
+@pytest.mark.parametrize("label", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize(
+    "cost",
+    [
+        pytest.param((y - s) / (s * (1 - s)), id="(y - s) / (s (1 - s))"),
+        pytest.param(pt.log(1 - y * s / 2), id="log(1 - y s / 2)"),
+        pytest.param(pt.log(s**y * (1 - s) ** (1 - y)), id="log(s**y (1 - s)**(1 - y))"),
+    ],
+)
+def test_labels_in_denominators_and_exponents(cost, label):
+    """PyTensor divides sums term by term and multiplies squares out: both cancel."""
+    at = np.array([-300.3, -38.1, -17.3, -2.5, 0.4, 3.1, 17.3, 38.1, 300.3])
+    labels = np.full_like(at, label)
+    first = pt.grad(cost.sum(), x)
+    for quantity in (cost, first):
+        function = pytensor.function([x, y], quantity, mode=python_mode(), on_unused_input="ignore")
+        errors = ulps(function(at, labels), truth(quantity, {x: at, y: labels}))
+        assert np.all(errors <= 5.0), errors
 
 
 def test_the_hessian_of_a_switch_is_mended():
@@ -191,7 +251,10 @@ WIDE = {
     "1 - erf": 1600.0,
     "1 - erf**2": 1600.0,
     "sqrt(s (1 - s))": 30.0,
-    "log of a join": np.inf,
+}
+ONE_ARGUMENT |= {
+    "1 - (1 - s)**5": 1 - (1 - s) ** 5,
+    "exp / expm1**2": e / pt.expm1(x) ** 2,
 }
 
 

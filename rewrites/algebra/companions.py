@@ -77,9 +77,10 @@ def _logistic(p: Exponent, q: Exponent, t: Exponent) -> tuple[Fraction, list[Cal
         else:
             break
         t -= step
-    if (p < 0 and q < 0) or (p == q and p.denominator != 1):
-        # (p q)**(1/2) = 1 / (2 cosh(u / 2))
-        both = p if p == q else max(p, q)
+    halves = max(p.denominator, q.denominator) <= 2
+    if halves and ((p < 0 and q < 0) or (p > 0 and q > 0 and p.denominator == q.denominator == 2)):
+        # (p q)**(1/2) = 1 / (2 cosh(u / 2)), and not sqrt(q): q is 0 where the product is not
+        both = max(p, q) if p < 0 else min(p, q)
         call("cosh", _HALF, -2 * both)
         factor *= Fraction(2) ** int(-2 * both)
         p, q = p - both, q - both

@@ -15,6 +15,7 @@ from pytensor_stabilize.rewrites.algebra.forms import (
     ONE,
     Exponent,
     Form,
+    Generator,
     Monomial,
     Term,
     TooBigError,
@@ -30,6 +31,7 @@ from pytensor_stabilize.rewrites.algebra.forms import (
     times,
     to_power,
 )
+from pytensor_stabilize.rewrites.matching import is_condition
 
 # A homogeneous polynomial of higher degree would have more terms than it saves digits.
 _LARGEST_DEGREE = 12
@@ -41,6 +43,8 @@ _MOST_CORNERS = 2
 _LOSS = 8
 
 LeafTest = Callable[[Symbol, Family], bool]
+# What parts of a sum are factored to, by part and depth: the search for corners meets each often.
+Known = dict[tuple[frozenset[tuple[Monomial, Fraction]], int], "Factored"]
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,11 @@ def without(factors: Monomial, family: Family) -> Monomial:
 
 
 def canonical(
-    terms: list[Term], is_leaf: LeafTest, reduce_all: bool = True, depth: int = 0
+    terms: list[Term],
+    is_leaf: LeafTest,
+    reduce_all: bool = True,
+    depth: int = 0,
+    known: Known | None = None,
 ) -> Factored:
     """Factor a sum over its critical roots.
 
@@ -130,7 +138,10 @@ def canonical(
         Whether to simplify parts that hide no root as well, ``1 + exp(x)`` to ``1 / q``.
     depth
         How many families have been set to an end of their range on the way here.
+    known
+        Parts that were factored on the way here.
     """
+    known = {} if known is None else known
     form = merged(terms)
     if not form:
         return Factored(Fraction(0), residual={})
@@ -149,7 +160,7 @@ def canonical(
         shared = common(form)
         factors = times(factors, shared)
         form = divided(form, shared)
-        joint = _corners(form, is_leaf, depth)
+        joint = _corners(form, is_leaf, depth, known)
         if joint is not None:
             form, root = joint
             hidden.append(root)
@@ -295,8 +306,17 @@ def _quotient(vector: list[Fraction], sign: int) -> list[Fraction] | None:
     return quotient if vector[0] == sign * quotient[0] else None
 
 
+def _part(form: Form, is_leaf: LeafTest, depth: int, known: Known) -> Factored:
+    """`canonical` of a part of a sum."""
+    key = (frozenset(form.items()), depth)
+    if key not in known:
+        items = [(c, m) for m, c in form.items()]
+        known[key] = canonical(items, is_leaf, depth=depth, known=known)
+    return known[key]
+
+
 def _corners(
-    form: Form, is_leaf: LeafTest, depth: int, may_return: bool = False
+    form: Form, is_leaf: LeafTest, depth: int, known: Known, may_return: bool = False
 ) -> tuple[Form, str] | None:
     """Take out roots at which two things meet: ``1 - p t`` at ``p = t = 1``.
 
@@ -313,15 +333,20 @@ def _corners(
         vector = _homogeneous(form, family)
         if vector is None or len(vector) < 2:
             continue
-        if not any(_can_vanish(vector[k], family, is_leaf, depth + 1) for k in (0, -1)):
+        if _vanishes_in_the_middle(form, family, is_leaf):
+            # t - y is right where both are small; (1 - y) p - (1 + y) q would not be.
+            between = _between_labels(form, family, is_leaf, depth, known)
+            if between is not None:
+                return between, f"one end of {family.kind} with another factor"
+            continue
+        if not any(_can_vanish(vector[k], family, is_leaf, depth + 1, known) for k in (0, -1)):
             continue
         degree = len(vector) - 1
         total: list[Term] = []
         for k, coefficient in enumerate(vector):
             if not coefficient:
                 continue
-            items = [(c, m) for m, c in coefficient.items()]
-            part = canonical(items, is_leaf, depth=depth + 1)
+            part = _part(coefficient, is_leaf, depth + 1, known)
             total.append(
                 (part.coefficient, times(part.as_monomial(), members(family, k, degree - k)))
             )
@@ -330,9 +355,56 @@ def _corners(
         if not labelled and len({c > 0 for c in result.values()}) > 1:
             continue  # a difference of two arguments: it has a rule of its own
         # A sum that is as bad afterwards would go to and fro.
-        if may_return or _corners(result, is_leaf, depth, may_return=True) is None:
+        if may_return or _corners(result, is_leaf, depth, known, may_return=True) is None:
             return result, f"both ends of {family.kind} with another factor"
     return None
+
+
+def _vanishes_in_the_middle(form: Form, family: Family, is_leaf: LeafTest) -> bool:
+    """Whether each term shows a factor t, of this family or another, or a label that may be 0."""
+
+    def is_small(generator: Generator) -> bool:
+        if isinstance(generator, Member):
+            return generator.companion == "t"
+        return (
+            isinstance(generator, Symbol)
+            and not is_condition(generator.variable)
+            and is_leaf(generator, family)
+        )
+
+    return any(power_of(m, Member(family, "t")) for m in form) and all(
+        any(is_small(g) for g, _ in m) for m in form
+    )
+
+
+def _between_labels(
+    form: Form, family: Family, is_leaf: LeafTest, depth: int, known: Known
+) -> Form | None:
+    """``t - y -> (1 - y) t - 2 y q``: what it is at y = 0 and at y = 1, in between linear."""
+    labels = [g for g in generators(form) if isinstance(g, Symbol) and is_leaf(g, family)]
+    if len(labels) != 1:
+        return None
+    (label,) = labels
+    if any(power_of(m, label) not in (0, 1) for m in form):
+        return None
+    own = monomial([(label, 1)])
+    at_zero = {m: c for m, c in form.items() if not power_of(m, label)}
+    at_one = merged(
+        (c, times(m, to_power(own, -1)) if power_of(m, label) else m) for m, c in form.items()
+    )
+    if not at_zero or not at_one:
+        return None
+    first = _part(at_zero, is_leaf, depth + 1, known)
+    second = _part(at_one, is_leaf, depth + 1, known)
+    if not second.hidden:
+        return None
+    rest = monomial([(residue({ONE: Fraction(1), own: Fraction(-1)}), 1)])
+    return merged(
+        [
+            (first.coefficient, times(first.as_monomial(), rest)),
+            (second.coefficient, times(second.as_monomial(), own)),
+        ]
+    )
 
 
 def of_one_sign(form: Form) -> Form | None:
@@ -381,13 +453,13 @@ def _homogeneous(form: Form, family: Family) -> list[Form] | None:
     return [merged(terms) for terms in collected]
 
 
-def _can_vanish(form: Form, family: Family, is_leaf: LeafTest, depth: int) -> bool:
+def _can_vanish(form: Form, family: Family, is_leaf: LeafTest, depth: int, known: Known) -> bool:
     """Whether the value at an end is 0 for some value of a label, or hides a root itself."""
     if len(form) < 2:
         return False
     if families(form):
         # At a root in the middle of its range, exp(a) = 1, the other function is far from its end.
-        found = canonical([(c, m) for m, c in form.items()], is_leaf, depth=depth)
+        found = _part(form, is_leaf, depth, known)
         return any(not root.startswith("t ") for root in found.hidden)
     if len(form) != 2 or ONE not in form or sum(form.values()) != 0:
         return False

@@ -34,6 +34,7 @@ from pytensor_stabilize.rewrites.algebra.forms import (
     times,
 )
 from pytensor_stabilize.rewrites.algebra.reading import Reader
+from pytensor_stabilize.rewrites.normal.forms import log_erfc
 
 
 @dataclass
@@ -53,6 +54,9 @@ class LogBuilder:
         hidden
             Whether the argument, as it is spelled, loses digits itself.
         """
+        both_tails = self._both_tails(coefficient, factors)
+        if both_tails is not None:
+            return both_tails
         logistic = [f for f in families([factors]) if f.kind == "logistic"]
         taken = frozenset(
             (g, n) for g, n in factors if isinstance(g, Member) and g.family in logistic
@@ -71,6 +75,27 @@ class LogBuilder:
         if taken and (shrinks or hidden):
             return self._closed(coefficient, taken, rest, logistic)
         return None
+
+    def _both_tails(self, coefficient: Fraction, factors: Monomial) -> Variable | None:
+        """``log(c erfc(-u) erfc(u))``: of ``Phi (1 - Phi)``, and of ``1 - erf**2``, 0 from 6 on."""
+        found = families([factors])
+        if len(found) != 1 or found[0].kind != "normal":
+            return None
+        (family,) = found
+        p, q, t = powers(factors, family)
+        if p != q or t or p.denominator != 1 or len(factors) != 2:
+            return None
+        u = self.builder.argument(family, Fraction(1))
+        logs = self._scaled(log_erfc(pt.neg(u)) + log_erfc(u), Fraction(p))
+        rest = coefficient / 4 ** int(p)
+        if rest != 1:
+            return pt.add(pt.log(self.builder.constant(rest)), self.builder.moved(logs, family))
+        # Next to 0 the two cancel; log1p(-erf**2) would be the sum that this rule looks for.
+        half = self.builder.constant(Fraction(1, 2))
+        inner = pt.clip(u, pt.neg(half), half)
+        ratio = pt.true_div(pt.sqr(pt.erf(inner)), pt.erfc(pt.neg(inner)) * pt.erfc(inner))
+        near = self._scaled(pt.log1p(ratio), Fraction(-p))
+        return self.builder.moved(pt.switch(pt.lt(pt.abs(u), half), near, logs), family)
 
     def _closed(
         self, coefficient: Fraction, taken: Monomial, rest: Monomial, logistic: list[Family]

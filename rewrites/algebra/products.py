@@ -9,6 +9,7 @@ from pytensor.graph.basic import Apply, Variable
 from pytensor.scalar import basic as ps
 
 from pytensor_stabilize.rewrites.algebra.arguments import (
+    FUNCTIONS,
     Moves,
     broadcasts,
     softplus_below,
@@ -24,7 +25,7 @@ from pytensor_stabilize.rewrites.algebra.forms import (
     times,
 )
 from pytensor_stabilize.rewrites.algebra.reading import Reader
-from pytensor_stabilize.rewrites.matching import scalar_op_of
+from pytensor_stabilize.rewrites.matching import is_a, scalar_op_of
 
 
 @dataclass
@@ -118,8 +119,10 @@ def _whole(reader: Reader, variable: Variable, moves: Moves) -> Spelled:
     if not found.coefficient:
         return Spelled(Fraction(0), ONE, 0)
     factors = found.as_monomial()
-    # Never more than stand in the graph: sinh(x), read in x, is a product of two.
-    most = reader.cost(variable) + constant_cost(found.coefficient)
+    # Never more than stand in the graph: sinh(x), read in x, is a product of two, with a constant.
+    most = reader.cost(variable)
+    if not is_a(scalar_op_of(variable.owner), *FUNCTIONS):
+        most += constant_cost(found.coefficient)
     return Spelled(
         found.coefficient,
         factors,

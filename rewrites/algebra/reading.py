@@ -62,6 +62,13 @@ class Reader(Survey):
         TooBigError
             There are too many terms, powers or nodes.
         """
+        # What has several clients would be read once a path to it, exponentially often.
+        key = ("terms", variable, moves)
+        if key not in self._known:
+            self._known[key] = self._terms(variable, moves)
+        return self._known[key]
+
+    def _terms(self, variable: Variable, moves: Moves) -> list[Term]:
         self._nodes += 1
         if self._nodes > 8 * MOST_NODES:
             raise TooBigError
@@ -108,7 +115,10 @@ class Reader(Survey):
 
     def factored(self, variable: Variable, moves: Moves = ()) -> Factored:
         """The variable as a product, its sums factored over their critical roots."""
-        return canonical(self.terms(variable, moves), self.is_leaf)
+        key = ("factored", variable, moves)
+        if key not in self._known:
+            self._known[key] = canonical(self.terms(variable, moves), self.is_leaf)
+        return self._known[key]
 
     def by_factors(self, variable: Variable, moves: Moves = ()) -> Factored:
         """As `factored`, but each factor on its own: ``(1 - y s)**2`` is not multiplied out."""
@@ -277,9 +287,11 @@ def _as_terms(op: ps.ScalarOp, ratio: Fraction, family: Family) -> list[Term] | 
     if is_a(op, ps.Exp):
         return [(one, powers(ratio, -ratio))]
     if is_a(op, ps.Expm1):
-        if abs(ratio) == 1:
-            # expm1(u) = t / q, expm1(-u) = -t / p
-            return [(one, powers(q=-1, t=1)) if sign > 0 else (-one, powers(p=-1, t=1))]
+        if ratio.denominator == 1 and abs(ratio) <= LARGEST_POWER:
+            # No difference either: (p/q)**n - 1 = t / q times a sum, expm1(-u) = -t / p.
+            n = abs(int(ratio))
+            ends = [(k, -1 - k) if sign > 0 else (-1 - k, k) for k in range(n)]
+            return [(sign * one, powers(*end, 1)) for end in ends]
         return [(one, powers(ratio, -ratio)), (-one, ONE)]
     if is_a(op, psm.Sigmoid) and abs(ratio) == 1:
         return [(one, powers(p=1) if sign > 0 else powers(q=1))]
@@ -298,6 +310,10 @@ def _as_terms(op: ps.ScalarOp, ratio: Fraction, family: Family) -> list[Term] | 
         odd = is_a(op, ps.Sinh)
         if abs(ratio) == half:
             return [(half * (sign if odd else 1), powers(-half, -half, 1 if odd else 0))]
+        if odd and ratio.denominator == 1 and abs(ratio) <= LARGEST_POWER:
+            # No difference: (p/q)**n - (q/p)**n = t times a sum, for p**2 - q**2 = t.
+            n = abs(int(ratio))
+            return [(sign * half, powers(2 * k - n, n - 2 - 2 * k, 1)) for k in range(n)]
         return [
             (half, powers(ratio, -ratio)),
             (-half if odd else half, powers(-ratio, ratio)),

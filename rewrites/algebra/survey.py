@@ -6,6 +6,7 @@ from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import gcd, lcm
+from typing import Any
 
 import pytensor.scalar.math as psm
 from pytensor.graph.basic import Variable
@@ -67,9 +68,11 @@ class Survey:
     has_choice: bool = False
     leaves: int = 0
     _nodes: int = 0
+    _known: dict[tuple[str, Variable, Moves], Any] = field(default_factory=dict, init=False)
 
     def survey(self, variable: Variable) -> list[Leaf]:
         """Collect the functions of a region and choose the unit of every argument."""
+        self._known.clear()  # units may change
         leaves = list(self._leaves(variable, (), set()))
         self.leaves = len(leaves)
         found: dict[tuple[Kind, Hashable, Hashable], list[Leaf]] = {}

@@ -137,6 +137,11 @@ def ratio_transform(pair: bool) -> Transform:
             n, above_left, ratio, c = built
             if n > sum(v is variable for v in below):
                 continue
+            other = None if pair or n > 1 else _other_tail(total, found)
+            if other is not None:
+                # 1 / (erfc(u) erfc(-u)) = (1 / erfc(u) + 1 / erfc(-u)) / 2, because they add to 2.
+                below.remove(other[0])
+                ratio, c = ratio + other[1], 2 * c * other[2]
             for _ in range(n):
                 below.remove(variable)
                 above_left.append(ratio)
@@ -159,6 +164,21 @@ def _ratio(above: list[Variable], total: ErfSum, dtype: str) -> Built | None:
     c, u = tail
     taken = _take_exp(above, u, dtype)
     return taken and (*taken, call(ops.erfc_ratio, u.k, u.core), c)
+
+
+def _other_tail(
+    total: ErfSum, found: list[tuple[Variable, ErfSum]]
+) -> tuple[Variable, Variable, Fraction] | None:
+    """Next to ``erfc(u)``, a ``c erfc(-u)`` with its ratio."""
+    assert total.tail is not None
+    u = total.tail[1]
+    for variable, other in found:
+        if other.tail is None:
+            continue
+        c, v = other.tail
+        if v == -u:
+            return variable, call(ops.erfc_ratio, v.k, v.core), c
+    return None
 
 
 def _pair_ratio(above: list[Variable], total: ErfSum, dtype: str) -> Built | None:

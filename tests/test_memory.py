@@ -1,0 +1,136 @@
+"""What is remembered while a graph is rewritten: the operations in it, and fruitless looks."""
+
+from collections import Counter
+
+import numpy as np
+import pytensor
+import pytensor.tensor as pt
+import pytest
+from pytensor.graph.fg import FunctionGraph
+from pytensor.graph.rewriting.basic import in2out
+from pytensor.scalar import basic as ps
+from pytensor.tensor.math import Sum
+
+from pytensor_stabilize.rewrites import memory as memory_module
+from pytensor_stabilize.rewrites.engine import RuleRewriter
+from pytensor_stabilize.rewrites.memory import memory_of
+from pytensor_stabilize.rewrites.rules import REAL, Left, Rule
+
+x, y = pt.dvectors("xy")
+
+
+def graph(*outputs):
+    return FunctionGraph([x, y], list(outputs), clone=False)
+
+
+def watching(answer=None, **options):
+    """A rule that counts how often it is asked, and its rewriter."""
+    asked = Counter()
+
+    def look(fgraph, node):
+        asked[node] += 1
+        return answer
+
+    rule = Rule(
+        name="one_minus_sigmoid",
+        before=lambda x: x,
+        after=lambda x: x,
+        domain={"x": REAL},
+        promise=1.0,
+        mends="nothing",
+        databases=("stabilize",),
+        tracks=(pt.add,),
+        transform=look,
+        **options,
+    )
+    return asked, RuleRewriter(rule)
+
+
+@pytest.mark.parametrize("answer", [None, Left("for a reason")])
+def test_a_node_is_looked_at_again_only_after_a_change_upstream(answer):
+    inner = pt.exp(x)
+    total, other = inner + y, x + y
+    fgraph = graph(total, other)
+    asked, rewriter = watching(answer)
+    for _ in range(3):
+        in2out(rewriter).rewrite(fgraph)
+    assert asked == {total.owner: 1, other.owner: 1}
+    fgraph.replace(inner, pt.cos(x))
+    in2out(rewriter).rewrite(fgraph)
+    assert asked == {total.owner: 2, other.owner: 1}
+
+
+def test_a_change_at_a_distance_is_noticed():
+    deep = pt.exp(x)
+    between = deep
+    for _ in range(5):
+        between = pt.sin(between)
+    total = between + y
+    fgraph = graph(total)
+    asked, rewriter = watching()
+    in2out(rewriter).rewrite(fgraph)
+    fgraph.replace(deep, pt.cos(x))
+    in2out(rewriter).rewrite(fgraph)
+    assert asked[total.owner] == 2
+
+
+def test_a_rule_that_looks_at_clients_is_always_asked():
+    fgraph = graph(x + y)
+    asked, rewriter = watching(sees_clients=True)
+    for _ in range(3):
+        in2out(rewriter).rewrite(fgraph)
+    assert sum(asked.values()) == 3
+
+
+def test_a_change_with_much_downstream_makes_everything_be_looked_at_anew(monkeypatch):
+    monkeypatch.setattr(memory_module, "_MOST_DOWNSTREAM", 3)
+    start = pt.exp(x)
+    chain = start
+    for _ in range(6):
+        chain = chain + y
+    apart = x + y
+    fgraph = graph(chain, apart)
+    asked, rewriter = watching()
+    in2out(rewriter).rewrite(fgraph)
+    fgraph.replace(start, pt.cos(x))
+    in2out(rewriter).rewrite(fgraph)
+    assert set(asked.values()) == {2}
+
+
+def test_a_rule_is_asked_only_where_what_it_needs_occurs():
+    with_exp, with_both, without = (
+        pt.exp(x) + y,
+        pt.exp(x).sum() + y,
+        pt.sin(x) + y,
+    )
+    needs = (ps.Cos, (ps.Exp, Sum))
+    asked, rewriter = watching(needs=needs)
+    for output in (with_exp, with_both, without, pt.cos(x) + y):
+        in2out(rewriter).rewrite(graph(output))
+    assert len(asked) == 2
+
+
+def test_the_count_follows_the_graph():
+    fgraph = graph(pt.exp(x) + pt.exp(y))
+    memory = memory_of(fgraph)
+    assert memory.occurs((ps.Exp,))
+    assert not memory.occurs((ps.Cos,))
+    fgraph.replace(fgraph.outputs[0], pt.cos(x))
+    assert not memory.occurs((ps.Exp,))
+    assert memory.occurs((ps.Cos,))
+
+
+def test_a_clone_starts_afresh():
+    fgraph = graph(pt.exp(x) + y)
+    asked, rewriter = watching()
+    in2out(rewriter).rewrite(fgraph)
+    clone = fgraph.clone()
+    in2out(rewriter).rewrite(clone)
+    assert sum(asked.values()) == 2
+
+
+def test_what_one_rule_leaves_for_another_is_found():
+    """The sum is looked at before and after its parts have become sigmoids."""
+    written_out = 1 / (1 + pt.exp(-x))
+    function = pytensor.function([x], 1 - written_out, mode="CVM")
+    np.testing.assert_allclose(function([40.0]), np.exp(-40.0), rtol=1e-14)
