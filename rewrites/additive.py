@@ -1,6 +1,7 @@
 """Rules for differences whose parts are not exponentials: softplus, square roots, logarithms."""
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -94,27 +95,49 @@ def softplus_sum(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
         return None
     signed = signed_terms(output)
     read = [Factors.of(term) for _, term in signed]
-    for i, factors in enumerate(read):
-        for softplus in factors.others:
-            if not isinstance(scalar_op(softplus), Softplus) or softplus.type.dtype != dtype:
-                continue
-            t = softplus.owner.inputs[0]
-            if t.type.dtype != dtype:
-                continue
-            a = Factors(factors.constant * signed[i][0], factors.others - Counter([softplus]))
-            for j, other in enumerate(read):
-                if i == j:
-                    continue
+    found: list[tuple[int, Variable]] = []
+    used: set[int] = set()
+    for i in range(len(read)):
+        if i in used:
+            continue
+        for j, merged in _partners(i, signed, read, dtype):
+            if j not in used:
+                used |= {i, j}
+                found.append(merged)
+                break
+    if not found:
+        return None
+    return difference_of([*(s for k, s in enumerate(signed) if k not in used), *found])
+
+
+def _partners(
+    i: int, signed: list[tuple[int, Variable]], read: list[Factors], dtype: str
+) -> Iterator[tuple[int, tuple[int, Variable]]]:
+    """Other terms that merge with a softplus in one, and what they merge to."""
+    for softplus in read[i].others:
+        if not isinstance(scalar_op(softplus), Softplus) or softplus.type.dtype != dtype:
+            continue
+        t = softplus.owner.inputs[0]
+        if t.type.dtype != dtype:
+            continue
+        a = Factors(read[i].constant * signed[i][0], read[i].others - Counter([softplus]))
+        argument = Factors.of(t)
+        for j, other in enumerate(read):
+            if i != j:
                 b = Factors(-other.constant * signed[j][0], other.others)
-                merged = _merged(a, b, t, dtype)
+                merged = _merged(a, b, t, argument, dtype)
                 if merged is not None:
-                    rest = [s for k, s in enumerate(signed) if k not in (i, j)]
-                    return difference_of([*rest, merged])
-    return None
+                    yield j, merged
 
 
-def _merged(a: Factors, b: Factors, t: Variable, dtype: str) -> tuple[int, Variable] | None:
+def _merged(
+    a: Factors, b: Factors, t: Variable, argument: Factors, dtype: str
+) -> tuple[int, Variable] | None:
     """``a * softplus(t) - b`` as one term with its sign, if its parts can cancel."""
+    slope = b.over(argument)
+    # Asked for every pair of terms: nothing is built before there is something to merge.
+    if slope is None and not any(isinstance(scalar_op(v), Softplus) for v in b.others):
+        return None
     sign = 1 if a.constant > 0 else -1
     a, b = Factors(sign * a.constant, a.others), Factors(sign * b.constant, b.others)
     outer = a.build(dtype)
@@ -127,7 +150,7 @@ def _merged(a: Factors, b: Factors, t: Variable, dtype: str) -> tuple[int, Varia
             if opposite and Factors(b.constant, b.others - Counter([other])) == a:
                 return sign, _times(outer, t)
             return None
-    slope = b.over(Factors.of(t))
+    slope = b.over(argument)
     if slope is None:
         return None
     if slope == a:

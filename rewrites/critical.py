@@ -31,7 +31,7 @@ from pytensor_stabilize.rewrites.algebra.arguments import FUNCTIONS, is_float, k
 from pytensor_stabilize.rewrites.algebra.building import Builder, InexactError, spent
 from pytensor_stabilize.rewrites.algebra.companions import functions
 from pytensor_stabilize.rewrites.algebra.conjugates import of_roots
-from pytensor_stabilize.rewrites.algebra.factoring import Factored, canonical, of_one_sign
+from pytensor_stabilize.rewrites.algebra.factoring import Factored, canonical
 from pytensor_stabilize.rewrites.algebra.families import Residue, Symbol
 from pytensor_stabilize.rewrites.algebra.filters import may_cancel, may_merge
 from pytensor_stabilize.rewrites.algebra.forms import (
@@ -42,6 +42,7 @@ from pytensor_stabilize.rewrites.algebra.forms import (
     TooBigError,
     merged,
 )
+from pytensor_stabilize.rewrites.algebra.homogeneous import of_one_sign
 from pytensor_stabilize.rewrites.algebra.logs import LogBuilder
 from pytensor_stabilize.rewrites.algebra.products import spelled_product
 from pytensor_stabilize.rewrites.algebra.reading import Reader
@@ -119,6 +120,8 @@ def sum_at_critical_value(fgraph: FunctionGraph, node: Apply) -> Variable | Left
             if reader.sums and not reader.open_sums and found.only_labels:
                 later = later or (reader, found)  # 1 - (c + (1 - c) s) has more to give, opened
                 continue
+            if shorter is not None and spent(shorter[1]) < spent(found) and not found.only_labels:
+                reader, found = shorter
             return Builder(reader, dtype).product(found)
         chosen = later or conjugate or shorter
         if chosen is not None:

@@ -1,4 +1,4 @@
-"""JAX dispatch of the logistic functions, with the slopes that JAX is to use.
+"""JAX dispatch of the logistic and hyperbolic functions, with the slopes that JAX is to use.
 
 The slopes are closed under differentiation: with the density D = sigmoid(x) sigmoid(-x)::
 
@@ -28,17 +28,36 @@ def with_slope(slope):
 
 @with_slope(lambda x, value: density(x))
 def sigmoid(x):
+    # XLA knows that 1 / logistic(x) is 1 + exp(-x), so what is subnormal here is not lost there.
     return lax.logistic(x)
 
 
 @with_slope(lambda x, value: -value * tanh(0.5 * x))
 def density(x):
-    return sigmoid(x) * sigmoid(-x)
+    e = jnp.exp(-jnp.abs(x))
+    return e / jnp.square(1 + e)
 
 
 @with_slope(lambda x, value: 4 * density(2 * x))
 def tanh(x):
-    return jnp.tanh(x)
+    # XLA's own is 6 ulps from the truth at 19.
+    e = jnp.expm1(-2 * jnp.abs(x))
+    return -jnp.sign(x) * e / (2 + e)
+
+
+@with_slope(lambda x, value: cosh(x))
+def sinh(x):
+    # XLA's own rounds x - log(2), which is 500 ulps at 700.  Where exp(|x|) is no float any more,
+    # its half may still be one.
+    e, root = jnp.expm1(jnp.abs(x)), jnp.exp(0.5 * jnp.abs(x))
+    size = jnp.where(jnp.isfinite(e), 0.5 * (e + e / (1 + e)), 0.5 * root * root)
+    return jnp.sign(x) * size
+
+
+@with_slope(lambda x, value: sinh(x))
+def cosh(x):
+    e, root = jnp.exp(jnp.abs(x)), jnp.exp(0.5 * jnp.abs(x))
+    return jnp.where(jnp.isfinite(e), 0.5 * (e + 1 / e), 0.5 * root * root)
 
 
 @with_slope(lambda x, value: sigmoid(x))
@@ -61,6 +80,8 @@ for _op, _function in (
     (kernels.JaxSigmoid, sigmoid),
     (kernels.JaxLogisticDensity, density),
     (kernels.JaxTanh, tanh),
+    (kernels.JaxSinh, sinh),
+    (kernels.JaxCosh, cosh),
     (kernels.JaxSoftplus, softplus),
     (kernels.JaxLog1mexp, log1mexp),
 ):

@@ -1,7 +1,8 @@
 """Late lowering for JAX: functions of ours whose derivatives JAX computes without cancellation.
 
 JAX differentiates the compiled function.  Its sigmoid and tanh have the slopes s (1 - s) and
-1 - t**2, and the branches of PyTensor's softplus and log1mexp make inf * 0.
+1 - t**2, the branches of PyTensor's softplus and log1mexp make inf * 0, and XLA's sinh and cosh
+lose digits of large numbers.
 """
 
 from importlib import import_module
@@ -40,6 +41,8 @@ FOR_JAX = {
     psm.Softplus: kernels.jax_softplus,
     psm.Log1mexp: kernels.jax_log1mexp,
     ps.Tanh: kernels.jax_tanh,
+    ps.Sinh: kernels.jax_sinh,
+    ps.Cosh: kernels.jax_cosh,
 }
 
 

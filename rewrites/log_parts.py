@@ -14,7 +14,7 @@ from pytensor.tensor.subtensor import AdvancedIncSubtensor, IncSubtensor
 
 from pytensor_stabilize.rewrites import symbols
 from pytensor_stabilize.rewrites.algebra.arguments import is_float
-from pytensor_stabilize.rewrites.algebra.factoring import families
+from pytensor_stabilize.rewrites.algebra.families import families
 from pytensor_stabilize.rewrites.algebra.forms import TooBigError
 from pytensor_stabilize.rewrites.algebra.products import spelled_product
 from pytensor_stabilize.rewrites.algebra.reading import Reader

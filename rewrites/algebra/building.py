@@ -22,14 +22,18 @@ from pytensor_stabilize.rewrites.algebra.companions import (
     functions,
     powers,
 )
-from pytensor_stabilize.rewrites.algebra.factoring import (
-    Factored,
+from pytensor_stabilize.rewrites.algebra.factoring import Factored
+from pytensor_stabilize.rewrites.algebra.families import (
+    Companion,
+    Family,
+    Member,
+    Residue,
+    Symbol,
     families,
     members,
     stable_key,
     without,
 )
-from pytensor_stabilize.rewrites.algebra.families import Companion, Family, Member, Residue, Symbol
 from pytensor_stabilize.rewrites.algebra.forms import (
     ONE,
     Exponent,

@@ -2,13 +2,8 @@
 
 from fractions import Fraction
 
-from pytensor_stabilize.rewrites.algebra.factoring import (
-    Factored,
-    canonical,
-    families,
-    residue,
-)
-from pytensor_stabilize.rewrites.algebra.families import Member
+from pytensor_stabilize.rewrites.algebra.factoring import Factored, canonical, residue
+from pytensor_stabilize.rewrites.algebra.families import Member, families
 from pytensor_stabilize.rewrites.algebra.forms import Term, merged, monomial, times
 from pytensor_stabilize.rewrites.algebra.reading import Reader
 

@@ -1,15 +1,21 @@
 """Find the critical roots that a sum hides, exactly, and take them out as companions."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
-from math import comb
-
-from pytensor.graph.basic import Variable
 
 from pytensor_stabilize.rewrites.algebra.companions import powers
-from pytensor_stabilize.rewrites.algebra.families import Family, Member, Residue, Symbol
+from pytensor_stabilize.rewrites.algebra.families import (
+    Family,
+    Member,
+    Residue,
+    Symbol,
+    families,
+    members,
+    stable_key,
+    without,
+)
 from pytensor_stabilize.rewrites.algebra.forms import (
     MOST_TERMS,
     ONE,
@@ -18,8 +24,6 @@ from pytensor_stabilize.rewrites.algebra.forms import (
     Generator,
     Monomial,
     Term,
-    TooBigError,
-    binomial,
     common,
     content,
     divided,
@@ -31,16 +35,12 @@ from pytensor_stabilize.rewrites.algebra.forms import (
     times,
     to_power,
 )
+from pytensor_stabilize.rewrites.algebra.homogeneous import homogeneous, reduced
 from pytensor_stabilize.rewrites.matching import is_condition
 
-# A homogeneous polynomial of higher degree would have more terms than it saves digits.
-_LARGEST_DEGREE = 12
 _MOST_ROUNDS = 4
 # Functions that may reach their ends together: the search is exponential in their number.
 _MOST_CORNERS = 2
-
-# A sum whose terms are together so many times as large as it is at an end loses three bits.
-_LOSS = 8
 
 LeafTest = Callable[[Symbol, Family], bool]
 # What parts of a sum are factored to, by part and depth: the search for corners meets each often.
@@ -82,41 +82,6 @@ def residue(form: Form) -> Residue:
     return Residue(frozenset(form.items()))
 
 
-def families(terms: Iterable[Monomial]) -> list[Family]:
-    """Families that have a member in some term."""
-    found: dict[Family, None] = {}
-    for generator in generators(terms):
-        if isinstance(generator, Member):
-            found[generator.family] = None
-    return sorted(found, key=stable_key) if len(found) > 1 else list(found)
-
-
-def stable_key(thing: object) -> tuple:
-    """Sorts in the same way in every run: variables by age, not by their address."""
-    if isinstance(thing, Variable):
-        name = str(thing.auto_name)
-        return (0, len(name), name)
-    if isinstance(thing, tuple):
-        return (1, *map(stable_key, thing))
-    if isinstance(thing, frozenset):
-        return (2, *sorted(map(stable_key, thing)))
-    if isinstance(thing, Fraction | int):
-        return (3, float(thing))
-    return (4, str(thing))
-
-
-def members(family: Family, p: Exponent, q: Exponent, t: Exponent = 0) -> Monomial:
-    """``p**p * q**q * t**t``."""
-    return monomial([(Member(family, "p"), p), (Member(family, "q"), q), (Member(family, "t"), t)])
-
-
-def without(factors: Monomial, family: Family) -> Monomial:
-    """The factors that are no members of a family."""
-    return frozenset(
-        (g, n) for g, n in factors if not (isinstance(g, Member) and g.family == family)
-    )
-
-
 def canonical(
     terms: list[Term],
     is_leaf: LeafTest,
@@ -151,10 +116,8 @@ def canonical(
     form = merged(spelled)
     for _ in range(_MOST_ROUNDS):
         before = form
-        for family in families(form):
-            form, roots = _reduce_groups(form, spelled, family, reduce_all)
-            hidden += roots
-            spelled = [(c, m) for m, c in form.items()]
+        form, roots = _reduce(form, spelled, reduce_all)
+        hidden += roots
         if not form:
             return Factored(Fraction(0), residual={})
         shared = common(form)
@@ -172,6 +135,22 @@ def canonical(
     return Factored(
         coefficient, factors, {m: c / coefficient for m, c in form.items()}, tuple(hidden)
     )
+
+
+def _reduce(form: Form, spelled: list[Term], reduce_all: bool) -> tuple[Form, list[str]]:
+    """Factor a sum family by family; of two families in the order that leaves fewer terms."""
+    found = families(form)
+    best: tuple[Form, list[str]] | None = None
+    for order in (found, found[::-1]) if len(found) == 2 else (found,):
+        current, now, hidden = form, spelled, []
+        for family in order:
+            current, roots = _reduce_groups(current, now, family, reduce_all)
+            hidden += roots
+            now = [(c, m) for m, c in current.items()]
+        if best is None or len(current) < len(best[0]):
+            best = current, hidden
+    assert best is not None
+    return best
 
 
 def _over_residues(terms: list[Term]) -> list[Term]:
@@ -211,11 +190,11 @@ def _reduce_groups(
     result: list[Term] = []
     hidden: list[str] = []
     for rest, group in groups.items():
-        reduced = _reduced(group, family)
-        if reduced is None:
+        found = reduced(group, family)
+        if found is None:
             result += [(c, m) for m, c in group.items()]
             continue
-        (p, q, t), vector = reduced
+        (p, q, t), vector = found
         if not vector:
             hidden.append(f"{family.kind} altogether")
             continue
@@ -249,63 +228,6 @@ def _hidden(
     ]
 
 
-def _reduced(
-    group: Form, family: Family
-) -> tuple[tuple[Exponent, Exponent, Exponent], list[Fraction]] | None:
-    """Write a group as ``p**a q**b t**c`` times a polynomial that none of them divides.
-
-    Returns
-    -------
-    The three exponents, and the coefficients of ``p**k q**(d - k)``, none if the group is 0; or
-    None if the exponents do not differ by integers, or the degree is too high.
-    """
-    exponents = [(powers(factors, family), c) for factors, c in group.items()]
-    low_t = min(t for (_, _, t), _ in exponents)
-    flat: dict[tuple[Exponent, Exponent], Fraction] = defaultdict(Fraction)
-    for (p, q, t), c in exponents:
-        extra = t - low_t
-        if extra != int(extra) or extra > _LARGEST_DEGREE:
-            return None
-        n = int(extra)
-        for k in range(n + 1):
-            flat[p + k, q + n - k] += c * comb(n, k) * (-1) ** (n - k)
-    flat = {key: c for key, c in flat.items() if c}
-    if not flat:
-        return (0, 0, 0), []
-    low_p, low_q = min(p for p, _ in flat), min(q for _, q in flat)
-    shifted = {(p - low_p, q - low_q): c for (p, q), c in flat.items()}
-    degree = max(p + q for p, q in shifted)
-    if degree > _LARGEST_DEGREE or any(p != int(p) or q != int(q) for p, q in shifted):
-        return None
-    vector = [Fraction(0)] * (int(degree) + 1)
-    for (p, q), c in shifted.items():
-        missing = int(degree - p - q)
-        for k in range(missing + 1):
-            vector[int(p) + k] += c * comb(missing, k)
-    if not any(vector):
-        return (0, 0, 0), []
-    while not vector[0]:
-        vector, low_p = vector[1:], low_p + 1
-    while not vector[-1]:
-        vector, low_q = vector[:-1], low_q + 1
-    while len(vector) > 1 and (quotient := _quotient(vector, 1)) is not None:
-        vector = quotient
-    while len(vector) > 1 and (quotient := _quotient(vector, -1)) is not None:
-        vector, low_t = quotient, low_t + 1
-    return (low_p, low_q, low_t), vector
-
-
-def _quotient(vector: list[Fraction], sign: int) -> list[Fraction] | None:
-    """Divide by ``p + sign * q``; None if there is a remainder."""
-    quotient = [Fraction(0)] * (len(vector) - 1)
-    carry = Fraction(0)
-    # coefficient k of the product is quotient[k - 1] + sign * quotient[k]
-    for k in range(len(vector) - 1, 0, -1):
-        carry = vector[k] - (sign * carry if k < len(vector) - 1 else 0)
-        quotient[k - 1] = carry
-    return quotient if vector[0] == sign * quotient[0] else None
-
-
 def _part(form: Form, is_leaf: LeafTest, depth: int, known: Known) -> Factored:
     """`canonical` of a part of a sum."""
     key = (frozenset(form.items()), depth)
@@ -330,7 +252,7 @@ def _corners(
     if len(found) > _MOST_CORNERS + 1:
         return None
     for family in found:
-        vector = _homogeneous(form, family)
+        vector = homogeneous(form, family)
         if vector is None or len(vector) < 2:
             continue
         if _vanishes_in_the_middle(form, family, is_leaf):
@@ -382,8 +304,8 @@ def _between_labels(
 ) -> Form | None:
     """``t - y -> (1 - y) t - 2 y q``: what it is at y = 0 and at y = 1, in between linear."""
     labels = [g for g in generators(form) if isinstance(g, Symbol) and is_leaf(g, family)]
-    if len(labels) != 1:
-        return None
+    if len(labels) != 1 or len(form) != 2 or depth:
+        return None  # of longer sums the result may be such a sum again, without end
     (label,) = labels
     if any(power_of(m, label) not in (0, 1) for m in form):
         return None
@@ -405,52 +327,6 @@ def _between_labels(
             (second.coefficient, times(second.as_monomial(), own)),
         ]
     )
-
-
-def of_one_sign(form: Form) -> Form | None:
-    """``1 - 0.9 p -> q + 0.1 p``: a sum without a root that still cancels, without subtraction."""
-    found = families(form)
-    if len(found) != 1 or len({c > 0 for c in form.values()}) < 2:
-        return None
-    (family,) = found
-    vector = _homogeneous(form, family)
-    if vector is None or any(part.keys() != {ONE} for part in vector):
-        return None
-    values = [part[ONE] for part in vector]
-    ends = min(abs(values[0]), abs(values[-1]))
-    if len({v > 0 for v in values}) > 1 or sum(map(abs, form.values())) < _LOSS * ends:
-        return None
-    degree = len(values) - 1
-    return {members(family, k, degree - k): v for k, v in enumerate(values)}
-
-
-def _homogeneous(form: Form, family: Family) -> list[Form] | None:
-    """Coefficients of ``p**k q**(d - k)`` as forms in everything else."""
-    flat: list[tuple[int, int, Monomial, Fraction]] = []
-    for factors, c in form.items():
-        p, q, t = powers(factors, family)
-        if any(n != int(n) or n < 0 for n in (p, q, t)):
-            return None
-        for m, sign in binomial("p", "q", int(t), -1).items():
-            flat.append(
-                (
-                    int(p + power_of(m, "p")),
-                    int(q + power_of(m, "q")),
-                    without(factors, family),
-                    c * sign,
-                )
-            )
-    degree = max(p + q for p, q, _, _ in flat)
-    if degree > _LARGEST_DEGREE:
-        return None
-    collected: list[list[Term]] = [[] for _ in range(degree + 1)]
-    for p, q, rest, c in flat:
-        missing = degree - p - q
-        for k in range(missing + 1):
-            collected[p + k].append((c * comb(missing, k), rest))
-    if sum(map(len, collected)) > MOST_TERMS:
-        raise TooBigError
-    return [merged(terms) for terms in collected]
 
 
 def _can_vanish(form: Form, family: Family, is_leaf: LeafTest, depth: int, known: Known) -> bool:

@@ -16,12 +16,14 @@ cosine(u)     cos(u / 2)**2        sin(u / 2)**2        cos(u)          cos, sin
 ============  ===================  ===================  ==============  =========================
 """
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal, NamedTuple
 
 from pytensor.graph.basic import Variable
+
+from pytensor_stabilize.rewrites.algebra.forms import Exponent, Monomial, generators, monomial
 
 Kind = Literal["logistic", "normal", "cosine"]
 Companion = Literal["p", "q", "t"]
@@ -62,3 +64,38 @@ class Argument:
 
     coefficient: Fraction
     core: Hashable
+
+
+def families(terms: Iterable[Monomial]) -> list[Family]:
+    """Families that have a member in some term."""
+    found: dict[Family, None] = {}
+    for generator in generators(terms):
+        if isinstance(generator, Member):
+            found[generator.family] = None
+    return sorted(found, key=stable_key) if len(found) > 1 else list(found)
+
+
+def stable_key(thing: object) -> tuple:
+    """Sorts in the same way in every run: variables by age, not by their address."""
+    if isinstance(thing, Variable):
+        name = str(thing.auto_name)
+        return (0, len(name), name)
+    if isinstance(thing, tuple):
+        return (1, *map(stable_key, thing))
+    if isinstance(thing, frozenset):
+        return (2, *sorted(map(stable_key, thing)))
+    if isinstance(thing, Fraction | int):
+        return (3, float(thing))
+    return (4, str(thing))
+
+
+def members(family: Family, p: Exponent, q: Exponent, t: Exponent = 0) -> Monomial:
+    """``p**p * q**q * t**t``."""
+    return monomial([(Member(family, "p"), p), (Member(family, "q"), q), (Member(family, "t"), t)])
+
+
+def without(factors: Monomial, family: Family) -> Monomial:
+    """The factors that are no members of a family."""
+    return frozenset(
+        (g, n) for g, n in factors if not (isinstance(g, Member) and g.family == family)
+    )

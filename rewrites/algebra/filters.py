@@ -3,8 +3,7 @@
 from collections import defaultdict
 
 from pytensor_stabilize.rewrites.algebra.companions import powers
-from pytensor_stabilize.rewrites.algebra.factoring import families, without
-from pytensor_stabilize.rewrites.algebra.families import Member
+from pytensor_stabilize.rewrites.algebra.families import Member, families, without
 from pytensor_stabilize.rewrites.algebra.forms import Monomial, Term, common, times, to_power
 
 

@@ -16,13 +16,15 @@ from pytensor.tensor.math import add
 
 from pytensor_stabilize.rewrites.algebra.building import Builder
 from pytensor_stabilize.rewrites.algebra.companions import powers
-from pytensor_stabilize.rewrites.algebra.factoring import (
-    Factored,
-    canonical,
+from pytensor_stabilize.rewrites.algebra.factoring import Factored, canonical
+from pytensor_stabilize.rewrites.algebra.families import (
+    Family,
+    Member,
+    Residue,
+    Symbol,
     families,
     stable_key,
 )
-from pytensor_stabilize.rewrites.algebra.families import Family, Member, Residue, Symbol
 from pytensor_stabilize.rewrites.algebra.forms import (
     ONE,
     Exponent,

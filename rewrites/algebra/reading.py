@@ -27,8 +27,8 @@ from pytensor_stabilize.rewrites.algebra.arguments import (
     moves_key,
     softplus_below,
 )
-from pytensor_stabilize.rewrites.algebra.factoring import Factored, canonical, families
-from pytensor_stabilize.rewrites.algebra.families import Companion, Family, Member, Symbol
+from pytensor_stabilize.rewrites.algebra.factoring import Factored, canonical
+from pytensor_stabilize.rewrites.algebra.families import Companion, Family, Member, Symbol, families
 from pytensor_stabilize.rewrites.algebra.forms import (
     LARGEST_POWER,
     ONE,
@@ -150,8 +150,9 @@ class Reader(Survey):
             variable = variable.owner.inputs[-1 if scalar_op_of(variable.owner) == ps.second else 0]
         if variable.owner is not None and is_float(variable):
             return False
-        arguments = self.arguments.get((family.core, family.moves), {})
-        return not any(_depends(argument, variable) for argument in arguments.values())
+        # What another function of the region is taken of is no label either.
+        arguments = {v: None for known in self.arguments.values() for v in known.values()}
+        return not any(_depends(argument, variable) for argument in arguments)
 
     def _symbol(self, variable: Variable, moves: Moves) -> Term:
         key = moves_key(moves)

@@ -5,42 +5,52 @@ Each has its derivative in closed form, so that JAX differentiates no unselected
 
 import math
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jax.scipy.special import erf, erfc
 from pytensor.link.jax.dispatch.basic import jax_funcify
 
+from pytensor_stabilize.rewrites.matching import exact_constant
 from pytensor_stabilize.rewrites.normal import ops
 from pytensor_stabilize.rewrites.normal.coefficients import EXCESS, NODES, SECOND
 
 C = ops.C
-LARGE = 1e100
+# By the dtype that is computed in: what has a square with digits below it; the integer of that
+# width; and half the bits of the significand.  Without jax_enable_x64, JAX has no float64.
+LARGE = {"float64": 1e100, "float32": 1e15}
+HALVES = {"float64": (jnp.int64, 27), "float32": (jnp.int32, 12)}
+
+
+def is_large(h):
+    return h > LARGE[h.dtype.name]
 
 
 def two_product(a, b):
     # The halves are cut out of the bits: XLA may contract the products of Dekker's splitting.
-    mask = jnp.int64(-(1 << 27))
+    integer, bits = HALVES[a.dtype.name]
     p = a * b
     a_high, b_high = (
-        lax.bitcast_convert_type(lax.bitcast_convert_type(v, jnp.int64) & mask, jnp.float64)
+        lax.bitcast_convert_type(lax.bitcast_convert_type(v, integer) & -(1 << bits), v.dtype)
         for v in (a, b)
     )
     a_low, b_low = a - a_high, b - b_high
     e = ((a_high * b_high - p) + a_high * b_low + a_low * b_high) + a_low * b_low
-    return p, jnp.where((jnp.abs(a) < LARGE) & (jnp.abs(b) < LARGE), e, 0.0)
+    return p, jnp.where(is_large(jnp.abs(a)) | is_large(jnp.abs(b)), 0.0, e)
 
 
 def scaled(x, hi, lo):
     h, low = two_product(x, hi + 0.0 * jnp.where(jnp.isfinite(x), x, 0.0))
-    return h, jnp.where(jnp.abs(h) < LARGE, low + x * lo, 0.0)
+    return h, jnp.where(is_large(jnp.abs(h)), 0.0, low + x * lo)
 
 
 def square(h, low):
     p, e = two_product(h, h)
-    return p, e + 2.0 * jnp.where(jnp.abs(h) < LARGE, h, 0.0) * low
+    return p, e + 2.0 * jnp.where(is_large(jnp.abs(h)), 0.0, h) * low
 
 
 def exp_minus_square(h, low):
@@ -52,7 +62,7 @@ def exp_minus_gap(high, low):
     (p, e), (q, f) = square(*high), square(*low)
     gap = p - q
     value = jnp.exp(-gap) * (1.0 - (((p - gap) - q) + (e - f)))
-    return jnp.where((high[0] - low[0] > 750.0) | (high[0] > LARGE), 0.0, value)
+    return jnp.where((high[0] - low[0] > 750.0) | is_large(high[0]), 0.0, value)
 
 
 def polynomial(coefficients, u):
@@ -83,7 +93,7 @@ def tail(h, low):
 
 def log_tail(h, low, factor):
     p, e = square(h, low)
-    return jnp.where(h > LARGE, -h * h, jnp.log(factor * scaled_tail(h)) - e - p)
+    return jnp.where(is_large(h), -h * h, jnp.log(factor * scaled_tail(h)) - e - p)
 
 
 def erfc_scaled(x, hi, lo):
@@ -103,7 +113,7 @@ def log_half_erfc(x, hi, lo):
 
 def log_erfcx(x, hi, lo):
     h, _ = scaled(x, hi, lo)
-    right = jnp.where(h > LARGE, -jnp.log(h) - math.log(math.pi) / 2, jnp.log(scaled_tail(h)))
+    right = jnp.where(is_large(h), -jnp.log(h) - math.log(math.pi) / 2, jnp.log(scaled_tail(h)))
     return jnp.where(h < 0.5, jnp.log1p(-erf(h)) + h * h, right)
 
 
@@ -153,7 +163,7 @@ def interval(a, b, hi, lo):
     mirror = jnp.where(high + low < 0.0, -1.0, 1.0)
     high, low = jnp.where(mirror < 0.0, -low, high), jnp.where(mirror < 0.0, -high, low)
     gap = high - low
-    delta = jnp.where(gap < LARGE, gap * hi + gap * lo, gap * hi)
+    delta = jnp.where(is_large(gap), gap * hi, gap * hi + gap * lo)
     return sign, mirror, scaled(high, hi, lo), scaled(low, hi, lo), delta
 
 
@@ -275,12 +285,19 @@ KERNELS: dict[str, Callable[..., Any]] = {
 
 
 @jax_funcify.register(ops.NormalOp)
-def funcify(op, **kwargs):
+def funcify(op, node=None, **kwargs):
     kernel = KERNELS[op.kernel]
+    # Of the graph's constants: on their way into JAX without float64 they would be rounded.
+    scale = [exact_constant(v) for v in node.inputs[-2:]] if node is not None else [None]
 
     def normal_kernel(*arguments):
         dtype = jnp.result_type(*arguments[:-2])
-        wide = [jnp.asarray(v, dtype=jnp.float64) for v in arguments]
-        return kernel(*wide).astype(dtype)
+        wide = np.float64 if jax.config.jax_enable_x64 else np.float32
+        values = [jnp.asarray(v, dtype=wide) for v in arguments]
+        if None not in scale:
+            hi = wide(float(scale[0]))
+            lo = wide(float(sum(scale) - Fraction(float(hi))))
+            values[-2:] = [jnp.asarray(hi), jnp.asarray(lo)]
+        return kernel(*values).astype(dtype)
 
     return normal_kernel

@@ -141,7 +141,7 @@ def ratio_transform(pair: bool) -> Transform:
             if other is not None:
                 # 1 / (erfc(u) erfc(-u)) = (1 / erfc(u) + 1 / erfc(-u)) / 2, because they add to 2.
                 below.remove(other[0])
-                ratio, c = ratio + other[1], 2 * c * other[2]
+                ratio, c = pt.add(ratio, other[1]), 2 * c * other[2]
             for _ in range(n):
                 below.remove(variable)
                 above_left.append(ratio)

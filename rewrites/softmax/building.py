@@ -12,8 +12,8 @@ import numpy as np
 import pytensor.tensor as pt
 from pytensor.graph.basic import Variable
 
-from pytensor_stabilize.rewrites.algebra.factoring import Factored, canonical, stable_key
-from pytensor_stabilize.rewrites.algebra.families import Member
+from pytensor_stabilize.rewrites.algebra.factoring import Factored, canonical
+from pytensor_stabilize.rewrites.algebra.families import Member, stable_key
 from pytensor_stabilize.rewrites.algebra.forms import (
     Exponent,
     Monomial,
