@@ -255,7 +255,7 @@ def _corners(
         vector = homogeneous(form, family)
         if vector is None or len(vector) < 2:
             continue
-        if _vanishes_in_the_middle(form, family, is_leaf):
+        if _vanishes_in_the_middle(form, family):
             # t - y is right where both are small; (1 - y) p - (1 + y) q would not be.
             between = _between_labels(form, family, is_leaf, depth, known)
             if between is not None:
@@ -277,22 +277,37 @@ def _corners(
         if not labelled and len({c > 0 for c in result.values()}) > 1:
             continue  # a difference of two arguments: it has a rule of its own
         # A sum that is as bad afterwards would go to and fro.
-        if may_return or _corners(result, is_leaf, depth, known, may_return=True) is None:
+        if may_return or all(
+            _corners(again, is_leaf, depth, known, may_return=True) is None
+            for again in (result, _read_again(result))
+        ):
             return result, f"both ends of {family.kind} with another factor"
     return None
 
 
-def _vanishes_in_the_middle(form: Form, family: Family, is_leaf: LeafTest) -> bool:
-    """Whether each term shows a factor t, of this family or another, or a label that may be 0."""
+def _read_again(form: Form) -> Form:
+    """A sum as a reader finds it once it is built: sums with companions in them multiplied out."""
+    total: list[Term] = []
+    for factors, coefficient in form.items():
+        own = [(coefficient, ONE)]
+        for generator, power in factors:
+            inner = [(Fraction(1), monomial([(generator, power)]))]
+            if isinstance(generator, Residue) and power == 1:
+                items = [(c, m) for m, c in generator.items]
+                if families(m for _, m in items):
+                    inner = items
+            own = multiplied(own, inner)
+        total += own
+    return merged(total)
+
+
+def _vanishes_in_the_middle(form: Form, family: Family) -> bool:
+    """Whether each term shows a factor t, of this family or another, or a symbol: it may be 0."""
 
     def is_small(generator: Generator) -> bool:
         if isinstance(generator, Member):
             return generator.companion == "t"
-        return (
-            isinstance(generator, Symbol)
-            and not is_condition(generator.variable)
-            and is_leaf(generator, family)
-        )
+        return isinstance(generator, Symbol) and not is_condition(generator.variable)
 
     return any(power_of(m, Member(family, "t")) for m in form) and all(
         any(is_small(g) for g, _ in m) for m in form

@@ -288,15 +288,16 @@ KERNELS: dict[str, Callable[..., Any]] = {
 def funcify(op, node=None, **kwargs):
     kernel = KERNELS[op.kernel]
     # Of the graph's constants: on their way into JAX without float64 they would be rounded.
-    scale = [exact_constant(v) for v in node.inputs[-2:]] if node is not None else [None]
+    scale = [k for v in node.inputs[-2:] if (k := exact_constant(v)) is not None] if node else []
 
     def normal_kernel(*arguments):
         dtype = jnp.result_type(*arguments[:-2])
         wide = np.float64 if jax.config.jax_enable_x64 else np.float32
         values = [jnp.asarray(v, dtype=wide) for v in arguments]
-        if None not in scale:
-            hi = wide(float(scale[0]))
-            lo = wide(float(sum(scale) - Fraction(float(hi))))
+        if len(scale) == 2:
+            exact = sum(scale, Fraction(0))
+            hi = wide(float(exact))
+            lo = wide(float(exact - Fraction(float(hi))))
             values[-2:] = [jnp.asarray(hi), jnp.asarray(lo)]
         return kernel(*values).astype(dtype)
 
