@@ -192,11 +192,20 @@ def _has_log(generator: object) -> bool:
 
 def _read(variable: Variable) -> Exponents | None:
     reader = Reader()
-    if not is_float(variable) or not reader.survey(variable):
+    if not is_float(variable) or not _may_hold_power(variable) or not reader.survey(variable):
         return None
     exponents = Exponents(reader)
     exponents.read(variable)
     return exponents
+
+
+def _may_hold_power(variable: Variable) -> bool:
+    """Cheap test, asked of every product in a graph with a power."""
+    op = scalar_op_of(variable.owner)
+    if isinstance(op, ps.Mul | ps.TrueDiv | ps.Reciprocal):
+        assert variable.owner is not None
+        return any(map(_may_hold_power, variable.owner.inputs))
+    return isinstance(op, ps.Pow)
 
 
 def product_of_powers(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
