@@ -10,7 +10,7 @@ import pytensor.tensor as pt
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.fg import FunctionGraph
 from pytensor.scalar import basic as ps
-from pytensor.scalar.math import Softplus
+from pytensor.scalar.math import Sigmoid, Softplus
 from pytensor.tensor.math import add, mul, sub
 
 from pytensor_stabilize.rewrites import symbols
@@ -157,6 +157,9 @@ def _merged(
         return sign, _times(outer, pt.softplus(negate(t)))
     if not slope.others and not a.others:
         return None  # its zero, if there is one, is an ordinary one
+    ratio = slope.over(a)
+    if ratio is not None and ratio.constant < 0 and all(map(_is_positive, ratio.others)):
+        return None  # softplus(x) + x sigmoid(x): for large x both have one sign
     factor = slope.build(dtype)
     if factor is None:
         return None
@@ -166,6 +169,10 @@ def _merged(
     steep = pt.mul(pt.switch(above, pt.sub(outer, factor), pt.neg(factor)), t)
     tail = pt.softplus(pt.switch(above, negate(t), t))
     return sign, pt.add(steep, _times(outer, tail))
+
+
+def _is_positive(variable: Variable) -> bool:
+    return isinstance(scalar_op(variable), Sigmoid | Softplus | ps.Exp | ps.Sqr | ps.Abs)
 
 
 def _has_softplus(variable: Variable, depth: int = 0) -> bool:
