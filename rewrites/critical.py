@@ -28,7 +28,7 @@ from pytensor.tensor.math import pow as pt_pow
 
 from pytensor_stabilize.rewrites import symbols
 from pytensor_stabilize.rewrites.algebra.arguments import FUNCTIONS, is_float, kind_of
-from pytensor_stabilize.rewrites.algebra.building import Builder, InexactError, spent
+from pytensor_stabilize.rewrites.algebra.building import Builder, spent
 from pytensor_stabilize.rewrites.algebra.companions import functions
 from pytensor_stabilize.rewrites.algebra.conjugates import of_roots
 from pytensor_stabilize.rewrites.algebra.factoring import Factored, canonical
@@ -39,10 +39,10 @@ from pytensor_stabilize.rewrites.algebra.forms import (
     Exponent,
     Form,
     Generator,
-    TooBigError,
     merged,
 )
 from pytensor_stabilize.rewrites.algebra.homogeneous import of_one_sign
+from pytensor_stabilize.rewrites.algebra.limits import within_limits
 from pytensor_stabilize.rewrites.algebra.logs import LogBuilder
 from pytensor_stabilize.rewrites.algebra.products import spelled_product
 from pytensor_stabilize.rewrites.algebra.reading import Reader
@@ -54,7 +54,6 @@ _ONE_TERM = [(Fraction(1), ONE)]
 _LOG_SCALES = {log2: 1 / math.log(2), log10: 1 / math.log(10)}
 # A sum of so many terms may grow by factoring, 1 - s * t to q + p * (1 - t) for example.
 _FEW_TERMS = 3
-_TOO_BIG = Left("it has more terms than are multiplied out")
 
 
 def readings(variable: Variable, open_sums: bool = False) -> Iterator[Reader]:
@@ -75,6 +74,7 @@ def readings(variable: Variable, open_sums: bool = False) -> Iterator[Reader]:
         yield other
 
 
+@within_limits
 def sum_at_critical_value(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
     """Factor a sum that vanishes where a function in it takes a critical value."""
     (output,) = node.outputs
@@ -86,51 +86,46 @@ def sum_at_critical_value(fgraph: FunctionGraph, node: Apply) -> Variable | Left
     conjugate: tuple[Reader, Factored] | None = None
     shorter: tuple[Reader, Factored] | None = None
     dtype = str(output.type.dtype)
-    try:
-        for reader in readings(output):
-            terms = reader.terms(output)
-            if reader.leaves > 1 and may_merge(terms):
-                whole = canonical(terms, reader.is_leaf)
-                if not whole.coefficient:
-                    return pt.zeros_like(output)
-                if spent(whole) < min(sum(map(functions, merged(terms))), reader.cost(output)):
-                    if whole.is_product:
-                        # s + s * exp(x) is exp(x): what a gradient leaves
-                        return Builder(reader, dtype).product(whole)
-                    shorter = shorter or (reader, whole)
-            if not may_cancel(terms):
-                # What is a common factor of the sum stays one when inner sums are opened.
-                later = conjugate = None
-                break
-            found = canonical(terms, reader.is_leaf, reduce_all=False)
-            if not found.coefficient:
+    for reader in readings(output):
+        terms = reader.terms(output)
+        if reader.leaves > 1 and may_merge(terms):
+            whole = canonical(terms, reader.is_leaf)
+            if not whole.coefficient:
                 return pt.zeros_like(output)
-            if len(found.residual) > max(_FEW_TERMS, len(terms)):
-                reason = Left("factored, the sum would have more terms than it has")
-                continue
-            if not found.hidden:
-                positive = of_one_sign(found.residual)
-                if positive is not None:
-                    return Builder(reader, dtype).product(replace(found, residual=positive))
-                conjugate = conjugate or of_roots(terms, reader)
-                reason = Left("no root at a critical value is hidden by the sum")
-                continue
-            if reader.open_sums and not _opened(reader, found, output):
-                continue
-            if reader.sums and not reader.open_sums and found.only_labels:
-                later = later or (reader, found)  # 1 - (c + (1 - c) s) has more to give, opened
-                continue
-            if shorter is not None and spent(shorter[1]) < spent(found) and not found.only_labels:
-                reader, found = shorter
-            return Builder(reader, dtype).product(found)
-        chosen = later or conjugate or shorter
-        if chosen is not None:
-            reader, found = chosen
-            return Builder(reader, dtype).product(found)
-    except TooBigError:
-        return _TOO_BIG
-    except InexactError as error:
-        return Left(f"a constant of the result would be rounded: {error}")
+            if spent(whole) < min(sum(map(functions, merged(terms))), reader.cost(output)):
+                if whole.is_product:
+                    # s + s * exp(x) is exp(x): what a gradient leaves
+                    return Builder(reader, dtype).product(whole)
+                shorter = shorter or (reader, whole)
+        if not may_cancel(terms):
+            # What is a common factor of the sum stays one when inner sums are opened.
+            later = conjugate = None
+            break
+        found = canonical(terms, reader.is_leaf, reduce_all=False)
+        if not found.coefficient:
+            return pt.zeros_like(output)
+        if len(found.residual) > max(_FEW_TERMS, len(terms)):
+            reason = Left("factored, the sum would have more terms than it has")
+            continue
+        if not found.hidden:
+            positive = of_one_sign(found.residual)
+            if positive is not None:
+                return Builder(reader, dtype).product(replace(found, residual=positive))
+            conjugate = conjugate or of_roots(terms, reader)
+            reason = Left("no root at a critical value is hidden by the sum")
+            continue
+        if reader.open_sums and not _opened(reader, found, output):
+            continue
+        if reader.sums and not reader.open_sums and found.only_labels:
+            later = later or (reader, found)  # 1 - (c + (1 - c) s) has more to give, opened
+            continue
+        if shorter is not None and spent(shorter[1]) < spent(found) and not found.only_labels:
+            reader, found = shorter
+        return Builder(reader, dtype).product(found)
+    chosen = later or conjugate or shorter
+    if chosen is not None:
+        reader, found = chosen
+        return Builder(reader, dtype).product(found)
     return reason
 
 
@@ -165,23 +160,19 @@ def _named(reader: Reader, generator: Residue) -> tuple[int, Symbol | Residue]:
     return 1, generator
 
 
+@within_limits
 def product_of_companions(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
     """Cancel companions between the factors of a product, numerator and denominator."""
     (output,) = node.outputs
     if not is_float(output):
         return None
-    try:
-        if not _may_save(node):
-            return None
-        for reader in readings(output):
-            found = spelled_product(reader, output)
-            result = found.build(reader, output.type.dtype) if found.coefficient else None
-            if result is not None:
-                return result
-    except TooBigError:
-        return _TOO_BIG
-    except InexactError as error:
-        return Left(f"a constant of the result would be rounded: {error}")
+    if not _may_save(node):
+        return None
+    for reader in readings(output):
+        found = spelled_product(reader, output)
+        result = found.build(reader, output.type.dtype) if found.coefficient else None
+        if result is not None:
+            return result
     return None
 
 
@@ -198,33 +189,29 @@ def _may_save(node: Apply) -> bool:
     return sums and any(exact_constant(v) is not None for v in node.inputs)
 
 
+@within_limits
 def log_of_companions(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
     """Logarithm of a product of companions as a sum; of a sum close to 1 by its complement."""
     (output,), (argument,) = node.outputs, node.inputs
     if not (is_float(output) and is_float(argument)):
         return None
     plus_one = node.op == log1p
-    try:
-        for reader in readings(argument, open_sums=True):
-            if plus_one:
-                found = canonical([*_ONE_TERM, *reader.terms(argument)], reader.is_leaf)
-                if not found.hidden or not found.coefficient:
-                    continue
-                coefficient, factors, hidden = found.coefficient, found.as_monomial(), True
-            else:
-                product = spelled_product(reader, argument)
-                coefficient, factors, hidden = product.coefficient, product.factors, False
-            if not coefficient:
+    for reader in readings(argument, open_sums=True):
+        if plus_one:
+            found = canonical([*_ONE_TERM, *reader.terms(argument)], reader.is_leaf)
+            if not found.hidden or not found.coefficient:
                 continue
-            builder = Builder(reader, output.type.dtype)
-            result = LogBuilder(reader, builder).build(coefficient, factors, hidden)
-            if result is not None:
-                scale = _LOG_SCALES.get(node.op)
-                return result if scale is None else result * pt.constant(scale, output.type.dtype)
-    except TooBigError:
-        return _TOO_BIG
-    except InexactError as error:
-        return Left(f"a constant of the result would be rounded: {error}")
+            coefficient, factors, hidden = found.coefficient, found.as_monomial(), True
+        else:
+            product = spelled_product(reader, argument)
+            coefficient, factors, hidden = product.coefficient, product.factors, False
+        if not coefficient:
+            continue
+        builder = Builder(reader, output.type.dtype)
+        result = LogBuilder(reader, builder).build(coefficient, factors, hidden)
+        if result is not None:
+            scale = _LOG_SCALES.get(node.op)
+            return result if scale is None else result * pt.constant(scale, output.type.dtype)
     return None
 
 

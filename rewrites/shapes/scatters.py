@@ -20,9 +20,10 @@ from pytensor_stabilize.rewrites import symbols
 from pytensor_stabilize.rewrites.algebra.arguments import (
     is_float,
 )
-from pytensor_stabilize.rewrites.algebra.building import Builder, InexactError
+from pytensor_stabilize.rewrites.algebra.building import Builder
 from pytensor_stabilize.rewrites.algebra.factoring import Factored
 from pytensor_stabilize.rewrites.algebra.forms import TooBigError
+from pytensor_stabilize.rewrites.algebra.limits import within_limits
 from pytensor_stabilize.rewrites.algebra.products import spelled_product
 from pytensor_stabilize.rewrites.algebra.reading import Reader
 from pytensor_stabilize.rewrites.arithmetic import signed_sum
@@ -47,20 +48,16 @@ from pytensor_stabilize.rewrites.shapes.writes import (
 )
 
 
+@within_limits
 def product_with_scatter(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
     """``zeros[i].inc(v) * f -> zeros[i].inc(v * f[i])``, where functions in v and f cancel."""
     (output,) = node.outputs
     term = term_of(output) if is_float(output) else None
     if term is None:
         return None
-    try:
-        if not term.meets:
-            return None
-        result, saved = _multiplied(term, output.type.dtype)
-    except TooBigError:
-        return Left("it has more terms than are multiplied out")
-    except InexactError as error:
-        return Left(f"a constant of the result would be rounded: {error}")
+    if not term.meets:
+        return None
+    result, saved = _multiplied(term, output.type.dtype)
     if not saved:
         return None
     outer = [v for v, n in term.rest if n > 0]
