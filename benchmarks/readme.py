@@ -113,8 +113,8 @@ def main() -> None:
         "demo": code(demo_tables(output("examples/demo.py"))),
         "spellings": code(totals(output("benchmarks/spellings.py", "--failures", "--top", "0"))),
         "accuracy": output("benchmarks/accuracy.py"),
-        "speed": output("benchmarks/sigmoid_gradient.py", "--sizes", "100000"),
-        "compile time": code(output("benchmarks/compile_time.py", "--repeats", "9")),
+        "speed": output("benchmarks/speed.py", "--picture", "docs/figures/speed.png"),
+        "compile time": output("benchmarks/compile_time.py", "--repeats", "7", "--cold", "1"),
     }
     for name, figure in figures.items():
         text = fill(text, name, figure)

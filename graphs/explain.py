@@ -12,9 +12,19 @@ from pytensor.configdefaults import config
 from pytensor.graph.basic import Variable
 from pytensor.graph.fg import FunctionGraph
 from pytensor.graph.rewriting.basic import EquilibriumGraphRewriter, Rewriter
+from pytensor.scalar import basic as ps
+from pytensor.tensor.elemwise import DimShuffle
 
 from pytensor_stabilize.graphs.graphlike import view
 from pytensor_stabilize.rewrites import RULES, registration_state
+from pytensor_stabilize.rewrites.describe import describe, source_line
+from pytensor_stabilize.rewrites.matching import (
+    FLOATS,
+    exact_constant,
+    is_a,
+    scalar_op_of,
+    strip_sign,
+)
 from pytensor_stabilize.rewrites.trace import Event, recording
 
 
@@ -115,8 +125,47 @@ def explain(
         )
     outputs = list(view(variables, "explain()").outputs)
     with recording() as recorder:
-        rewrite(outputs, mode)
-        return Explanation(tuple(recorder.events), note=absent_rules(mode))
+        fgraph = rewrite(outputs, mode)
+        events = (*recorder.events, *complements_of_inputs(fgraph))
+        return Explanation(events, note=absent_rules(mode))
+
+
+def complements_of_inputs(fgraph: FunctionGraph) -> Iterator[Event]:
+    """Where ``1 - p`` is used as a probability and p is an input, of which no more is known."""
+    for node in fgraph.toposort():
+        variable = node.outputs[0]
+        scalar = scalar_op_of(node)
+        if is_a(scalar, ps.Sub) and exact_constant(node.inputs[0]) == 1:
+            given = strip_shape(node.inputs[1])
+            clients = [c for c, _ in fgraph.clients[variable] if c in fgraph.apply_nodes]
+            used = variable in fgraph.outputs or any(
+                is_a(scalar_op_of(client), ps.Log, ps.TrueDiv, ps.Reciprocal)
+                or (is_a(scalar_op_of(client), ps.Mul) and node.inputs[1] in client.inputs)
+                for client in clients
+            )
+        elif is_a(scalar, ps.Log1p):
+            sign, core = strip_sign(node.inputs[0])
+            given, used = strip_shape(core), sign < 0
+        else:
+            continue
+        if used and given.owner is None and str(given.type.dtype) in FLOATS:
+            name = describe(given)
+            yield Event(
+                "one_minus_sigmoid",
+                "left",
+                describe(variable),
+                "",
+                f"{name} is an input: if it is a sigmoid that was computed before, the digits of "
+                f"1 - {name} were lost there, and only sigmoid(x) in this graph has them",
+                source_line(variable),
+            )
+
+
+def strip_shape(variable: Variable) -> Variable:
+    """What a variable is broadcast from."""
+    while variable.owner is not None and isinstance(variable.owner.op, DimShuffle):
+        variable = variable.owner.inputs[0]
+    return variable
 
 
 def absent_rules(mode: Mode | str | None) -> str:

@@ -16,6 +16,8 @@ from pytensor.scalar.basic import ScalarOp
 from pytensor.tensor.basic import ScalarFromTensor, TensorFromScalar
 from pytensor.tensor.elemwise import DimShuffle, Elemwise
 
+from pytensor_stabilize.rewrites.branch_free.ops import KernelOp
+
 # scalar op class -> (symbol, precedence); the right operands of - / ** bind one tighter
 _INFIX = {"Add": ("+", 1), "Sub": ("-", 1), "Mul": ("*", 2), "TrueDiv": ("/", 2), "Pow": ("**", 4)}
 _ATOM = 9
@@ -84,7 +86,8 @@ def _describe(
             needed = own + 1 if position and kind in ("Sub", "TrueDiv", "Pow") else own
             pieces.append(text if rank >= needed else f"({text})")
         return f" {symbol} ".join(pieces), own
-    return f"{kind.lower()}({', '.join(text for text, _ in operands)})", _ATOM
+    function = scalar_op.name if isinstance(scalar_op, KernelOp) else kind.lower()
+    return f"{function}({', '.join(text for text, _ in operands)})", _ATOM
 
 
 def _constant(constant: Constant) -> str:

@@ -17,7 +17,8 @@ from pytensor.link.jax.linker import JAXLinker
 from pytensor.tensor.elemwise import Elemwise
 
 from pytensor_stabilize.rewrites import kernels, registration_state, symbols
-from pytensor_stabilize.rewrites.lowering import can_be_lowered, families_of, products, with_density
+from pytensor_stabilize.rewrites.logistic_families import families_of, products, with_density
+from pytensor_stabilize.rewrites.matching import scalar_op_of
 from pytensor_stabilize.rewrites.rules import REAL, Rule
 from pytensor_stabilize.rewrites.switches import is_switched_on
 from pytensor_stabilize.rewrites.trace import note_fired, note_not_fired
@@ -68,7 +69,8 @@ class JaxLoweringPass(GraphRewriter):
             return
         # The functions are looked up while the graph is translated; JAX is slow to import.
         import_module("pytensor_stabilize.rewrites.jax_kernels")
-        for family in families_of([node for node in found if can_be_lowered(node)]):
+        sigmoids = (node for node in found if type(scalar_op_of(node)) is psm.Sigmoid)
+        for family in families_of(sigmoids):
             for node in products(fgraph, family):
                 (density,) = kernels.jax_logistic_density.make_node(family.x).outputs
                 self._replace(fgraph, node.outputs[0], with_density(node, family, density))

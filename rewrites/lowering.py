@@ -1,40 +1,50 @@
-"""Late lowering: sigmoids of the same ``|x|`` share one ``exp(-|x|)``.
+"""Late lowering: functions of the same ``|x|`` share one exponential and one logarithm.
 
 With ``e = exp(-|x|)``, which never overflows and lies in (0, 1]::
 
     sigmoid(x)               = (x >= 0 ? 1 : e) / (1 + e)
-    sigmoid(-x)              = (x >= 0 ? e : 1) / (1 + e)
     sigmoid(x) * sigmoid(-x) = e / (1 + e)**2
+    softplus(x)              = max(x, 0) + log1p(e)
+    tanh(x / 2)              = sign(x) (1 - e) / (1 + e)
 
-It runs after all rules that look for sigmoids and before fusion, which makes one loop of it.
+It runs after all rules that look for these functions and before fusion, which makes one loop of
+it: numba then compiles a loop without calls and branches, see `branch_free`.
 JAX, PyTorch and MLX differentiate after us and take the wrong side of ``|x|`` at 0, so nothing
 is lowered for them here; `jax_lowering` does what JAX needs.
 """
 
-from collections import defaultdict
-from collections.abc import Hashable
-from dataclasses import dataclass, field
-from typing import Literal
+from functools import cached_property
+from importlib import import_module
+from typing import Literal, get_args
 
 import numpy as np
+import pytensor.scalar.basic as ps
+import pytensor.scalar.math as psm
 import pytensor.tensor as pt
 from pytensor.configdefaults import config
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.fg import FunctionGraph
 from pytensor.graph.rewriting.basic import GraphRewriter, get_active_mode
-from pytensor.link.basic import PerformLinker
 from pytensor.link.c.basic import CLinker, OpWiseCLinker
 from pytensor.link.jax.linker import JAXLinker
 from pytensor.link.mlx.linker import MLXLinker
 from pytensor.link.numba.linker import NumbaLinker
 from pytensor.link.pytorch.linker import PytorchLinker
 from pytensor.link.vm import VMLinker
-from pytensor.tensor.math import mul
+from pytensor.tensor.elemwise import Elemwise
 
 from pytensor_stabilize.rewrites import registration_state, symbols
-from pytensor_stabilize.rewrites.arithmetic import product_of
-from pytensor_stabilize.rewrites.kernels import JaxSigmoid, branched_sigmoid
-from pytensor_stabilize.rewrites.matching import is_sigmoid_node, negate, signed_key
+from pytensor_stabilize.rewrites.branch_free import ops
+from pytensor_stabilize.rewrites.logistic_families import (
+    KINDS,
+    Family,
+    Member,
+    families_of,
+    full_argument,
+    products,
+    with_density,
+)
+from pytensor_stabilize.rewrites.matching import FLOATS, scalar_op_of
 from pytensor_stabilize.rewrites.rules import REAL, Rule
 from pytensor_stabilize.rewrites.switches import is_switched_on
 from pytensor_stabilize.rewrites.trace import note_fired, note_not_fired
@@ -52,60 +62,70 @@ LOWERING: tuple[Rule, ...] = (
     ),
 )
 
-Style = Literal["select", "arithmetic"]
+# For C, where nothing is shared.
+WHOLE: dict[type, Elemwise] = {
+    psm.Sigmoid: ops.whole_sigmoid,
+    psm.Softplus: ops.whole_softplus,
+    ps.Tanh: ops.whole_tanh,
+}
+Target = Literal["numba", "C", "NumPy"]
 
 
-def style_for(linker: object) -> Style | None:
-    """How to write ``x >= 0 ? 1 : e`` for a linker; None to leave its graphs alone.
-
-    A select is a branch in the C that g++ makes of PyTensor's loops, and it mispredicts half of
-    all random signs (7 ns an element in place of 3); numba compiles it to a blend.
-    """
+def target_of(linker: object) -> Target | str:
+    """What compiles a linker's graphs, or why nothing is lowered for it."""
     if isinstance(linker, JAXLinker | PytorchLinker | MLXLinker):
-        return None
-    if isinstance(linker, NumbaLinker | PerformLinker) or not config.cxx:
-        return "select"
-    if isinstance(linker, VMLinker) and not getattr(linker, "c_thunks", True):
-        return "select"
-    return "arithmetic" if isinstance(linker, VMLinker | CLinker | OpWiseCLinker) else "select"
+        return "this linker differentiates after us, and |x| has the wrong derivative at 0"
+    if isinstance(linker, NumbaLinker):
+        return "numba"
+    if (
+        isinstance(linker, CLinker | OpWiseCLinker)
+        or (isinstance(linker, VMLinker) and getattr(linker, "c_thunks", True))
+    ) and config.cxx:
+        return "C"
+    return "NumPy"
 
 
-@dataclass
-class Family:
-    """The sigmoids of one argument up to sign, and the nodes that they are lowered to."""
+class Shared:
+    """What the members of a family are made of; each part is one node."""
 
-    x: Variable
-    sigmoids: dict[Variable, int] = field(default_factory=dict)
+    def __init__(self, x: Variable, plain: bool) -> None:
+        self.x = x
+        self.plain = plain
 
-    def __post_init__(self) -> None:
-        # Constants of full rank: constant folding is over, so a DimShuffle of a scalar would be
-        # run at every call.
-        self.one = pt.constant(np.ones((1,) * self.x.type.ndim, dtype=self.x.type.dtype))
-        self.quarter = pt.constant(np.full((1,) * self.x.type.ndim, 0.25, dtype=self.x.type.dtype))
-        self.zero = pt.constant(np.zeros((1,) * self.x.type.ndim, dtype=self.x.type.dtype))
-        self.e = pt.exp(-pt.abs(self.x))
-        self.total = self.one + self.e
+    def apply(self, op: Elemwise, *inputs: Variable) -> Variable:
+        (output,) = (ops.PLAIN.get(op, op) if self.plain else op).make_node(*inputs).outputs
+        return output
 
-    def derivative(self) -> Variable:
-        # Rounded, the quotient exceeds 1/4 at 9 % of the points near 0, and nothing else does.
-        return pt.minimum(self.e / pt.sqr(self.total), self.quarter)
+    @cached_property
+    def e(self) -> Variable:
+        return self.apply(ops.exp_minus_abs, self.x)
 
-    def sigmoid(self, sign: int, style: Style) -> Variable:
-        dtype = self.x.type.dtype
-        if style == "select":
-            ends = (self.one, self.e) if sign > 0 else (self.e, self.one)
-            return pt.switch(pt.ge(self.x, self.zero), *ends) / self.total
-        at_least, below = (
-            pt.cast(pt.ge(self.x, self.zero), dtype),
-            pt.cast(pt.lt(self.x, self.zero), dtype),
-        )
-        if sign > 0:
-            return (at_least + below * self.e) / self.total
-        return (below + at_least * self.e) / self.total
+    @cached_property
+    def log(self) -> Variable:
+        return self.apply(ops.log1p_of_unit, self.e)
+
+    @cached_property
+    def density(self) -> Variable:
+        return self.apply(ops.density_from_exp, self.e)
+
+    def member(self, member: Member) -> Variable:
+        x = full_argument(member)
+        if member.kind is psm.Softplus:
+            return self.apply(ops.softplus_from_log, x, self.log)
+        op = ops.sigmoid_from_exp if member.kind is psm.Sigmoid else ops.tanh_from_exp
+        return self.apply(op, x, self.e)
+
+
+def of_ordinary_ops(x: Variable) -> Variable:
+    """The sigmoid for NumPy, where PyTensor's is 0 if the truth is a subnormal float."""
+    # Of full rank: constant folding is over, so a DimShuffle of a scalar would run at every call.
+    zero, one = (pt.constant(np.full((1,) * x.type.ndim, v, dtype=x.type.dtype)) for v in (0, 1))
+    e = pt.exp(-pt.abs(x))
+    return pt.switch(pt.ge(x, zero), one, e) / (one + e)
 
 
 class LoweringPass(GraphRewriter):
-    """Lowers the sigmoids of a graph for the linker that it is compiled for."""
+    """Lowers the functions of a graph for the linker that it is compiled for."""
 
     def __init__(self, rule: Rule) -> None:
         self.rule = rule
@@ -122,28 +142,34 @@ class LoweringPass(GraphRewriter):
         if not (registration_state.is_registered and is_switched_on(self.rule.name)):
             note_not_fired(fgraph, self.rule.name, "off", first, "the rule is switched off")
             return
-        style = style_for(get_active_mode(fgraph).linker)
-        if style is None:
-            reason = "this linker differentiates after us, and |x| has the wrong derivative at 0"
-            note_not_fired(fgraph, self.rule.name, "left", first, reason)
+        target = target_of(get_active_mode(fgraph).linker)
+        if target not in get_args(Target):
+            note_not_fired(fgraph, self.rule.name, "left", first, target)
             return
+        if target == "numba":
+            # The ops are looked up while the graph is translated; numba is slow to import.
+            import_module("pytensor_stabilize.rewrites.branch_free.numba_dispatch")
+        if target == "NumPy":
+            for node in found:
+                if type(scalar_op_of(node)) is psm.Sigmoid:
+                    self._replace(fgraph, node.outputs[0], of_ordinary_ops(node.inputs[0]))
+            return
+        plain = patterns_with_calls(fgraph) if target == "C" else set()
         for family in families_of(found):
-            self._lower(fgraph, family, style)
-
-    def _lower(self, fgraph: FunctionGraph, family: Family, style: Style) -> None:
-        alone = len(set(family.sigmoids.values())) == 1
-        for node in products(fgraph, family):
-            new = with_density(node, family, family.derivative())
-            self._replace(fgraph, node.outputs[0], new)
-        for variable, sign in family.sigmoids.items():
-            if not fgraph.clients.get(variable):
-                continue
-            if alone and style == "arithmetic":
-                # Nothing to share: PyTensor's form, which is fast in C, mended far below 0.
-                (new,) = branched_sigmoid.make_node(variable.owner.inputs[0]).outputs
-                self._replace(fgraph, variable, new)
+            shared = Shared(family.x, family.x.type.broadcastable in plain)
+            if target == "C" and family.is_alone():
+                for variable, member in family.members.items():
+                    whole = shared.apply(WHOLE[member.kind], member.argument)
+                    self._replace(fgraph, variable, whole)
             else:
-                self._replace(fgraph, variable, family.sigmoid(sign, style))
+                self._lower(fgraph, family, shared)
+
+    def _lower(self, fgraph: FunctionGraph, family: Family, shared: Shared) -> None:
+        for node in products(fgraph, family):
+            self._replace(fgraph, node.outputs[0], with_density(node, family, shared.density))
+        for variable, member in family.members.items():
+            if fgraph.clients.get(variable):
+                self._replace(fgraph, variable, shared.member(member))
 
     def _replace(self, fgraph: FunctionGraph, old: Variable, new: Variable) -> None:
         if new.type.broadcastable != old.type.broadcastable:
@@ -152,53 +178,23 @@ class LoweringPass(GraphRewriter):
         fgraph.replace_all_validate([(old, new)], reason=self.rule.name)
 
 
+def patterns_with_calls(fgraph: FunctionGraph) -> set[tuple[bool, ...]]:
+    """Broadcast patterns of loops that may call a library's functions, fused as they will be.
+
+    numba's dispatch sees the fused loop, and needs no guess.
+    """
+    patterns = set()
+    for node in fgraph.apply_nodes:
+        scalar_op = scalar_op_of(node)
+        if scalar_op is not None and type(scalar_op) not in (*ops.WITHOUT_CALLS, *KINDS):
+            patterns.add(node.outputs[0].type.broadcastable)
+    return patterns
+
+
 def can_be_lowered(node: Apply) -> bool:
-    """Whether a node is a sigmoid of a float."""
-    if not is_sigmoid_node(node) or isinstance(node.op.scalar_op, JaxSigmoid):
-        return False
-    (x,), (s,) = node.inputs, node.outputs
+    """Whether a node is one of the functions, of floats that the kernels are for."""
     # Discrete arguments have been cast by a rule; without it they keep PyTensor's form.
-    return x.type.dtype == s.type.dtype and np.dtype(x.type.dtype).kind == "f"
-
-
-def families_of(nodes: list[Apply]) -> list[Family]:
-    """The sigmoid nodes, by their argument up to its sign."""
-    members: dict[tuple[Hashable, str], list[tuple[int, Apply]]] = defaultdict(list)
-    for node in nodes:
-        (x,) = node.inputs
-        sign, key = signed_key(x)
-        members[key, x.type.dtype].append((sign, node))
-    families = []
-    for group in members.values():
-        sign, node = max(group, key=lambda member: member[0])
-        x = node.inputs[0]
-        family = Family(x if sign > 0 else negate(x))
-        for sign, node in group:
-            family.sigmoids[node.outputs[0]] = sign
-        families.append(family)
-    return families
-
-
-def products(fgraph: FunctionGraph, family: Family) -> list[Apply]:
-    """Products in which both sigmoids of the family are factors."""
-    found: dict[Apply, None] = {}
-    for variable in family.sigmoids:
-        for client, _ in fgraph.clients.get(variable, ()):
-            if client.op == mul and all(_split(client, family)):
-                found[client] = None
-    return list(found)
-
-
-def with_density(node: Apply, family: Family, density: Variable) -> Variable:
-    """The product, with each ``sigmoid(x) * sigmoid(-x)`` in it as one factor."""
-    plus, minus = _split(node, family)
-    pairs = min(len(plus), len(minus))
-    taken = {*plus[:pairs], *minus[:pairs]}
-    rest = [v for i, v in enumerate(node.inputs) if i not in taken]
-    return product_of([density] * pairs + rest)
-
-
-def _split(node: Apply, family: Family) -> tuple[list[int], list[int]]:
-    """Positions of the factors sigmoid(x) and sigmoid(-x) among the node's inputs."""
-    signs = [family.sigmoids.get(v, 0) for v in node.inputs]
-    return [i for i, s in enumerate(signs) if s > 0], [i for i, s in enumerate(signs) if s < 0]
+    return type(scalar_op_of(node)) in KINDS and all(
+        v.type.dtype in FLOATS and v.type.dtype == node.inputs[0].type.dtype
+        for v in (*node.inputs, *node.outputs)
+    )

@@ -82,11 +82,11 @@ def test_diff_says_what_and_by_which_rule():
     found = diff(stock(GRADIENT), pytensor.function([x], GRADIENT))
     assert found
     assert found.counts_a == {"sigmoid": 1, "sub": 1, "mul": 1}
-    assert found.counts_b["exp"] == 1
+    assert found.counts_b["exp_minus_abs"] == 1
     assert found.rules == ("one_minus_sigmoid", "sigmoids_share_exp")
     text = str(found)
     assert "- 1 - sigmoid(x)" in text
-    assert "+ exp(-abs(x))" in text
+    assert "+ exp_minus_abs(x)" in text
     assert "rules that fired in the second: one_minus_sigmoid 1, sigmoids_share_exp 1" in text
     assert "1 - sigmoid(x)" in found._repr_html_()
     assert str(diff(s, pt.sigmoid(x))) == "The graphs are the same."
@@ -118,6 +118,19 @@ def test_explain_tells_why_not():
     assert {event.outcome for event in events} == {"off"}
     assert all("switched off" in event.reason for event in events)
     assert "no rule found anything to do" in str(explain(pt.exp(x)))
+
+
+@pytest.mark.parametrize("graph", [lambda p: 1 - p, lambda p: pt.log(1 - p), lambda p: p * (1 - p)])
+def test_explain_says_what_an_input_has_lost(graph):
+    p = pt.dvector("p")
+    (event,) = explain(graph(p)).left
+    assert event.reason.startswith("p is an input: if it is a sigmoid")
+    assert explain(graph(s)).fired
+    assert not explain(graph(s)).left
+
+
+def test_explain_does_not_take_data_for_a_sigmoid():
+    assert not explain((1 - x) * pt.exp(y)).left
 
 
 def test_explain_changes_nothing():

@@ -17,7 +17,7 @@ from pytensor.tensor.math import MulWithoutZeros
 from pytensor_stabilize.graphs.exact import special  # noqa: F401 (registers)
 from pytensor_stabilize.graphs.exact.balls import UNDEFINED, UNKNOWN, is_unknown
 from pytensor_stabilize.graphs.exact.scalars import SCALARS, scalar_function
-from pytensor_stabilize.rewrites.kernels import BranchedSigmoid
+from pytensor_stabilize.rewrites.branch_free import ops as branch_free
 from pytensor_stabilize.rewrites.normal.ops import NormalOp
 
 COUNT = 120
@@ -49,6 +49,10 @@ halves = [*(rng.integers(-9, 9, 40) + 0.5), *rng.normal(0, 1e4, COUNT), 1e300, -
 
 def sigmoid(x):
     return 1 / (1 + mp.exp(-x))
+
+
+def softplus(x):
+    return mp.log1p(mp.exp(x))
 
 
 def log1mexp(x):
@@ -113,8 +117,13 @@ UNARY = {
     ps.ArcSinh: (mp.asinh, anything),
     ps.ArcTanh: (mp.atanh, within),
     psm.Sigmoid: (sigmoid, moderate),
-    BranchedSigmoid: (sigmoid, moderate),
-    psm.Softplus: (lambda x: mp.log1p(mp.exp(x)), moderate),
+    branch_free.WholeSigmoid: (sigmoid, moderate),
+    psm.Softplus: (softplus, moderate),
+    branch_free.WholeSoftplus: (softplus, moderate),
+    branch_free.WholeTanh: (mp.tanh, moderate),
+    branch_free.ExpMinusAbs: (lambda x: mp.exp(-abs(x)), moderate),
+    branch_free.Log1pOfUnit: (mp.log1p, [x for x in positive if x <= 1]),
+    branch_free.DensityFromExp: (lambda e: e / (1 + e) ** 2, [x for x in positive if x <= 1]),
     psm.Log1mexp: (log1mexp, negative),
     psm.Erf: (mp.erf, small),
     psm.Erfc: (mp.erfc, small),
@@ -160,6 +169,15 @@ SEVERAL = {
     ps.Clip: (lambda x, a, b: min(max(x, a), b), pairs(moderate, [-2.0, -1e-9], [0.5, 1e9])),
     ps.Second: (lambda a, b: b, pairs(anything, anything)),
     ps.Switch: (lambda c, a, b: a if c else b, pairs([0.0, 1.0, -2.0], anything, anything)),
+    branch_free.SigmoidFromExp: (
+        lambda x, e: (e if x < 0 else 1) / (1 + e),
+        pairs(moderate, chance),
+    ),
+    branch_free.SoftplusFromLog: (lambda x, log: max(x, 0) + log, pairs(moderate, chance)),
+    branch_free.TanhFromExp: (
+        lambda x, e: mp.sign(x) * (1 - e) / (1 + e),
+        pairs(moderate, chance),
+    ),
     psm.PolyGamma: (mp.psi, pairs([0.0, 1.0, 2.0, 5.0], [*some, -0.3, -2.7], count=60)),
     psm.Owens_t: (owens_t, pairs([0.0, 0.3, -1.2, 3.0], [-2.5, -0.5, 1e-9, 0.7, 1.0], count=20)),
     psm.GammaInc: (lambda k, x: mp.gammainc(k, 0, x, regularized=True), pairs(some, some)),
@@ -211,7 +229,7 @@ def function_of(op):
 
 
 def test_every_op_is_in_a_table():
-    elsewhere = {BranchedSigmoid, dist_math.I0e, dist_math.I1e}
+    elsewhere = {*branch_free.KernelOp.__subclasses__(), dist_math.I0e, dist_math.I1e}
     # The gradient of Prod reduces with it: see the tests of tensors.
     assert {*TABLE, *INVERSES, *CONDITIONS} - elsewhere == {*SCALARS} - {MulWithoutZeros, *OURS}
 

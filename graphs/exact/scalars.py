@@ -179,9 +179,24 @@ SCALARS: dict[type, Scalar] = {
     psm.Log1mexp: real_function(log1mexp, hi=0, at_lo=0, at_hi=-inf),
 }
 
+is_negative = SCALARS[ps.LT]
+_ZERO, _ONE = arb(0), arb(1)
+_BRANCH_FREE = "pytensor_stabilize.rewrites.branch_free.ops"
 # Ops of other packages, by the name of their class, so that these are not imported.
 BY_NAME: dict[str, Scalar] = {
-    "pytensor_stabilize.rewrites.kernels.BranchedSigmoid": SCALARS[psm.Sigmoid],
+    f"{_BRANCH_FREE}.WholeSigmoid": SCALARS[psm.Sigmoid],
+    f"{_BRANCH_FREE}.WholeSoftplus": SCALARS[psm.Softplus],
+    f"{_BRANCH_FREE}.WholeTanh": SCALARS[ps.Tanh],
+    f"{_BRANCH_FREE}.ExpMinusAbs": lambda x: exp(negate(absolute(x))),
+    f"{_BRANCH_FREE}.Log1pOfUnit": SCALARS[ps.Log1p],
+    f"{_BRANCH_FREE}.DensityFromExp": lambda e: divide(e, square(add(_ONE, e))),
+    f"{_BRANCH_FREE}.SigmoidFromExp": lambda x, e: divide(
+        switch(is_negative(x, _ZERO), e, _ONE), add(_ONE, e)
+    ),
+    f"{_BRANCH_FREE}.SoftplusFromLog": lambda x, log: add(maximum(x, _ZERO), log),
+    f"{_BRANCH_FREE}.TanhFromExp": lambda x, e: multiply(
+        sign(x), divide(subtract(_ONE, e), add(_ONE, e))
+    ),
 }
 
 

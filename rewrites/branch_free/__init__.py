@@ -1,0 +1,1 @@
+"""Kernels of the logistic family without branches, for numba and for C."""
