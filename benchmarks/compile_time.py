@@ -1,30 +1,31 @@
-"""Compile time of the demo's model: ours against stock, interleaved in one run.
+"""Compile time, ours against stock, interleaved in one run, as a Markdown table.
 
-Compiles logp and dlogp of the demo's model again and again and prints the medians of the seconds
-and their ratio, with the versions.  The numba cache on disk is warm after the first pair, which
-is not counted.
+    python benchmarks/compile_time.py [--repeats 5] [--terms 10 100 1000] [--cold 1]
 
-    python benchmarks/compile_time.py [--repeats 5]
+Models: logp and gradient are built, compiled and called once, numba's cache on disk warm; with
+``--cold`` also in a process of its own with an empty cache, as the first time on a machine.
+Terms: only the rewriting, of a sum of so many cross entropies and its gradient.
 """
 
 import argparse
 import gc
+import os
+import subprocess
 import sys
 import time
-from contextlib import nullcontext
-from pathlib import Path
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from statistics import median
+from tempfile import TemporaryDirectory
 
+from compile_models import MODELS, compile_model, rewrite_terms
 from versions import versions
 
 import pytensor_stabilize
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
-from demo import build_model
 
-
-def seconds(context) -> float:
-    """Seconds to build and compile logp and dlogp, the first call included.
+def seconds(work: Callable[[], None]) -> float:
+    """Seconds of one run.
 
     The garbage collector is kept out: one of its full passes takes as long as half a compilation,
     and in a regular alternation it falls on the same side again and again.
@@ -32,32 +33,76 @@ def seconds(context) -> float:
     gc.collect()
     gc.disable()
     begin = time.perf_counter()
-    with context:
-        model = build_model()
-        point = model.initial_point()
-        model.compile_logp()(point)
-        model.compile_dlogp()(point)
+    work()
     elapsed = time.perf_counter() - begin
     gc.enable()
     return elapsed
 
 
+def switched(side: str) -> AbstractContextManager[None]:
+    return pytensor_stabilize.excluding("all") if side == "stock" else nullcontext()
+
+
+def in_turn(measure: Callable[[str], float], repeats: int, warm_up: bool) -> str:
+    """Measure stock and ours in turn; the rest of a row of the table."""
+    samples: dict[str, list[float]] = {"stock": [], "ours": []}
+    for repeat in range(repeats + warm_up):
+        for side, found in samples.items():
+            elapsed = measure(side)
+            if repeat >= warm_up:
+                found.append(elapsed)
+    stock, ours = median(samples["stock"]), median(samples["ours"])
+    return f"{stock:.2f} | {ours:.2f} | {ours / stock:.2f} | {ours - stock:+.2f} |"
+
+
+def here(work: Callable[[], None]) -> Callable[[str], float]:
+    def measure(side: str) -> float:
+        with switched(side):
+            return seconds(work)
+
+    return measure
+
+
+def in_new_process(name: str) -> Callable[[str], float]:
+    """Measure in a process of its own, without any cache on disk."""
+
+    def measure(side: str) -> float:
+        with TemporaryDirectory() as folder:
+            flags = f"{os.environ.get('PYTENSOR_FLAGS', '')},base_compiledir={folder}".strip(",")
+            command = [sys.executable, __file__, "--once", side, name]
+            environment = os.environ | {"PYTENSOR_FLAGS": flags}
+            done = subprocess.run(
+                command, env=environment, stdout=subprocess.PIPE, text=True, check=True
+            )
+        return float(done.stdout)
+
+    return measure
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=5, help="of each row (default 5)")
+    parser.add_argument("--terms", type=int, nargs="*", default=[10, 100], metavar="N")
+    parser.add_argument("--cold", type=int, default=0, metavar="N", help="runs without a cache")
+    parser.add_argument("--once", nargs=2, metavar=("SIDE", "MODEL"), help=argparse.SUPPRESS)
     options = parser.parse_args()
-    samples: dict[str, list[float]] = {"stock": [], "ours": []}
-    for repeat in range(options.repeats + 1):
-        for name in samples:
-            context = pytensor_stabilize.excluding("all") if name == "stock" else nullcontext()
-            elapsed = seconds(context)
-            if repeat:
-                samples[name].append(elapsed)
-    stock, ours = median(samples["stock"]), median(samples["ours"])
-    print(versions())
-    print(
-        f"stock {stock:.3f} s, ours {ours:.3f} s, ratio {ours / stock:.3f}, {ours - stock:+.3f} s"
-    )
+    if options.once:
+        side, name = options.once
+        with switched(side):
+            print(seconds(lambda: compile_model(name)))
+        return
+    print(f"{versions()}\n")
+    print("| seconds | stock | ours | ratio | difference |\n|---|---|---|---|---|")
+    for name in MODELS:
+        row = in_turn(here(lambda name=name: compile_model(name)), options.repeats, True)
+        print(f"| {name} | {row}", flush=True)
+        if options.cold:
+            row = in_turn(in_new_process(name), options.cold, False)
+            print(f"| ... without a cache | {row}", flush=True)
+    for count in options.terms:
+        repeats = options.repeats if count < 500 else 1
+        row = in_turn(here(lambda count=count: rewrite_terms(count)), repeats, False)
+        print(f"| rewriting alone, {count} terms | {row}", flush=True)
 
 
 if __name__ == "__main__":

@@ -14,18 +14,17 @@ from pytensor.scalar.math import Sigmoid, Softplus
 from pytensor.tensor.math import add, mul, sub
 
 from pytensor_stabilize.rewrites import symbols
-from pytensor_stabilize.rewrites.arithmetic import difference_of, product_of
+from pytensor_stabilize.rewrites.arithmetic import constant_like, difference_of, product_of
 from pytensor_stabilize.rewrites.matching import (
     FLOATS,
     exact_constant,
+    is_a,
     negate,
     scalar_op,
     strip_sign,
     terms,
 )
 from pytensor_stabilize.rewrites.rules import REAL, Interval, Left, Rule
-
-POSITIVE = Interval(0.0)
 
 
 def signed_terms(variable: Variable, sign: int = 1, depth: int = 0) -> list[tuple[int, Variable]]:
@@ -95,12 +94,17 @@ def softplus_sum(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
         return None
     signed = signed_terms(output)
     read = [Factors.of(term) for _, term in signed]
+    # Trying each pair of many terms would be quadratic.
+    holders: dict[Variable, list[int]] = {}
+    for i, factors in enumerate(read):
+        for v in factors.others:
+            holders.setdefault(_key(v), []).append(i)
     found: list[tuple[int, Variable]] = []
     used: set[int] = set()
     for i in range(len(read)):
         if i in used:
             continue
-        for j, merged in _partners(i, signed, read, dtype):
+        for j, merged in _partners(i, signed, read, holders, dtype):
             if j not in used:
                 used |= {i, j}
                 found.append(merged)
@@ -110,24 +114,36 @@ def softplus_sum(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
     return difference_of([*(s for k, s in enumerate(signed) if k not in used), *found])
 
 
+def _key(variable: Variable) -> Variable:
+    """The argument of a softplus without its sign; any other variable itself."""
+    if is_a(scalar_op(variable), Softplus):
+        return strip_sign(variable.owner.inputs[0])[1]  # type: ignore[union-attr]
+    return variable
+
+
 def _partners(
-    i: int, signed: list[tuple[int, Variable]], read: list[Factors], dtype: str
+    i: int,
+    signed: list[tuple[int, Variable]],
+    read: list[Factors],
+    holders: dict[Variable, list[int]],
+    dtype: str,
 ) -> Iterator[tuple[int, tuple[int, Variable]]]:
     """Other terms that merge with a softplus in one, and what they merge to."""
     for softplus in read[i].others:
-        if not isinstance(scalar_op(softplus), Softplus) or softplus.type.dtype != dtype:
+        if not is_a(scalar_op(softplus), Softplus) or softplus.type.dtype != dtype:
             continue
         t = softplus.owner.inputs[0]
         if t.type.dtype != dtype:
             continue
         a = Factors(read[i].constant * signed[i][0], read[i].others - Counter([softplus]))
         argument = Factors.of(t)
-        for j, other in enumerate(read):
-            if i != j:
-                b = Factors(-other.constant * signed[j][0], other.others)
-                merged = _merged(a, b, t, argument, dtype)
-                if merged is not None:
-                    yield j, merged
+        sharing = {j for v in (*argument.others, _key(softplus)) for j in holders.get(v, ())}
+        for j in sorted(sharing - {i}):
+            other = read[j]
+            b = Factors(-other.constant * signed[j][0], other.others)
+            merged = _merged(a, b, t, argument, dtype)
+            if merged is not None:
+                yield j, merged
 
 
 def _merged(
@@ -136,7 +152,7 @@ def _merged(
     """``a * softplus(t) - b`` as one term with its sign, if its parts can cancel."""
     slope = b.over(argument)
     # Asked for every pair of terms: nothing is built before there is something to merge.
-    if slope is None and not any(isinstance(scalar_op(v), Softplus) for v in b.others):
+    if slope is None and not any(is_a(scalar_op(v), Softplus) for v in b.others):
         return None
     sign = 1 if a.constant > 0 else -1
     a, b = Factors(sign * a.constant, a.others), Factors(sign * b.constant, b.others)
@@ -144,7 +160,7 @@ def _merged(
     if outer is None:
         return None
     for other in b.others:
-        if isinstance(scalar_op(other), Softplus):
+        if is_a(scalar_op(other), Softplus):
             mirrored, key = strip_sign(other.owner.inputs[0]), strip_sign(t)
             opposite = mirrored[1] is key[1] and mirrored[0] == -key[0]
             if opposite and Factors(b.constant, b.others - Counter([other])) == a:
@@ -172,14 +188,14 @@ def _merged(
 
 
 def _is_positive(variable: Variable) -> bool:
-    return isinstance(scalar_op(variable), Sigmoid | Softplus | ps.Exp | ps.Sqr | ps.Abs)
+    return is_a(scalar_op(variable), Sigmoid, Softplus, ps.Exp, ps.Sqr, ps.Abs)
 
 
 def _has_softplus(variable: Variable, depth: int = 0) -> bool:
     op = scalar_op(variable)
-    if isinstance(op, Softplus):
+    if is_a(op, Softplus):
         return True
-    if depth > 4 or not isinstance(op, ps.Mul | ps.Neg | ps.Add | ps.Sub):
+    if depth > 4 or not is_a(op, ps.Mul, ps.Neg, ps.Add, ps.Sub):
         return False
     assert variable.owner is not None
     return any(_has_softplus(v, depth + 1) for v in variable.owner.inputs)
@@ -196,15 +212,15 @@ def log_of_successor(fgraph: FunctionGraph, node: Apply) -> Variable | Left | No
     if output.type.dtype not in FLOATS or len(signed) != 2 or signed[0][0] == signed[1][0]:
         return None
     for (sign, one), (_, other) in (signed, signed[::-1]):
-        if isinstance(scalar_op(one), ps.Log1p) and isinstance(scalar_op(other), ps.Log):
+        if is_a(scalar_op(one), ps.Log1p) and is_a(scalar_op(other), ps.Log):
             x = one.owner.inputs[0]
             if other.owner.inputs[0] is not x or x.type.dtype != output.type.dtype:
                 return None
-            if isinstance(scalar_op(x), ps.Switch):
+            if is_a(scalar_op(x), ps.Switch):
                 return None  # the branch below 1 of what this rule made
             # Below 1 nothing cancels, and 1 / x overflows for subnormal x.  Arguments of 1 keep
             # the branch that is not taken finite: JAX differentiates both.
-            unit = pt.constant(np.asarray(1, dtype=output.type.dtype))
+            unit = constant_like(1, output)
             large = pt.gt(x, unit)
             small, safe = pt.switch(large, unit, x), pt.switch(large, x, unit)
             plain = pt.log1p(small) - pt.log(small)
@@ -268,6 +284,7 @@ ADDITIVE: tuple[Rule, ...] = (
         databases=("stabilize", "specialize"),
         tracks=(add, sub),
         transform=softplus_sum,
+        needs=(Softplus,),
         source="softplus(x) - softplus(-x) = x",
     ),
     Rule(
@@ -281,6 +298,7 @@ ADDITIVE: tuple[Rule, ...] = (
         databases=("stabilize", "specialize"),
         tracks=(add, sub),
         transform=log_of_successor,
+        needs=((ps.Log1p, ps.Log),),
         source="(1 + x) / x = 1 + 1 / x",
     ),
     Rule(

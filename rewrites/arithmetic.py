@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import cast
 
+import numpy as np
 import pytensor.tensor as pt
 from pytensor.graph.basic import Variable
 from pytensor.tensor.math import add, mul, neg, sub
@@ -13,6 +14,11 @@ from pytensor_stabilize.rewrites.matching import exact_constant, strip_sign
 def as_dtype(variable: Variable, dtype: str) -> Variable:
     """Cast only where the dtype differs."""
     return variable if variable.type.dtype == dtype else pt.cast(variable, dtype)
+
+
+def constant_like(value: float, like: Variable) -> Variable:
+    """A constant of the dtype of a variable."""
+    return pt.constant(np.asarray(value, dtype=like.type.dtype))
 
 
 def sum_of(terms: Sequence[Variable]) -> Variable:

@@ -22,6 +22,7 @@ from pytensor_stabilize.rewrites.algebra.reading import Reader
 from pytensor_stabilize.rewrites.arithmetic import as_dtype, product_of, signed_sum
 from pytensor_stabilize.rewrites.matching import (
     exact_constant,
+    is_a,
     same_pattern,
     scalar_op_of,
     strip_sign,
@@ -71,7 +72,7 @@ def _split(term: Variable) -> Split | None:
     if node is None:
         return None
     factors = list(node.inputs) if node.op == mul else [core]
-    found = [v for v in factors if isinstance(scalar_op_of(v.owner), ps.Switch)]
+    found = [v for v in factors if is_a(scalar_op_of(v.owner), ps.Switch)]
     if len(found) != 1 or not all(same_pattern(v, core) for v in factors if v in found):
         return None
     inner = found[0].owner
@@ -86,7 +87,7 @@ def _split(term: Variable) -> Split | None:
 def _switch_of(term: Variable) -> Op:
     _, core = strip_sign(term)
     factors = core.owner.inputs if core.owner.op == mul else [core]
-    return next(v.owner.op for v in factors if isinstance(scalar_op_of(v.owner), ps.Switch))
+    return next(v.owner.op for v in factors if is_a(scalar_op_of(v.owner), ps.Switch))
 
 
 def hides_a_root(total: Variable) -> bool:
@@ -112,7 +113,7 @@ def sum_with_join(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
         own, core = strip_sign(term)
         if value is not None:
             constants.append((sign, value))
-        elif core.owner is not None and isinstance(core.owner.op, Join | MakeVector):
+        elif core.owner is not None and is_a(core.owner.op, Join, MakeVector):
             joined.append((sign * own, core.owner))
     if len(joined) != 1 or not constants or len(constants) + 1 != len(node.inputs):
         return None

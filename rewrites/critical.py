@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 
 import pytensor.tensor as pt
-from pytensor.graph.basic import Apply, Variable
+from pytensor.graph.basic import Apply, Variable, equal_computations
 from pytensor.graph.fg import FunctionGraph
 from pytensor.tensor.math import (
     add,
@@ -28,7 +28,7 @@ from pytensor.tensor.math import pow as pt_pow
 
 from pytensor_stabilize.rewrites import symbols
 from pytensor_stabilize.rewrites.algebra.arguments import FUNCTIONS, is_float, kind_of
-from pytensor_stabilize.rewrites.algebra.building import Builder, spent
+from pytensor_stabilize.rewrites.algebra.building import Builder, needed, spent
 from pytensor_stabilize.rewrites.algebra.companions import functions
 from pytensor_stabilize.rewrites.algebra.conjugates import of_roots
 from pytensor_stabilize.rewrites.algebra.factoring import Factored, canonical
@@ -41,7 +41,9 @@ from pytensor_stabilize.rewrites.algebra.forms import (
     Generator,
     merged,
 )
+from pytensor_stabilize.rewrites.algebra.growth import leaves_the_floats
 from pytensor_stabilize.rewrites.algebra.homogeneous import of_one_sign
+from pytensor_stabilize.rewrites.algebra.labels import with_labels_gathered
 from pytensor_stabilize.rewrites.algebra.limits import within_limits
 from pytensor_stabilize.rewrites.algebra.logs import LogBuilder
 from pytensor_stabilize.rewrites.algebra.products import spelled_product
@@ -56,20 +58,23 @@ _LOG_SCALES = {log2: 1 / math.log(2), log10: 1 / math.log(10)}
 _FEW_TERMS = 3
 
 
-def readings(variable: Variable, open_sums: bool = False) -> Iterator[Reader]:
+_OVERFLOWS = Left("rewritten, a part of it would overflow, or be 0, before any part of it is")
+
+
+def readings(variable: Variable, open_sums: bool = False, closed: bool = False) -> Iterator[Reader]:
     """Readings to try in turn: the coarse unit of the arguments, the fine one, open sums.
 
     Below a logarithm sums are open from the start: the complement of ``q + p (1 - y)`` is ``p y``.
     """
-    reader = Reader(open_sums=open_sums)
+    reader = Reader(open_sums=open_sums, closed=closed)
     if not reader.survey(variable):
         return
     yield reader
     ways = [(True, open_sums)] if reader.has_choice else []
-    if not open_sums and reader.sums:
+    if not open_sums and not closed and reader.sums:
         ways.append((False, True))
     for fine, opened in ways:
-        other = Reader(fine, opened)
+        other = Reader(fine, opened, closed)
         other.survey(variable)
         yield other
 
@@ -80,19 +85,31 @@ def sum_at_critical_value(fgraph: FunctionGraph, node: Apply) -> Variable | Left
     (output,) = node.outputs
     if not is_float(output):
         return None
+    result = _factored_sum(output, readings(output))
+    if not isinstance(result, Variable) or not leaves_the_floats(result, output):
+        return result
+    # What its factors hide, their own sums mend.
+    closed = _factored_sum(output, readings(output, closed=True))
+    if isinstance(closed, Variable) and not leaves_the_floats(closed, output):
+        return closed
+    return _OVERFLOWS
+
+
+def _factored_sum(output: Variable, ways: Iterable[Reader]) -> Variable | Left | None:
     reason: Left | None = None
     # A reading to build if none shows a root: of labels only, of roots, or of fewer functions.
     later: tuple[Reader, Factored] | None = None
     conjugate: tuple[Reader, Factored] | None = None
     shorter: tuple[Reader, Factored] | None = None
     dtype = str(output.type.dtype)
-    for reader in readings(output):
+    for reader in ways:
         terms = reader.terms(output)
         if reader.leaves > 1 and may_merge(terms):
             whole = canonical(terms, reader.is_leaf)
             if not whole.coefficient:
                 return pt.zeros_like(output)
-            if spent(whole) < min(sum(map(functions, merged(terms))), reader.cost(output)):
+            spelled = sum(map(functions, merged(terms)))
+            if spent(whole) < spelled and needed(whole) < reader.cost(output):
                 if whole.is_product:
                     # s + s * exp(x) is exp(x): what a gradient leaves
                     return Builder(reader, dtype).product(whole)
@@ -121,7 +138,7 @@ def sum_at_critical_value(fgraph: FunctionGraph, node: Apply) -> Variable | Left
             continue
         if shorter is not None and spent(shorter[1]) < spent(found) and not found.only_labels:
             reader, found = shorter
-        return Builder(reader, dtype).product(found)
+        return Builder(reader, dtype).product(with_labels_gathered(found, reader.sums))
     chosen = later or conjugate or shorter
     if chosen is not None:
         reader, found = chosen
@@ -171,8 +188,9 @@ def product_of_companions(fgraph: FunctionGraph, node: Apply) -> Variable | Left
     for reader in readings(output):
         found = spelled_product(reader, output)
         result = found.build(reader, output.type.dtype) if found.coefficient else None
-        if result is not None:
-            return result
+        if result is None or equal_computations([result], [output]):
+            continue
+        return _OVERFLOWS if leaves_the_floats(result, output) else result
     return None
 
 
@@ -182,7 +200,10 @@ def _may_save(node: Apply) -> bool:
         return True
     found: Counter[Hashable] = Counter()
     for operand in node.inputs:
-        found.update((kind_of(x.op), x.argument.core) for x in Survey().survey(operand))
+        keys = [(kind_of(x.op), x.argument.core) for x in Survey().survey(operand)]
+        below = node.op == reciprocal or (node.op == true_div and operand is node.inputs[1])
+        # A numerator that cancels in itself is looked at on its own; a denominator turns over.
+        found.update(keys if below else set(keys))
     if any(n > 1 for n in found.values()):
         return True
     sums = any(v.owner is not None and v.owner.op in (add, sub) for v in node.inputs)

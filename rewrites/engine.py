@@ -14,7 +14,9 @@ from pytensor.tensor.rewriting.basic import broadcast_like_elemwise
 from pytensor.tensor.shape import specify_shape
 
 from pytensor_stabilize.rewrites import registration_state
-from pytensor_stabilize.rewrites.memory import Memory, memory_of
+from pytensor_stabilize.rewrites.interning import interned
+from pytensor_stabilize.rewrites.matching import is_a
+from pytensor_stabilize.rewrites.memory import Memory, Wanted, at_hand, memory_of
 from pytensor_stabilize.rewrites.rules import Left, Rule
 from pytensor_stabilize.rewrites.switches import is_switched_on
 from pytensor_stabilize.rewrites.trace import (
@@ -34,6 +36,7 @@ class RuleRewriter(NodeRewriter):
     def __init__(self, rule: Rule) -> None:
         self.rule = rule
         self.__name__ = rule.name
+        self._wanted = Wanted.of(rule.needs) if rule.needs else None
 
     def __str__(self) -> str:
         return self.rule.name
@@ -52,7 +55,7 @@ class RuleRewriter(NodeRewriter):
         if not on and current_recorder() is None:
             return False
         memory = memory_of(fgraph)
-        if rule.needs and not memory.occurs(rule.needs):
+        if self._wanted is not None and not self._wanted.among(memory.kinds(node)):
             return False
         result = self._look(fgraph, node, memory)
         if result is None:
@@ -67,7 +70,7 @@ class RuleRewriter(NodeRewriter):
         results = result if isinstance(result, list) else [result]
         replaced = []
         for old, new in zip(node.outputs, results, strict=True):
-            replaced.append(conform(new, old, node, fgraph))
+            replaced.append(interned(conform(new, old, node, fgraph), node, fgraph))
             note_fired(fgraph, rule.name, old, replaced[-1])
         return replaced
 
@@ -82,7 +85,11 @@ class RuleRewriter(NodeRewriter):
         known = memory.findings.setdefault(node, {})
         if rule.name in known:
             return known[rule.name]
-        result = rule.transform(fgraph, node)
+        token = at_hand.set(memory)
+        try:
+            result = rule.transform(fgraph, node)
+        finally:
+            at_hand.reset(token)
         if result is None or isinstance(result, Left):
             known[rule.name] = result
         return result
@@ -92,7 +99,7 @@ def conform(new: Variable, old: Variable, node: Apply, fgraph: FunctionGraph) ->
     """Give `new` the dtype, the broadcast shape and the static shape of `old`, of that node."""
     if new.type.dtype != old.type.dtype:
         new = cast(new, old.type.dtype)
-    if new.type.broadcastable != old.type.broadcastable and isinstance(node.op, Elemwise):
+    if new.type.broadcastable != old.type.broadcastable and is_a(node.op, Elemwise):
         # A term that the rule drops, np.ones((3, 1)) for example, also gave the result its shape.
         (new,) = broadcast_like_elemwise([new], node, fgraph=fgraph)
     if not old.type.is_super(new.type):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import cast
 
 import pytensor.tensor as pt
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.fg import FunctionGraph
+from pytensor.graph.op import Op
 from pytensor.scalar import basic as ps
 from pytensor.tensor.basic import Join, MakeVector
 from pytensor.tensor.math import log, log1p
@@ -52,35 +54,42 @@ def log_of_parts(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
     if not any(_gains(part) for part in parts):
         return None
     op = scalar_op_of(inner)
-    if isinstance(op, ps.Switch | ps.Clip | ps.Maximum | ps.Minimum) and not all(
+    if is_a(op, ps.Switch, ps.Clip, ps.Maximum, ps.Minimum) and not all(
         _gains(part) or _is_inside(part, complement) for part in parts
     ):
         # The derivative of the branch that is not taken would be 0 times infinity.
         return Left("a branch may be 0, and the derivative of its logarithm infinite")
-    if isinstance(op, ps.Clip | ps.Maximum | ps.Minimum) and complement:
-        return None  # log(1 - clip(p)) is decreasing: its bounds would change places
     inputs = list(inner.inputs)
     for i in positions:
         part = inputs[i]
         if part.type.dtype != output.type.dtype:
             part = pt.cast(part, output.type.dtype)
         inputs[i] = pt.log1p(-part if sign < 0 else part) if complement else pt.log(part)
-    result = inner.op(*inputs)
+    result = _decreasing(inner.op, op)(*inputs) if complement else inner.op(*inputs)
     for move in reversed(moves):
         result = move.op(result, *move.inputs[1:])
     return cast(Variable, result)
 
 
+def _decreasing(outer: Op, op: ps.ScalarOp | None) -> Callable[..., Variable]:
+    """What puts parts together after a decreasing function: bounds change places."""
+    if is_a(op, ps.Clip):
+        return lambda v, lo, hi: pt.clip(v, hi, lo)
+    if is_a(op, ps.Maximum):
+        return pt.minimum
+    return cast(Callable[..., Variable], pt.maximum if is_a(op, ps.Minimum) else outer)
+
+
 def _parts(node: Apply, complement: bool) -> list[int]:
     """Positions of the inputs that a node puts together."""
     op = scalar_op_of(node)
-    if isinstance(node.op, Join | MakeVector):
+    if is_a(node.op, Join, MakeVector):
         return list(range(len(node.inputs)))
-    if isinstance(op, ps.Switch):
+    if is_a(op, ps.Switch):
         return [1, 2]
-    if isinstance(op, ps.Clip):
+    if is_a(op, ps.Clip):
         return [0, 1, 2]
-    if isinstance(op, ps.Maximum | ps.Minimum) and len(node.inputs) == 2:
+    if is_a(op, ps.Maximum, ps.Minimum) and len(node.inputs) == 2:
         return [0, 1]
     if isinstance(node.op, IncSubtensor | AdvancedIncSubtensor):
         # log1p(0) is 0, so that an increment of zeros stays one.

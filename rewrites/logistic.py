@@ -6,6 +6,7 @@ import numpy as np
 import pytensor.tensor as pt
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.fg import FunctionGraph
+from pytensor.scalar.math import Sigmoid as ScalarSigmoid
 from pytensor.tensor.math import add, log1p, neg, sub
 from pytensor.tensor.math import sigmoid as pt_sigmoid
 
@@ -86,6 +87,7 @@ LOGISTIC: tuple[Rule, ...] = (
         databases=("stabilize", "specialize"),
         tracks=(add, sub),
         transform=complement(1),
+        needs=(ScalarSigmoid,),
         source=_IDENTITIES,
     ),
     Rule(
@@ -98,6 +100,7 @@ LOGISTIC: tuple[Rule, ...] = (
         databases=("stabilize", "specialize"),
         tracks=(add, sub),
         transform=complement(-1),
+        needs=(ScalarSigmoid,),
         source=_IDENTITIES,
     ),
     Rule(
@@ -110,6 +113,7 @@ LOGISTIC: tuple[Rule, ...] = (
         databases=("stabilize", "specialize"),
         tracks=(log1p,),
         transform=log1p_of_minus_sigmoid,
+        needs=(ScalarSigmoid,),
         source=_IDENTITIES,
     ),
     Rule(

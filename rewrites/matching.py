@@ -21,6 +21,7 @@ from pytensor.tensor.elemwise import DimShuffle, Elemwise
 from pytensor.tensor.math import add, mul, neg, sub
 from pytensor.tensor.shape import Reshape, SpecifyShape
 from pytensor.tensor.subtensor import AdvancedSubtensor, Subtensor
+from pytensor.tensor.variable import TensorConstant
 
 # What the rules for one dtype are written for.
 FLOATS = ("float32", "float64")
@@ -65,34 +66,50 @@ def exact_constant(variable: Variable) -> Fraction | None:
     Sees through the broadcasting that PyTensor builds (``ones_like``, alloc, dimshuffle), and
     returns a fraction, so that 1 + 2**-52 is not 1.
     """
-    if is_a(variable, Constant):
-        return _exact_value(variable.data)
-    if variable.owner is None or not _broadcasts(variable.owner):
-        return None  # the usual case, and asked often: PyTensor's own search would take long
+    # Asked often, and mostly of what is no constant: PyTensor's own search would take long.
+    base = variable
+    while base.owner is not None and (source := _filled_from(base.owner)) is not None:
+        base = source
+    if base is variable and is_a(base, Constant):
+        # PyTensor remembers it, and looking at each element again would take long.
+        value = base.unique_value if is_a(base, TensorConstant) else base.data
+        return None if value is None else _exact_value(value)
+    if not is_a(base, Constant):
+        return None
     try:
         return _exact_value(get_underlying_scalar_constant_value(variable))
     except NotScalarConstantError:
         return None
 
 
-def _broadcasts(node: Apply) -> bool:
-    """Whether the node may be a constant in another shape or dtype."""
+def _filled_from(node: Apply) -> Variable | None:
+    """What a node holds in another shape or dtype, if that may be a constant."""
     if is_a(node.op, Elemwise):
-        return is_a(node.op.scalar_op, ps.Second, ps.Cast)
-    return is_a(node.op, DimShuffle, Alloc, SpecifyShape)
+        if is_a(node.op.scalar_op, ps.Second):
+            return node.inputs[1]
+        return node.inputs[0] if is_a(node.op.scalar_op, ps.Cast) else None
+    return node.inputs[0] if is_a(node.op, DimShuffle, Alloc, SpecifyShape) else None
 
 
 def _exact_value(data: object) -> Fraction | None:
     array = np.asarray(data)
-    if array.dtype.kind not in "biuf" or array.size == 0:
+    if array.dtype.kind not in "biuf" or array.size != 1:
         return None
-    number = array.flat[0]
-    if array.size > 1 and (array != number).any():
-        return None
+    number = array.item()
     if array.dtype.kind != "f":
         return Fraction(int(number))
     # float() of a float16 or float32 is exact; float128 does not occur in PyTensor.
     return Fraction(float(number)) if np.isfinite(number) else None
+
+
+def constant_exponent(node: Apply) -> Fraction | None:
+    """The exponent of a square, a root or a constant power."""
+    op = scalar_op_of(node)
+    if is_a(op, ps.Sqr):
+        return Fraction(2)
+    if is_a(op, ps.Sqrt):
+        return Fraction(1, 2)
+    return exact_constant(node.inputs[1]) if is_a(op, ps.Pow) else None
 
 
 def is_condition(variable: Variable) -> bool:
@@ -193,7 +210,7 @@ class SigmoidUse:
         Casts are left out: the caller sets the dtype.
         """
         for node in self.path:
-            if isinstance(node.op, MOVES):
+            if is_a(node.op, *MOVES):
                 replacement = node.op.make_node(replacement, *node.inputs[1:]).outputs[0]
         return replacement
 

@@ -1,53 +1,84 @@
-"""What is known of a graph while it is rewritten: its operations, and where a rule found nothing.
+"""What is known of a graph while it is rewritten: what its nodes are made of, and fruitless looks.
 
 Most rules have nothing to do in most graphs, and every node is looked at at least four times: twice
 in each of two databases.
 """
 
-from collections import Counter
-from weakref import WeakKeyDictionary
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
 
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.features import Feature, register_feature_callback
 from pytensor.graph.fg import FunctionGraph
 from pytensor.tensor.elemwise import Elemwise
 
+from pytensor_stabilize.rewrites.matching import is_a
 from pytensor_stabilize.rewrites.rules import Left, Needs
 
 # A change with more nodes downstream makes everything be looked at anew: following each change to
 # the end of a long chain would be quadratic.
 _MOST_DOWNSTREAM = 200
 
+# Of the graph that a rule looks at now.
+at_hand: ContextVar["Memory | None"] = ContextVar("at_hand", default=None)
+
+# A bit for each class of op that was ever seen, so that a set of classes is an integer.
+_bits: dict[type, int] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The `Needs` of a rule, as bits: one of some classes, or all of one of some groups."""
+
+    one_of: int
+    groups: tuple[int, ...]
+
+    @classmethod
+    def of(cls, needs: Needs) -> "Wanted":
+        """The same as bits; no needs are no bits."""
+        single = [need for need in needs if not isinstance(need, tuple)]
+        groups = [need for need in needs if isinstance(need, tuple)]
+        return cls(_union(single), tuple(map(_union, groups)))
+
+    def among(self, kinds: int) -> bool:
+        """Whether what is wanted is among some classes."""
+        if kinds & self.one_of:
+            return True
+        return any(kinds & group == group for group in self.groups)
+
 
 class Memory(Feature):
-    """Counts the operations of a FunctionGraph and keeps what came of looking at its nodes.
+    """Knows what the nodes of a FunctionGraph are made of, and what came of looking at them.
 
     Attributes
     ----------
-    counts
-        How often each class of op occurs; elementwise ones count by their scalar op.
     findings
         For a node the rules that found nothing in it, or left it; forgotten as soon as anything
         changes that the node is computed from.
+    factorings
+        What sums of the algebra were factored to: the terms say all, whatever graph they are
+        read from.
+    regions
+        The functions that the algebra found below a variable; forgotten as soon as anything
+        changes anywhere.
     """
 
     def __init__(self) -> None:
-        self.counts: Counter[type] = Counter()
         self.findings: dict[Apply, dict[str, Left | None]] = {}
-        self._occurring: dict[Needs, bool] = {}
+        self.factorings: dict[Any, Any] = {}
+        self.regions: dict[Any, Any] = {}
+        # May name classes that the node is no longer computed from, and never too few.
+        self._kinds: dict[Apply, int] = {}
 
     @register_feature_callback
     def on_attach(self, fgraph: FunctionGraph) -> None:
-        self.counts = Counter(map(_kind, fgraph.apply_nodes))
-
-    @register_feature_callback
-    def on_import(self, fgraph: FunctionGraph, node: Apply, reason: str) -> None:
-        self._count(_kind(node), 1)
+        fgraph.stabilize_memory = self  # type: ignore[attr-defined]
 
     @register_feature_callback
     def on_prune(self, fgraph: FunctionGraph, node: Apply, reason: str) -> None:
-        self._count(_kind(node), -1)
         self.findings.pop(node, None)
+        self._kinds.pop(node, None)
 
     @register_feature_callback
     def on_change_input(
@@ -59,8 +90,51 @@ class Memory(Feature):
         new: Variable,
         reason: str | None = None,
     ) -> None:
-        if not self.findings:
-            return
+        if new.owner is not None and node in self._kinds:
+            self._add_kinds(fgraph, node, self.kinds(new.owner))
+        self.regions.clear()
+        if self.findings:
+            self._forget_findings(fgraph, node)
+
+    def kinds(self, node: Apply) -> int:
+        """The classes of the ops that a node is computed by, itself included, as bits."""
+        known = self._kinds
+        todo = [node] if node not in known else []
+        while todo:
+            current = todo[-1]
+            owners = [v.owner for v in current.inputs if v.owner is not None]
+            missing = [owner for owner in owners if owner not in known]
+            if missing:
+                todo += missing
+                continue
+            found = _bit(_kind(current))
+            for owner in owners:
+                found |= known[owner]
+            known[current] = found
+            todo.pop()
+        return known[node]
+
+    def occur(self, wanted: Wanted, fgraph: FunctionGraph) -> bool:
+        """Whether what is wanted is anywhere in the graph."""
+        owners = (output.owner for output in fgraph.outputs)
+        return any(wanted.among(self.kinds(node)) for node in owners if node is not None)
+
+    def clone(self) -> "Memory":
+        return Memory()
+
+    def _add_kinds(self, fgraph: FunctionGraph, node: Apply, kinds: int) -> None:
+        """Note classes of ops for a node and all that is computed from it."""
+        todo = [node]
+        while todo:
+            current = todo.pop()
+            known = self._kinds.get(current)
+            if known is None or known | kinds == known:
+                continue
+            self._kinds[current] = known | kinds
+            for output in current.outputs:
+                todo += [client for client, _ in fgraph.clients.get(output, ())]
+
+    def _forget_findings(self, fgraph: FunctionGraph, node: Apply) -> None:
         todo, seen = [node], {node}
         for changed in todo:
             self.findings.pop(changed, None)
@@ -73,40 +147,29 @@ class Memory(Feature):
                 self.findings.clear()
                 return
 
-    def occurs(self, needs: Needs) -> bool:
-        """Whether what a rule needs is in the graph."""
-        known = self._occurring.get(needs)
-        if known is None:
-            known = any(
-                all(
-                    self.counts[kind] > 0 for kind in (need if isinstance(need, tuple) else (need,))
-                )
-                for need in needs
-            )
-            self._occurring[needs] = known
-        return known
-
-    def clone(self) -> "Memory":
-        return Memory()
-
-    def _count(self, kind: type, step: int) -> None:
-        before = self.counts[kind]
-        self.counts[kind] = before + step
-        if not before or not before + step:
-            self._occurring.clear()
-
-
-_memories: WeakKeyDictionary[FunctionGraph, Memory] = WeakKeyDictionary()
-
 
 def memory_of(fgraph: FunctionGraph) -> Memory:
     """The memory of a graph, attached to it when it is first asked for."""
-    memory = _memories.get(fgraph)
+    memory = getattr(fgraph, "stabilize_memory", None)
     if memory is None:
-        memory = _memories[fgraph] = Memory()
+        memory = Memory()
         fgraph.attach_feature(memory)
     return memory
 
 
 def _kind(node: Apply) -> type:
-    return type(node.op.scalar_op) if isinstance(node.op, Elemwise) else type(node.op)
+    return type(node.op.scalar_op) if is_a(node.op, Elemwise) else type(node.op)
+
+
+def _bit(kind: type) -> int:
+    bit = _bits.get(kind)
+    if bit is None:
+        bit = _bits[kind] = 1 << len(_bits)
+    return bit
+
+
+def _union(kinds: tuple[type, ...] | list[type]) -> int:
+    result = 0
+    for kind in kinds:
+        result |= _bit(kind)
+    return result

@@ -23,7 +23,7 @@ from pytensor.tensor.symbolic import TensorSymbolicOp
 from pytensor.tensor.type import DenseTensorType
 from pytensor.tensor.variable import TensorVariable
 
-from pytensor_stabilize.rewrites.matching import is_complex, is_sigmoid_node
+from pytensor_stabilize.rewrites.matching import is_a, is_complex, is_sigmoid_node
 
 Pullback = Literal["naive", "stable"]
 PULLBACKS: tuple[str, ...] = get_args(Pullback)
@@ -291,13 +291,13 @@ def _switch(outputs: Sequence[Variable], pullback: Pullback) -> list[Variable]:
 
 
 def _switch_node(node: Apply, inputs: list[Variable], pullback: Pullback) -> list[Variable] | None:
-    if is_sigmoid_node(node) or isinstance(node.op, Sigmoid):
+    if is_sigmoid_node(node) or is_a(node.op, Sigmoid):
         if is_complex(node.inputs[0]):
             return None
         return [Sigmoid(pullback=pullback)(inputs[0])]
-    if isinstance(node.op, Elemwise) and isinstance(node.op.scalar_op, Composite):
+    if is_a(node.op, Elemwise) and is_a(node.op.scalar_op, Composite):
         inner = node.op.scalar_op.fgraph.toposort()
-        if any(isinstance(scalar.op, ScalarSigmoid) for scalar in inner):
+        if any(is_a(scalar.op, ScalarSigmoid) for scalar in inner):
             raise NotImplementedError(
                 "with_pullback: a sigmoid is fused into a Composite, because the graph comes from "
                 "a compiled function. Switch the graph that the function was compiled from."
@@ -312,12 +312,12 @@ def _switch_node(node: Apply, inputs: list[Variable], pullback: Pullback) -> lis
 
 def _switch_op(op: Op, pullback: Pullback) -> Op | None:
     """Return `op` with its inner graph switched, None if nothing in it changes."""
-    if isinstance(op, Blockwise):
+    if is_a(op, Blockwise):
         core = _switch_op(op.core_op, pullback)
         if core is None:
             return None
         return Blockwise(core, signature=op.signature, name=op.name, gufunc_spec=op.gufunc_spec)
-    if not isinstance(op, HasInnerGraph) or not hasattr(op, "clone_with_inner_graph"):
+    if not is_a(op, HasInnerGraph) or not hasattr(op, "clone_with_inner_graph"):
         return None
     inner = op.fgraph.unfreeze()  # type: ignore[attr-defined]
     outputs = _switch(inner.outputs, pullback)

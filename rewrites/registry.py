@@ -23,11 +23,14 @@ from pytensor.tensor.special import LogSoftmax, LogSumExp, Softmax
 from pytensor_stabilize.rewrites import registration_state, switches
 from pytensor_stabilize.rewrites.additive import ADDITIVE
 from pytensor_stabilize.rewrites.branches import BRANCHES
+from pytensor_stabilize.rewrites.clips import CLIPS
+from pytensor_stabilize.rewrites.common_powers import COMMON_POWERS
 from pytensor_stabilize.rewrites.critical import CRITICAL
 from pytensor_stabilize.rewrites.differences.addition import ADDITION
 from pytensor_stabilize.rewrites.differences.rules import DIFFERENCES, OVER_DIFFERENCES
 from pytensor_stabilize.rewrites.engine import RuleRewriter
 from pytensor_stabilize.rewrites.exponentials.logs import LOG_SUMS
+from pytensor_stabilize.rewrites.exponentials.nested import NESTED
 from pytensor_stabilize.rewrites.exponentials.shares import SHARES
 from pytensor_stabilize.rewrites.inner_graphs import StabilizeInnerGraphs
 from pytensor_stabilize.rewrites.jax_lowering import JAX_LOWERING, JaxLoweringPass
@@ -35,8 +38,9 @@ from pytensor_stabilize.rewrites.log_parts import LOG_PARTS
 from pytensor_stabilize.rewrites.logistic import LOGISTIC
 from pytensor_stabilize.rewrites.lowering import LOWERING, LoweringPass
 from pytensor_stabilize.rewrites.matching import is_sigmoid_node
+from pytensor_stabilize.rewrites.monotone import MONOTONE
 from pytensor_stabilize.rewrites.normal.backends import LoadJaxDispatch
-from pytensor_stabilize.rewrites.normal.ops import NormalOp
+from pytensor_stabilize.rewrites.normal.ops import FAMILY as NORMAL_FAMILY
 from pytensor_stabilize.rewrites.normal.table import NORMAL
 from pytensor_stabilize.rewrites.ops import local_unwrap_sigmoid, unwrapping_pass
 from pytensor_stabilize.rewrites.powers import POWERS
@@ -62,15 +66,19 @@ def needing(rules: tuple[Rule, ...], *kinds: type | tuple[type, ...]) -> tuple[R
 SOFTMAX_NEEDS = (Softmax, LogSoftmax, LogSumExp, (ps.Exp, Sum))
 # For one op the rules run in this order: roots in one argument, (1 - p) (1 - r) multiplied out,
 # before differences of two, which would take pairs out of it.  What has such a difference as a
-# factor comes before both: multiplied out, it is not found again.
+# factor comes before both: multiplied out, it is not found again.  Symbolic powers of one base are
+# taken together first, since a common factor taken out leaves others in a sum of quotients.
 RULES: tuple[Rule, ...] = (
     LOGISTIC
     + needing(OVER_DIFFERENCES, psm.Sigmoid, ps.Tanh, ps.Exp)
     + JOINS
     + SCATTERS
+    + COMMON_POWERS
     + CRITICAL
     + LOG_PARTS
     + BRANCHES
+    + CLIPS
+    + MONOTONE
     + SYMBOLIC_POWERS
     + POWERS
     + RATIONAL
@@ -82,9 +90,10 @@ RULES: tuple[Rule, ...] = (
     + LOG_SUMS
     + SHARES
     + SCALING
-    + needing(NORMAL, psm.Erf, psm.Erfc, psm.Erfcx, *NormalOp.__subclasses__())
+    + needing(NORMAL, *NORMAL_FAMILY)
     + needing(SOFTMAX, *SOFTMAX_NEEDS)
     + needing(LOG_SOFTMAX, *SOFTMAX_NEEDS)
+    + NESTED
     + REMOVABLE
     + JAX_LOWERING
     + LOWERING

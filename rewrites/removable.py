@@ -20,8 +20,15 @@ from pytensor.scalar import basic as ps
 from pytensor.tensor.math import add, sub, true_div
 
 from pytensor_stabilize.rewrites import symbols
+from pytensor_stabilize.rewrites.arithmetic import constant_like
 from pytensor_stabilize.rewrites.differences.pairs import build_product, factors, flat_terms
-from pytensor_stabilize.rewrites.matching import FLOATS, exact_constant, scalar_op
+from pytensor_stabilize.rewrites.matching import (
+    FLOATS,
+    constant_exponent,
+    exact_constant,
+    is_a,
+    scalar_op,
+)
 from pytensor_stabilize.rewrites.power_series import (
     FUNCTIONS,
     NoSeriesError,
@@ -86,26 +93,24 @@ class Reader:
             return Series(1, [Fraction(1)] + [Fraction(0)] * (self.size - 1))
         node, op = variable.owner, scalar_op(variable)
         assert node is not None
-        if isinstance(op, ps.Pow):
-            exponent = exact_constant(node.inputs[1])
+        if is_a(op, ps.Pow, ps.Sqr, ps.Sqrt):
+            exponent = constant_exponent(node)
             if exponent is None:
                 raise NoSeriesError
             return self.series(node.inputs[0]).power(exponent)
         parts = [self.series(v) for v in node.inputs]
         first = parts[0]
-        if isinstance(op, ps.Neg):
+        if is_a(op, ps.Neg):
             return first.scaled(Fraction(-1))
-        if isinstance(op, ps.Reciprocal):
+        if is_a(op, ps.Reciprocal):
             return first.inverse()
-        if isinstance(op, ps.Sqr | ps.Sqrt):
-            return first.power(Fraction(2 if isinstance(op, ps.Sqr) else Fraction(1, 2)))
-        if isinstance(op, ps.TrueDiv):
+        if is_a(op, ps.TrueDiv):
             return first.times(parts[1].inverse())
-        if isinstance(op, ps.Sub):
+        if is_a(op, ps.Sub):
             return first.plus(parts[1].scaled(Fraction(-1)))
-        if isinstance(op, ps.Add | ps.Mul):
+        if is_a(op, ps.Add, ps.Mul):
             for part in parts[1:]:
-                first = first.plus(part) if isinstance(op, ps.Add) else first.times(part)
+                first = first.plus(part) if is_a(op, ps.Add) else first.times(part)
             return first
         if not first.c or first.order < 1:
             raise NoSeriesError
@@ -151,7 +156,7 @@ def _region(node: Apply, reader: Reader) -> Region | None:
     if len(candidates) != 1:
         return None
     (x,) = candidates
-    if x.type.dtype != reader.dtype or isinstance(scalar_op(x), ps.Switch):
+    if x.type.dtype != reader.dtype or is_a(scalar_op(x), ps.Switch, ps.Clip):
         return None
     opaque: list[Counter[Variable]] = []
     terms: list[tuple[Fraction, Counter[Variable]]] = []
@@ -163,13 +168,12 @@ def _region(node: Apply, reader: Reader) -> Region | None:
 
 
 def _holds_function(variable: Variable, level: int = 0) -> bool:
-    op = scalar_op(variable)
-    if isinstance(op, FUNCTIONS):
+    if is_a(scalar_op(variable), *FUNCTIONS):
         return True
-    if not isinstance(op, _ARITHMETIC) or level > 5:
+    node = variable.owner
+    if node is None or level > 5 or not is_a(scalar_op(variable), *_ARITHMETIC):
         return False
-    assert variable.owner is not None
-    return any(_holds_function(v, level + 1) for v in variable.owner.inputs)
+    return any(_holds_function(v, level + 1) for v in node.inputs)
 
 
 def _loses_powers(node: Apply, region: Region, reader: Reader) -> bool:
@@ -208,7 +212,7 @@ def removable_singularity(fgraph: FunctionGraph, node: Apply) -> Variable | Left
         return None
     if not series.c or series.order < 0:
         return Left("the series has a pole, or cancels altogether")
-    found = _radius(series, dtype)
+    found = radius_of(series, dtype)
     if found is None:
         return Left("the series converges too slowly")
     radius, count = found
@@ -219,13 +223,13 @@ def removable_singularity(fgraph: FunctionGraph, node: Apply) -> Variable | Left
     # PyTensor moves products into a switch to 0.
     inside = pt.switch(near, x, limit)
     far = _far(region, near, radius, dtype)
-    core = pt.switch(near, _polynomial(series, count, inside), far)
+    core = pt.switch(near, series_at(series, count, inside), far)
     result = Counter(region.opaque)
     result[core] += 1
     return build_product(Fraction(1), result, dtype)
 
 
-def _radius(series: Series, dtype: str) -> tuple[Fraction, int] | None:
+def radius_of(series: Series, dtype: str) -> tuple[Fraction, int] | None:
     """The largest radius at which few coefficients do, and their number."""
     tolerance = Fraction(float(np.finfo(dtype).eps)) / 32
     for radius in _RADII:
@@ -252,8 +256,7 @@ def _radius(series: Series, dtype: str) -> tuple[Fraction, int] | None:
     return None
 
 
-def _polynomial(series: Series, count: int, x: Variable) -> Variable:
-    dtype = x.type.dtype
+def series_at(series: Series, count: int, x: Variable) -> Variable:
     kept = [(k, c) for k, c in enumerate(series.c[:count]) if c]
     square = pt.sqr(x)
 
@@ -262,13 +265,10 @@ def _polynomial(series: Series, count: int, x: Variable) -> Variable:
             return x
         return square if n == 2 else pt.pow(x, pt.constant(n, dtype="int8"))
 
-    def constant(value: Fraction) -> Variable:
-        return pt.constant(np.asarray(float(value), dtype=dtype))
-
     (last, c), *others = reversed(kept)
-    result = constant(c)
+    result = constant_like(float(c), x)
     for k, c in others:
-        result, last = pt.add(constant(c), pt.mul(power(last - k), result)), k
+        result, last = pt.add(constant_like(float(c), x), pt.mul(power(last - k), result)), k
     return pt.mul(power(series.order), result) if series.order else result
 
 

@@ -20,6 +20,7 @@ from pytensor_stabilize.rewrites.arithmetic import difference_of, product_of
 from pytensor_stabilize.rewrites.matching import (
     FLOATS,
     exact_constant,
+    is_a,
     scalar_op,
     strip_sign,
     terms,
@@ -35,7 +36,7 @@ def difference_of_roots(fgraph: FunctionGraph, node: Apply) -> Variable | Left |
     if dtype not in FLOATS or len(signed) != 2 or any(v.type.dtype != dtype for _, v in signed):
         return None
     squares = [_square(v) for _, v in signed]
-    if not any(isinstance(scalar_op(v), ps.Sqrt) for _, v in signed) or None in squares:
+    if not any(is_a(scalar_op(v), ps.Sqrt) for _, v in signed) or None in squares:
         return None
     (s, p), (r, q) = signed
     constants = [exact_constant(v) for v in (p, q)]
@@ -78,7 +79,7 @@ def _square(variable: Variable) -> tuple[Fraction, list[tuple[int, Variable]]] |
     value = exact_constant(variable)
     if value is not None:
         return value**2, []
-    if not isinstance(scalar_op(variable), ps.Sqrt):
+    if not is_a(scalar_op(variable), ps.Sqrt):
         return None
     inner = variable.owner.inputs[0]
     if inner.type.dtype != variable.type.dtype:
@@ -128,9 +129,9 @@ class Power(NamedTuple):
 def _reciprocal_power(variable: Variable) -> Power | None:
     sign, core = strip_sign(variable)
     op = scalar_op(core)
-    if not isinstance(op, ps.TrueDiv | ps.Reciprocal):
+    if not is_a(op, ps.TrueDiv, ps.Reciprocal):
         return None
-    above, below = core.owner.inputs if isinstance(op, ps.TrueDiv) else (None, core.owner.inputs[0])
+    above, below = core.owner.inputs if is_a(op, ps.TrueDiv) else (None, core.owner.inputs[0])
     if any(v is not None and v.type.dtype != core.type.dtype for v in (above, below)):
         return None
     top = Factors(Fraction(1), Counter()) if above is None else Factors.of(above)
@@ -138,7 +139,7 @@ def _reciprocal_power(variable: Variable) -> Power | None:
     if len(bottom.others) != 1 or not bottom.constant:
         return None
     ((root, count),) = bottom.others.items()
-    if not isinstance(scalar_op(root), ps.Sqrt) or count not in (1, 3):
+    if not is_a(scalar_op(root), ps.Sqrt) or count not in (1, 3):
         return None
     return Power(sign * top.constant / bottom.constant, top.others, root, count)
 
@@ -184,6 +185,7 @@ ROOTS: tuple[Rule, ...] = (
         databases=("stabilize", "specialize"),
         tracks=(add, sub),
         transform=difference_of_roots,
+        needs=(ps.Sqrt,),
         source="u - v = (sqrt(u) - sqrt(v)) (sqrt(u) + sqrt(v))",
     ),
     Rule(
@@ -199,6 +201,7 @@ ROOTS: tuple[Rule, ...] = (
         databases=("stabilize", "specialize"),
         tracks=(add, sub),
         transform=difference_of_reciprocal_roots,
+        needs=(ps.Sqrt,),
         source="u - v = (sqrt(u) - sqrt(v)) (sqrt(u) + sqrt(v))",
     ),
 )

@@ -74,8 +74,8 @@ class Rule:
     source
         Where the formula comes from.
     needs
-        Classes of ops or scalar ops, one of which a graph must contain for the rule to be asked;
-        of a tuple among them it must contain all.
+        Classes of ops or scalar ops, one of which must be among what a node is computed by, itself
+        included, for the rule to be asked; of a tuple among them all must be.
     sees_clients
         Whether the rule looks at the clients of a node, not only at what it is computed from; it
         is then asked again even where nothing changed upstream.

@@ -12,7 +12,7 @@ from pytensor.tensor.math import add, mul, sqrt, sub, true_div
 from pytensor_stabilize.rewrites import symbols
 from pytensor_stabilize.rewrites.additive import squared
 from pytensor_stabilize.rewrites.arithmetic import product_of
-from pytensor_stabilize.rewrites.matching import FLOATS, exact_constant, scalar_op
+from pytensor_stabilize.rewrites.matching import FLOATS, exact_constant, is_a, scalar_op
 from pytensor_stabilize.rewrites.rules import Interval, Left, Rule
 
 # By the degree of the product: it is scaled by 2**-shift where an argument exceeds 2**bound.  The
@@ -109,7 +109,7 @@ def _is_scaled(variable: Variable) -> bool:
         return False
     if node.op == mul:
         return any(_is_scaled(v) for v in node.inputs)
-    if not isinstance(scalar_op(variable), ps.Switch):
+    if not is_a(scalar_op(variable), ps.Switch):
         return False
     return all(exact_constant(v) is not None or _is_scaled(v) for v in node.inputs[1:])
 
@@ -134,7 +134,7 @@ def quotient_by_squares(fgraph: FunctionGraph, node: Apply) -> Variable | Left |
     roots: list[tuple[Variable, int]] = []
     others = []
     for factor, count in _powers(below):
-        inner = factor.owner.inputs[0] if isinstance(scalar_op(factor), ps.Sqrt) else None
+        inner = factor.owner.inputs[0] if is_a(scalar_op(factor), ps.Sqrt) else None
         if inner is not None and read_squares(inner) is not None:
             roots.append((inner, count))
         elif read_squares(factor) is not None:

@@ -18,6 +18,7 @@ from pytensor_stabilize.rewrites.differences.pairs import moved
 from pytensor_stabilize.rewrites.matching import (
     MOVES,
     exact_constant,
+    is_a,
     same_pattern,
     strip_sign,
     terms,
@@ -36,7 +37,7 @@ def subtract(a: Variable, b: Variable) -> Variable:
 
 def _without_common(a: Variable, b: Variable) -> Variable | None:
     node_a, node_b = a.owner, b.owner
-    if node_a is not None and node_b is not None and isinstance(node_a.op, MOVES):
+    if node_a is not None and node_b is not None and is_a(node_a.op, *MOVES):
         base_a, base_b = node_a.inputs[0], node_b.inputs[0]
         if node_a.op == node_b.op and node_a.inputs[1:] == node_b.inputs[1:]:
             inner = _without_common(base_a, base_b)
@@ -95,7 +96,7 @@ def _signed_terms(variable: Variable) -> list[tuple[int, Variable]]:
 def _joined_without_common(node_a: Apply, node_b: Apply) -> Variable | None:
     """Difference of two slices of ``join(-inf, c - eta, inf)``, eta being constant along it."""
     joined = node_a.inputs[0].owner
-    if joined is None or not isinstance(joined.op, Join):
+    if joined is None or not is_a(joined.op, Join):
         return None
     parts = joined.inputs
     inner = [part for part in parts if not _is_constant(part)]
@@ -120,9 +121,9 @@ def _is_constant(part: Variable) -> bool:
     """Whether all elements are the same constant, infinite ones too."""
     while part.owner is not None and part.type.ndim and part.owner.inputs:
         # full_like(x, value): the value is the last input of a fill, the first of an alloc.
-        second = isinstance(part.owner.op, Elemwise)
-        second = second and isinstance(part.owner.op.scalar_op, ps.Second)
-        if not second and not isinstance(part.owner.op, DimShuffle | Alloc):
+        second = is_a(part.owner.op, Elemwise)
+        second = second and is_a(part.owner.op.scalar_op, ps.Second)
+        if not second and not is_a(part.owner.op, DimShuffle, Alloc):
             return False
         part = part.owner.inputs[1 if second else 0]
     return isinstance(part, Constant)
@@ -130,7 +131,7 @@ def _is_constant(part: Variable) -> bool:
 
 def _leaves(node: Apply, axes: list[int]) -> bool:
     """Whether a basic slice takes all of these axes."""
-    if not isinstance(node.op, Subtensor):
+    if not is_a(node.op, Subtensor):
         return False
     index = node.op.idx_list
     return all(i >= len(index) or index[i] == slice(None) for i in axes)

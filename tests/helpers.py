@@ -34,6 +34,24 @@ def compile_rewritten(inputs, outputs, mode: Mode | None = None):
     return pytensor.function(inputs, outputs, mode=mode or rewritten(), on_unused_input="ignore")
 
 
+def with_gradients(function, count: int, order: int, dtype: str = "float64"):
+    """Vectors x, y; a function of the first `count`, and its gradients in x up to an order."""
+    args = [pt.vector(name, dtype=dtype) for name in "xy"[:count]]
+    outputs = [function(*args)]
+    for _ in range(order):
+        outputs.append(pytensor.grad(outputs[-1].sum(), args[0]))
+    return args, outputs
+
+
+def together_and_alone(args, outputs, columns, mode: Mode):
+    """The values of outputs that are compiled in one function, and of each in its own."""
+    together = pytensor.function(args, outputs, mode=mode)(*columns)
+    alone = [
+        pytensor.function(args, o, mode=mode, on_unused_input="ignore")(*columns) for o in outputs
+    ]
+    return together, alone
+
+
 def points(dtype: str = "float64", limit: float = 745.0) -> np.ndarray:
     """400 points: even over the range, and dense near 0."""
     near = np.logspace(-30, 0, 50)

@@ -4,7 +4,7 @@ import numpy as np
 import pytensor
 import pytensor.tensor as pt
 import pytest
-from helpers import LINKERS, compile_rewritten, linker, ulps
+from helpers import LINKERS, compile_rewritten, linker, together_and_alone, ulps, with_gradients
 
 import pytensor_stabilize
 from pytensor_stabilize.graphs import same_graph, truth
@@ -55,10 +55,7 @@ CASES = {
 
 def build(form: str, dtype: str = "float64"):
     function, columns, order, promise = CASES[form]
-    args = [pt.vector(name, dtype=dtype) for name in "xy"[: len(columns)]]
-    outputs = [function(*args)]
-    for _ in range(order):
-        outputs.append(pytensor.grad(outputs[-1].sum(), args[0]))
+    args, outputs = with_gradients(function, len(columns), order, dtype)
     return args, columns, outputs, promise
 
 
@@ -69,12 +66,8 @@ def check(form: str, dtype: str, linker_name: str, promise: float) -> None:
     exact = truth(outputs, dict(zip(args, columns, strict=True)))
     with linker(linker_name) as mode:
         mode = mode.including("pytensor_stabilize_opt_in")
-        together = pytensor.function(args, outputs, mode=mode)(*columns)
-        alone = [
-            pytensor.function(args, o, mode=mode, on_unused_input="ignore")(*columns)
-            for o in outputs
-        ]
-    for values in (together, alone):
+        found = together_and_alone(args, outputs, columns, mode)
+    for values in found:
         for value, right in zip(values, exact, strict=True):
             errors = ulps(value, right)[np.isfinite(right.value)]
             assert errors.max() <= promise, int(errors.argmax())

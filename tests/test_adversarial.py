@@ -13,6 +13,16 @@ from pytensor_stabilize.graphs import same_graph, truth
 
 x, y = pt.dvectors("x", "y")
 s, t = pt.sigmoid(x), pt.tanh(x)
+
+
+def first(value):
+    return pt.grad(value.sum(), x)
+
+
+def second(value):
+    return first(first(value))
+
+
 SMALL = ([-1e-9, 1e-9, 3e-5, -2.3e-12], [1e-8, 0.0, 1e-9, 0.3])
 LABELS = ([-40.1, -2.5, 40.1, 19.3, 0.7], [0.0, 1.0, 1.0, 1.0, 0.0])
 
@@ -38,6 +48,50 @@ EXACT = {
 }
 
 
+# What a mended product must not do: leave the floats before the parts of the old one.
+EXACT |= {
+    "a denominator that underflows": (
+        (1 - pt.erf(x) / pt.sigmoid(2 * x)) / ((pt.exp(x / 2) - 1) / s - 3 / pt.exp(x / 2)),
+        ([-310.2, -310.0, 1.3], [0.0] * 3),
+        4.0 * 311,
+    ),
+    "exp * x**3 / x**3": (
+        second(-1 - s * (s / x + pt.sinh(x))),
+        ([701.0, 5.0], [0.0] * 2),
+        4.0 * 702,
+    ),
+    "(exp + exp(-)) / 2": (
+        second(pt.erf(x) * s - pt.cosh(x)),
+        ([710.3, -710.3, 2.0], [0.0] * 3),
+        4.0 * 711,
+    ),
+    "sinh**2 next to its overflow": (
+        first(pt.sqr(1.5 * pt.sqrt(pt.expm1(x)) - pt.sinh(x))),
+        ([355.0, 2.0], [0.0] * 2),
+        4.0 * 356,
+    ),
+    "a square of a difference": (
+        first((t - pt.exp(-x)) ** 3),
+        # Next to its zero, where the error is that of the difference.
+        ([0.6093788634], [0.0]),
+        1e9,
+    ),
+    "sign of a sigmoid": (second(pt.log(pt.abs(s))), ([-700.1, 3.0], [0.0] * 2), 4.0),
+}
+# Zero times what has not overflowed yet is zero; and an infinite value is infinite.
+LIMITS = {
+    "exp(x**2) twice": (second(pt.sigmoid(x / pt.exp(-(x**2))) ** 0.5), (20.1, 0.0), 0.0),
+    "cosh twice": (second(pt.tanh(-y * pt.softplus(-x) * pt.cosh(x))), (-700.1, 0.3), 0.0),
+    "the root of what underflows": ((1 / s) ** -0.5 - s, (-800.3, 0.0), 0.0),
+    "an infinite factor": (
+        first(0.1 * t + x * pt.expm1(y) * pt.softplus(x)),
+        (801.0, 802.5),
+        np.inf,
+    ),
+    "cosh * erfc": ((3 * pt.erfc(x) * pt.cosh(x) - (1 - pt.cosh(x))) ** 2, (710.3, 0.0), np.inf),
+}
+
+
 def mode():
     return get_mode("CVM").excluding("fusion", "inplace", "sigmoids_share_exp")
 
@@ -50,11 +104,24 @@ def test_it_has_all_its_digits(case):
     assert np.all(ulps(function(at, labels), exact) <= bound), case
 
 
+@pytest.mark.parametrize("case", LIMITS)
+def test_it_is_what_it_was_at_the_limits(case):
+    value, (at, label), wanted = LIMITS[case]
+    function = pytensor.function([x, y], value, mode=mode(), on_unused_input="ignore")
+    assert function([at], [label])[0] == wanted
+
+
 ENDLESS = {
     "cosh - 1 beside another cosh": 0.3 / pt.cos(x) * (pt.cosh(x) - s) - (1 - pt.cosh(x)),
     "tanh - y": t - y,
     "cosh * sinh": pt.cosh(x) * pt.sinh(x),
     "an argument is no label": pt.erfc(y) + pt.sigmoid(-x) + pt.tanh(y) - x,
+    "a sum over cosh, times cosh": first(pt.tanh(x / 2) * s - t * pt.sinh(x)),
+    "a function made twice": first(pt.expm1(x) / pt.softplus(-x) / pt.tanh(t)),
+    "a condition made twice": first(pt.maximum(x - t / x / pt.sigmoid(2 * x), 0)),
+    "s - x * exp(-x**2)": first((s - x * pt.exp(-(x**2))) / (2 * x)),
+    "sinh in two units": (1 + pt.sinh(y))
+    * (x / pt.sigmoid(y) * pt.sinh(y) + 3 * (pt.sinh(y) - 1 + s)),
 }
 
 

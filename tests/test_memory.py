@@ -13,7 +13,7 @@ from pytensor.tensor.math import Sum
 
 from pytensor_stabilize.rewrites import memory as memory_module
 from pytensor_stabilize.rewrites.engine import RuleRewriter
-from pytensor_stabilize.rewrites.memory import memory_of
+from pytensor_stabilize.rewrites.memory import Wanted, memory_of
 from pytensor_stabilize.rewrites.rules import REAL, Left, Rule
 
 x, y = pt.dvectors("xy")
@@ -110,14 +110,24 @@ def test_a_rule_is_asked_only_where_what_it_needs_occurs():
     assert len(asked) == 2
 
 
-def test_the_count_follows_the_graph():
-    fgraph = graph(pt.exp(x) + pt.exp(y))
+def test_what_a_node_is_made_of_follows_the_graph():
+    inner = pt.exp(x)
+    total, apart = pt.sin(inner) + y, pt.exp(y)
+    fgraph = graph(total, apart)
     memory = memory_of(fgraph)
-    assert memory.occurs((ps.Exp,))
-    assert not memory.occurs((ps.Cos,))
-    fgraph.replace(fgraph.outputs[0], pt.cos(x))
-    assert not memory.occurs((ps.Exp,))
-    assert memory.occurs((ps.Cos,))
+    has_exp, has_cos = Wanted.of((ps.Exp,)), Wanted.of((ps.Cos, (ps.Tan, ps.Exp)))
+    assert has_exp.among(memory.kinds(total.owner))
+    assert not has_cos.among(memory.kinds(total.owner))
+    fgraph.replace(inner, pt.cos(x))
+    assert has_cos.among(memory.kinds(total.owner))
+    assert not has_cos.among(memory.kinds(apart.owner))
+
+
+def test_a_group_of_needs_asks_for_all_of_it():
+    memory = memory_of(graph(total := pt.exp(x) + y, both := pt.exp(x).sum()))
+    wanted = Wanted.of(((ps.Exp, Sum),))
+    assert not wanted.among(memory.kinds(total.owner))
+    assert wanted.among(memory.kinds(both.owner))
 
 
 def test_a_clone_starts_afresh():

@@ -177,7 +177,6 @@ def test_exponentials_are_not_stacked():
     np.testing.assert_allclose(function(at), np.exp(at), rtol=1e-13)
 
 
-@pytest.mark.xfail(reason="each label gets its own products of companions", strict=True)
 def test_products_of_sums_do_not_grow():
     labels = pt.dvectors(4)
     product = pt.ones_like(x)

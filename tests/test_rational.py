@@ -4,7 +4,7 @@ import numpy as np
 import pytensor
 import pytensor.tensor as pt
 import pytest
-from helpers import LINKERS, compile_rewritten, linker, ulps
+from helpers import LINKERS, compile_rewritten, linker, together_and_alone, ulps, with_gradients
 
 import pytensor_stabilize
 from pytensor_stabilize.graphs import same_graph, truth
@@ -58,10 +58,7 @@ CASES = {
 
 def build(form: str, dtype: str = "float64"):
     function, columns, order, promise = CASES[form]
-    args = [pt.vector(name, dtype=dtype) for name in "xy"[: len(columns)]]
-    outputs = [function(*args)]
-    for _ in range(order):
-        outputs.append(pytensor.grad(outputs[-1].sum(), args[0]))
+    args, outputs = with_gradients(function, len(columns), order, dtype)
     return args, columns, outputs, promise
 
 
@@ -73,15 +70,11 @@ def test_it_keeps_its_promise(form, name):
     exact = truth(outputs, dict(zip(args, columns, strict=True)))
     with linker(name) as mode:
         mode = mode.including("pytensor_stabilize_opt_in")
-        together = pytensor.function(args, outputs, mode=mode)(*columns)
-        alone = [
-            pytensor.function(args, o, mode=mode, on_unused_input="ignore")(*columns)
-            for o in outputs
-        ]
+        found = together_and_alone(args, outputs, columns, mode)
     # XLA's sinh is 17 ulp off.
     theirs = 20 if form == "cosh" else 6
     allowed = promise + (theirs if name == "jax" else 0.1)
-    for values in (together, alone):
+    for values in found:
         for value, right in zip(values, exact, strict=True):
             errors = ulps(value, right)[np.isfinite(right.value)]
             assert errors.max() <= allowed, columns[0][int(errors.argmax())]

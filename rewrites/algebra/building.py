@@ -11,6 +11,7 @@ from math import comb
 import numpy as np
 import pytensor.tensor as pt
 from pytensor.graph.basic import Variable
+from pytensor.scalar import basic as ps
 from pytensor.tensor.elemwise import DimShuffle
 from pytensor.tensor.math import mul, neg, sub
 
@@ -18,17 +19,19 @@ from pytensor_stabilize.rewrites.algebra.companions import (
     OPERATION,
     Call,
     calls,
+    constant,
     cost,
     functions,
     powers,
+    weight,
 )
 from pytensor_stabilize.rewrites.algebra.factoring import Factored
 from pytensor_stabilize.rewrites.algebra.families import (
-    Companion,
     Family,
     Member,
     Residue,
     Symbol,
+    companions_in,
     families,
     members,
     stable_key,
@@ -40,13 +43,14 @@ from pytensor_stabilize.rewrites.algebra.forms import (
     Form,
     Generator,
     Monomial,
+    common_measure,
     monomial,
     times,
     to_power,
 )
 from pytensor_stabilize.rewrites.algebra.reading import Reader
 from pytensor_stabilize.rewrites.arithmetic import as_dtype, product_of, sum_of
-from pytensor_stabilize.rewrites.matching import negate
+from pytensor_stabilize.rewrites.matching import is_a, negate, scalar_op
 
 
 class InexactError(Exception):
@@ -59,7 +63,7 @@ class Builder:
 
     reader: Reader
     dtype: str
-    _made: dict[Generator, Variable] = field(default_factory=dict)
+    _made: dict[Generator, tuple[Variable, Fraction]] = field(default_factory=dict)
 
     def product(self, found: Factored) -> Variable:
         """The graph of a factored sum.
@@ -77,12 +81,17 @@ class Builder:
         below: list[Variable] = []
         symbols = [(g, n) for g, n in factors if not isinstance(g, Member)]
         for generator, power in sorted(symbols, key=stable_key):
-            self._power(self._generator(generator), power, above, below)
+            base, factor = self._generator(generator)
+            if power.denominator == 1:
+                coefficient *= factor ** int(power)
+            elif factor != 1:
+                base = mul(self.constant(factor), base)
+            self._power(base, power, above, below)
         for family in families([factors]):
             coefficient *= self._family(family, factors, above, below)
         if not found.is_product:
-            total, sign = self.sum_of(found.residual)
-            coefficient *= sign
+            total, factor = self.sum_of(found.residual)
+            coefficient *= factor
             above.append(total)
         return self._assemble(coefficient, above, below)
 
@@ -91,6 +100,8 @@ class Builder:
     ) -> Variable:
         # PyTensor's canonical form: -4 * x / y, but -(x / y).
         sign = 1 if coefficient != -1 else -1
+        # 3 erfc(x) cosh(x): 3 cosh(x) is inf before cosh(x) is, and erfc(x) is 0 there.
+        above, below = sorted(above, key=_is_unbounded), sorted(below, key=_is_unbounded)
         if abs(coefficient) != 1:
             above = [self.constant(coefficient), *above]
         top = product_of(above) if above else self.constant(Fraction(1))
@@ -107,11 +118,17 @@ class Builder:
     def _is_exact(self, value: Fraction) -> bool:
         return Fraction(float(np.dtype(self.dtype).type(float(value)))) == value
 
-    def sum_of(self, form: Form) -> tuple[Variable, int]:
-        """The graph of a sum, and the sign that it has to be multiplied with."""
+    def sum_of(self, form: Form) -> tuple[Variable, Fraction]:
+        """The graph of a sum, and what it has to be multiplied with."""
         known = self._known_sum(form)
         if known is not None:
             return known
+        form = self._hyperbolic(form)
+        # 2 sinh(u) - 2 q is what 1 / 2 was taken out of.
+        factor = common_measure(c * constant(m) for m, c in form.items())
+        if factor.denominator != 1:
+            factor = Fraction(1)
+        form = {m: c / factor for m, c in form.items()}
         above: list[Variable] = []
         below: list[Variable] = []
         for coefficient, factors in self._parts(form):
@@ -122,16 +139,34 @@ class Builder:
             variable = self.product(Factored(abs(coefficient), factors))
             (above if coefficient > 0 else below).append(variable)
         if not above:
-            return sum_of(below), -1
-        return (sub(sum_of(above), sum_of(below)) if below else sum_of(above)), 1
+            return sum_of(below), -factor
+        return (sub(sum_of(above), sum_of(below)) if below else sum_of(above)), factor
 
-    def _known_sum(self, form: Form) -> tuple[Variable, int] | None:
+    def _known_sum(self, form: Form) -> tuple[Variable, Fraction] | None:
         """A sum of symbols that stands in the graph already."""
         for items, variable in self.reader.sums.items():
             for sign in (1, -1):
                 if {m: sign * c for m, c in form.items()} == {m: c for c, m in items}:
-                    return as_dtype(variable, self.dtype), sign
+                    return as_dtype(variable, self.dtype), Fraction(sign)
         return None
+
+    def _hyperbolic(self, form: Form) -> Form:
+        """``exp(u) + exp(-u)`` as ``2 cosh(u)``, which overflows no sooner than its half."""
+        result = dict(form)
+        for factors, coefficient in form.items():
+            for family in families([factors]):
+                p, q, t = powers(factors, family)
+                if family.kind != "logistic" or p <= 0 or q != -p or t or factors not in result:
+                    continue
+                rest = without(factors, family)
+                mirrored = times(rest, members(family, q, p))
+                if abs(result.get(mirrored, 0)) != abs(coefficient):
+                    continue
+                even = result.pop(mirrored) == result.pop(factors)
+                made = self._call(family, Call("cosh" if even else "sinh", Fraction(p), 1))
+                symbol = Symbol(made, self.reader.moves.setdefault((), ()))
+                result[times(rest, monomial([(symbol, 1)]))] = 2 * coefficient
+        return result
 
     def _parts(self, form: Form) -> list[tuple[Fraction, Monomial]]:
         """Group the terms of a sum by what is no family, each polynomial in its shortest form."""
@@ -141,22 +176,21 @@ class Builder:
             groups[rest][factors] = coefficient
         parts: list[tuple[Fraction, Monomial]] = []
         for rest, group in groups.items():
-            own = {_members_of(m): c for m, c in group.items()}
+            own = {companions_in(m): c for m, c in group.items()}
             shorter = _shortest(own)
             if not all(map(self._is_exact, shorter.values())):
                 shorter = own
             parts += [(c, rest | m) for m, c in shorter.items()]
         return parts
 
-    def _generator(self, generator: Generator) -> Variable:
+    def _generator(self, generator: Generator) -> tuple[Variable, Fraction]:
         if generator not in self._made:
             if isinstance(generator, Symbol):
                 moved = self._move(generator.variable, generator.moves)
-                self._made[generator] = as_dtype(moved, self.dtype)
+                self._made[generator] = as_dtype(moved, self.dtype), Fraction(1)
             else:
                 assert isinstance(generator, Residue)
-                total, sign = self.sum_of(dict(generator.items))
-                self._made[generator] = total if sign > 0 else neg(total)
+                self._made[generator] = self.sum_of(generator.form)
         return self._made[generator]
 
     def _power(
@@ -189,11 +223,12 @@ class Builder:
         return factor
 
     def _call(self, family: Family, call: Call) -> Variable:
-        member = _MEMBERS.get((call.function, call.ratio))
-        source = self.reader.sources.get(Member(family, member)) if member else None
-        if source is not None and source.type.dtype == self.dtype:
-            return source
-        return self.unary(getattr(pt, call.function), family, call.ratio)
+        key = (family, call.function, call.ratio)
+        source = self.reader.sources.get(key)
+        if source is None or source.type.dtype != self.dtype:
+            source = self.unary(getattr(pt, call.function), family, call.ratio)
+            self.reader.sources[key] = source
+        return source
 
     def unary(
         self, function: Callable[[Variable], Variable], family: Family, ratio: Fraction
@@ -220,20 +255,14 @@ class Builder:
 
     def _move(self, variable: Variable, moves: object) -> Variable:
         for node in self.reader.moves[moves]:
-            if isinstance(node.op, DimShuffle) and node.op.input_ndim != variable.type.ndim:
+            if is_a(node.op, DimShuffle) and node.op.input_ndim != variable.type.ndim:
                 raise InexactError("the dimensions do not fit")
             variable = node.op.make_node(variable, *node.inputs[1:]).outputs[0]
         return variable
 
 
-# Calls for which a variable of the graph may stand in.
-_MEMBERS: dict[tuple[str, Fraction], Companion] = {
-    ("sigmoid", Fraction(1)): "p",
-    ("sigmoid", Fraction(-1)): "q",
-    ("tanh", Fraction(1, 2)): "t",
-    ("erf", Fraction(1)): "t",
-    ("cos", Fraction(1)): "t",
-}
+def _is_unbounded(variable: Variable) -> bool:
+    return is_a(scalar_op(variable), ps.Exp, ps.Expm1, ps.Sinh, ps.Cosh)
 
 
 def distributed(coefficient: Fraction, factors: Monomial) -> Factored:
@@ -246,7 +275,7 @@ def distributed(coefficient: Fraction, factors: Monomial) -> Factored:
     sums = [g for g, n in factors if isinstance(g, Residue) and n == 1]
     if len(sums) != 1 or not any(isinstance(g, Member) and n < 0 for g, n in factors):
         return best
-    terms = dict(sums[0].items)
+    terms = sums[0].form
     lowest = cost(coefficient, factors) - OPERATION + sum(map(functions, terms))
     rest = times(factors, monomial([(sums[0], -1)]))
     for part in _parts_below(rest):
@@ -282,8 +311,16 @@ def spent(found: Factored) -> int:
     return cost(found.coefficient, found.factors) + sum(map(functions, found.residual))
 
 
-def _members_of(factors: Monomial) -> Monomial:
-    return frozenset((g, n) for g, n in factors if isinstance(g, Member))
+def needed(found: Factored) -> int:
+    """What the functions in it cost, each of them once."""
+    parts = [found.factors, *found.residual]
+    used = {
+        (family, call.function, call.ratio)
+        for part in parts
+        for family in families([part])
+        for call in calls(family.kind, *powers(part, family))[1]
+    }
+    return sum(weight(function) for _, function, _ in used)
 
 
 def _shortest(form: Form) -> Form:

@@ -1,10 +1,16 @@
 """Which functions a monomial of companions is written with."""
 
 from fractions import Fraction
-from math import ceil
+from math import ceil, prod
 from typing import NamedTuple
 
-from pytensor_stabilize.rewrites.algebra.families import Family, Kind, Member, Residue
+from pytensor_stabilize.rewrites.algebra.families import (
+    Family,
+    Kind,
+    Member,
+    Residue,
+    companions_in,
+)
 from pytensor_stabilize.rewrites.algebra.forms import Exponent, Monomial, power_of
 
 _HALF = Fraction(1, 2)
@@ -104,6 +110,12 @@ def weight(function: str) -> int:
     return _UNBOUNDED.get(function, OPERATION)
 
 
+def constant(factors: Monomial) -> Fraction:
+    """The rational factor beside the functions that a product is written with."""
+    found = {g.family for g, _ in factors if isinstance(g, Member)}
+    return prod((calls(f.kind, *powers(factors, f))[0] for f in found), start=Fraction(1))
+
+
 def cost(coefficient: Fraction, factors: Monomial) -> int:
     """Cost of a product in quarters of an operation: a constant, functions, powers, roots."""
     total = sum(_operations(n) for g, n in factors if isinstance(g, Residue))
@@ -122,7 +134,7 @@ def constant_cost(coefficient: Fraction) -> int:
 
 def functions(factors: Monomial) -> int:
     """Cost of the companions in a product."""
-    return cost(Fraction(1), frozenset((g, n) for g, n in factors if isinstance(g, Member)))
+    return cost(Fraction(1), companions_in(factors))
 
 
 def _operations(power: Exponent, each: int = OPERATION) -> int:

@@ -4,7 +4,14 @@ from fractions import Fraction
 
 from pytensor_stabilize.rewrites.algebra.factoring import Factored, canonical, residue
 from pytensor_stabilize.rewrites.algebra.families import Member, families
-from pytensor_stabilize.rewrites.algebra.forms import Term, merged, monomial, times
+from pytensor_stabilize.rewrites.algebra.forms import (
+    Term,
+    common,
+    divided,
+    merged,
+    monomial,
+    times,
+)
 from pytensor_stabilize.rewrites.algebra.reading import Reader
 
 
@@ -14,7 +21,9 @@ def of_roots(terms: list[Term], reader: Reader) -> tuple[Reader, Factored] | Non
     if len(form) != 2 or not families(form):
         return None
     roots = [n for m in form for g, n in m if isinstance(g, Member) and n.denominator == 2]
-    (first, a), (second, b) = form.items()
+    # p - sqrt(p) is sqrt(p) q / (1 + sqrt(p)): its root below the bar would be 0 / 0 for p = 0.
+    shared = common(form)
+    (first, a), (second, b) = divided(form, shared).items()
     if not roots or (a > 0) == (b > 0):
         return None
     squares: list[Term] = [(a * a, times(first, first)), (-b * b, times(second, second))]
@@ -25,6 +34,6 @@ def of_roots(terms: list[Term], reader: Reader) -> tuple[Reader, Factored] | Non
     sign = Fraction(1 if a > 0 else -1)
     return reader, Factored(
         sign * above.coefficient,
-        times(above.as_monomial(), monomial([(below, -1)])),
+        times(above.as_monomial(), shared, monomial([(below, -1)])),
         hidden=("square root",),
     )

@@ -37,6 +37,7 @@ from pytensor_stabilize.rewrites.algebra.forms import (
 )
 from pytensor_stabilize.rewrites.algebra.homogeneous import homogeneous, reduced
 from pytensor_stabilize.rewrites.matching import is_condition
+from pytensor_stabilize.rewrites.memory import at_hand
 
 _MOST_ROUNDS = 4
 # Functions that may reach their ends together: the search is exponential in their number.
@@ -82,13 +83,7 @@ def residue(form: Form) -> Residue:
     return Residue(frozenset(form.items()))
 
 
-def canonical(
-    terms: list[Term],
-    is_leaf: LeafTest,
-    reduce_all: bool = True,
-    depth: int = 0,
-    known: Known | None = None,
-) -> Factored:
+def canonical(terms: list[Term], is_leaf: LeafTest, reduce_all: bool = True) -> Factored:
     """Factor a sum over its critical roots.
 
     Parameters
@@ -101,12 +96,29 @@ def canonical(
         argument of a family.
     reduce_all
         Whether to simplify parts that hide no root as well, ``1 + exp(x)`` to ``1 / q``.
-    depth
-        How many families have been set to an end of their range on the way here.
-    known
-        Parts that were factored on the way here.
     """
-    known = {} if known is None else known
+    memory = at_hand.get()
+    key = (tuple(terms), reduce_all)
+    # Most sums are met a dozen times, in products with others and after changes elsewhere.
+    if memory is not None and key in memory.factorings:
+        return memory.factorings[key]
+    labels: list[Symbol] = []
+
+    def noted(symbol: Symbol, family: Family) -> bool:
+        labels.append(symbol)
+        return is_leaf(symbol, family)
+
+    found = _factored(terms, noted, reduce_all, 0, {})
+    # Whether a symbol is a label depends on the region around the terms.
+    if memory is not None and not labels:
+        memory.factorings[key] = found
+    return found
+
+
+def _factored(
+    terms: list[Term], is_leaf: LeafTest, reduce_all: bool, depth: int, known: Known
+) -> Factored:
+    """`canonical`, with so many families set to an end of their range on the way here."""
     form = merged(terms)
     if not form:
         return Factored(Fraction(0), residual={})
@@ -120,7 +132,7 @@ def canonical(
         hidden += roots
         if not form:
             return Factored(Fraction(0), residual={})
-        shared = common(form)
+        shared = _shared(form)
         factors = times(factors, shared)
         form = divided(form, shared)
         joint = _corners(form, is_leaf, depth, known)
@@ -135,6 +147,20 @@ def canonical(
     return Factored(
         coefficient, factors, {m: c / coefficient for m, c in form.items()}, tuple(hidden)
     )
+
+
+def _shared(form: Form) -> Monomial:
+    """What divides all terms; of symbols in some denominators only what is in all of them.
+
+    ``x**2 + 1 / x`` over x would be ``x**3 + 1``, which overflows where the terms do not.
+    """
+    rows = [dict(factors) for factors in form]
+    powers: list[tuple[Generator, Exponent]] = []
+    for generator, lowest in common(form):
+        if lowest < 0 and isinstance(generator, Symbol):
+            lowest = min(max(row.get(generator, 0) for row in rows), 0)
+        powers.append((generator, lowest))
+    return monomial(powers)
 
 
 def _reduce(form: Form, spelled: list[Term], reduce_all: bool) -> tuple[Form, list[str]]:
@@ -169,7 +195,7 @@ def _over_residues(terms: list[Term]) -> list[Term]:
             rest = frozenset((g, n) for g, n in factors if g != generator)
             own = [(coefficient, times(rest, monomial([(generator, low)])))]
             for _ in range(int(lifted)):
-                own = multiplied(own, [(c, m) for m, c in generator.items])
+                own = multiplied(own, [(c, m) for m, c in generator.form.items()])
             total += own
         if len(total) > MOST_TERMS:
             return terms
@@ -233,7 +259,7 @@ def _part(form: Form, is_leaf: LeafTest, depth: int, known: Known) -> Factored:
     key = (frozenset(form.items()), depth)
     if key not in known:
         items = [(c, m) for m, c in form.items()]
-        known[key] = canonical(items, is_leaf, depth=depth, known=known)
+        known[key] = _factored(items, is_leaf, True, depth, known)
     return known[key]
 
 
@@ -293,7 +319,7 @@ def _read_again(form: Form) -> Form:
         for generator, power in factors:
             inner = [(Fraction(1), monomial([(generator, power)]))]
             if isinstance(generator, Residue) and power == 1:
-                items = [(c, m) for m, c in generator.items]
+                items = [(c, m) for m, c in generator.form.items()]
                 if families(m for _, m in items):
                     inner = items
             own = multiplied(own, inner)

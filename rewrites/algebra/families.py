@@ -19,11 +19,18 @@ cosine(u)     cos(u / 2)**2        sin(u / 2)**2        cos(u)          cos, sin
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from pytensor.graph.basic import Variable
 
-from pytensor_stabilize.rewrites.algebra.forms import Exponent, Monomial, generators, monomial
+from pytensor_stabilize.rewrites.algebra.forms import (
+    Exponent,
+    Form,
+    Monomial,
+    generators,
+    monomial,
+)
+from pytensor_stabilize.rewrites.matching import is_a
 
 Kind = Literal["logistic", "normal", "cosine"]
 Companion = Literal["p", "q", "t"]
@@ -57,6 +64,11 @@ class Residue(NamedTuple):
 
     items: frozenset
 
+    @property
+    def form(self) -> Form:
+        """The sum, in the same order in every run: numba's cache knows a graph by its text."""
+        return dict(sorted(self.items, key=stable_key))
+
 
 @dataclass(frozen=True, slots=True)
 class Argument:
@@ -75,16 +87,18 @@ def families(terms: Iterable[Monomial]) -> list[Family]:
     return sorted(found, key=stable_key) if len(found) > 1 else list(found)
 
 
-def stable_key(thing: object) -> tuple:
+def stable_key(thing: Any) -> tuple:
     """Sorts in the same way in every run: variables by age, not by their address."""
-    if isinstance(thing, Variable):
-        name = str(thing.auto_name)
-        return (0, len(name), name)
+    if isinstance(thing, str):
+        return (4, thing)
     if isinstance(thing, tuple):
         return (1, *map(stable_key, thing))
     if isinstance(thing, frozenset):
         return (2, *sorted(map(stable_key, thing)))
-    if isinstance(thing, Fraction | int):
+    if is_a(thing, Variable):
+        name = str(thing.auto_name)
+        return (0, len(name), name)
+    if is_a(thing, Fraction, int):
         return (3, float(thing))
     return (4, str(thing))
 
@@ -99,3 +113,8 @@ def without(factors: Monomial, family: Family) -> Monomial:
     return frozenset(
         (g, n) for g, n in factors if not (isinstance(g, Member) and g.family == family)
     )
+
+
+def companions_in(factors: Monomial) -> Monomial:
+    """The factors that are companions."""
+    return frozenset((g, n) for g, n in factors if isinstance(g, Member))

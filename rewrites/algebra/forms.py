@@ -123,12 +123,18 @@ def divided(form: Form, factor: Monomial) -> Form:
     return {times(m, inverse): c for m, c in form.items()}
 
 
+def common_measure(values: Iterable[Fraction]) -> Fraction:
+    """The largest number of which all are whole multiples."""
+    found = list(values)
+    return Fraction(gcd(*(v.numerator for v in found)), lcm(*(v.denominator for v in found)))
+
+
 def content(form: Form) -> Fraction:
     """Rational factor that leaves small integers, with the sign of most terms; else 1 or -1."""
     values = list(form.values())
     sign = -1 if sum(1 if v > 0 else -1 for v in values) < 0 else 1
     if len(values) == 1:
         return values[0]
-    factor = Fraction(gcd(*(v.numerator for v in values)), lcm(*(v.denominator for v in values)))
+    factor = common_measure(values)
     small = all(abs(v / factor) <= 64 for v in values)
     return sign * factor if small else Fraction(sign)

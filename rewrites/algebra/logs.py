@@ -262,7 +262,7 @@ def expanded(coefficient: Fraction, factors: Monomial) -> list[Term]:
             continue
         if power != int(power) or not 0 < power <= 4:
             raise TooBigError
-        inner = [term for m, c in generator.items for term in expanded(c, m)]
+        inner = [term for m, c in generator.form.items() for term in expanded(c, m)]
         for _ in range(int(power)):
             terms = multiplied(terms, inner)
     return terms

@@ -25,7 +25,7 @@ from pytensor_stabilize.rewrites.algebra.forms import (
     times,
 )
 from pytensor_stabilize.rewrites.algebra.reading import Reader
-from pytensor_stabilize.rewrites.matching import is_a, scalar_op_of
+from pytensor_stabilize.rewrites.matching import constant_exponent, is_a, scalar_op_of
 
 
 @dataclass
@@ -76,7 +76,7 @@ def spelled_product(reader: Reader, variable: Variable, moves: Moves = ()) -> Sp
     op = scalar_op_of(node)
     if moves and node is not None and op is not None and broadcasts(node):
         return _whole(reader, variable, moves)
-    if isinstance(op, ps.Mul | ps.TrueDiv | ps.Neg | ps.Reciprocal | ps.Sqr | ps.Sqrt | ps.Pow):
+    if is_a(op, ps.Mul, ps.TrueDiv, ps.Neg, ps.Reciprocal, ps.Sqr, ps.Sqrt, ps.Pow):
         assert node is not None
         return _combined(reader, node, op, variable, moves)
     whole = _whole(reader, variable, moves)
@@ -89,16 +89,16 @@ def _combined(
     reader: Reader, node: Apply, op: ps.ScalarOp, variable: Variable, moves: Moves
 ) -> Spelled:
     operands: list[tuple[Variable, Fraction]] = [(v, Fraction(1)) for v in node.inputs]
-    if isinstance(op, ps.TrueDiv):
+    if is_a(op, ps.TrueDiv):
         operands[1] = (node.inputs[1], Fraction(-1))
-    elif isinstance(op, ps.Reciprocal):
+    elif is_a(op, ps.Reciprocal):
         operands = [(node.inputs[0], Fraction(-1))]
-    elif isinstance(op, ps.Sqr | ps.Sqrt | ps.Pow):
-        power = reader.power(op, node)
+    elif is_a(op, ps.Sqr, ps.Sqrt, ps.Pow):
+        power = constant_exponent(node)
         if power is None or power.denominator > 2 or abs(power) > LARGEST_POWER:
             return _whole(reader, variable, moves)
         operands = [(node.inputs[0], power)]
-    coefficient, factors, total = Fraction(-1 if isinstance(op, ps.Neg) else 1), ONE, 0
+    coefficient, factors, total = Fraction(-1 if is_a(op, ps.Neg) else 1), ONE, 0
     for operand, power in operands:
         part = spelled_product(reader, operand, moves)
         if not part.coefficient:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable
 from dataclasses import replace
 from fractions import Fraction
@@ -27,6 +28,7 @@ from pytensor_stabilize.rewrites.algebra.arguments import (
     moves_key,
     softplus_below,
 )
+from pytensor_stabilize.rewrites.algebra.companions import weight
 from pytensor_stabilize.rewrites.algebra.factoring import Factored, canonical
 from pytensor_stabilize.rewrites.algebra.families import Companion, Family, Member, Symbol, families
 from pytensor_stabilize.rewrites.algebra.forms import (
@@ -35,6 +37,7 @@ from pytensor_stabilize.rewrites.algebra.forms import (
     Monomial,
     Term,
     TooBigError,
+    generators,
     monomial,
     multiplied,
     raised,
@@ -42,7 +45,14 @@ from pytensor_stabilize.rewrites.algebra.forms import (
     to_power,
 )
 from pytensor_stabilize.rewrites.algebra.survey import MOST_NODES, Survey
-from pytensor_stabilize.rewrites.matching import MOVES, exact_constant, is_a, scalar_op_of
+from pytensor_stabilize.rewrites.matching import (
+    MOVES,
+    constant_exponent,
+    exact_constant,
+    is_a,
+    same_pattern,
+    scalar_op_of,
+)
 
 
 class Reader(Survey):
@@ -51,8 +61,19 @@ class Reader(Survey):
     def with_argument(self, family: Family, variable: Variable) -> Reader:
         """This reading with another argument in place of that of a family."""
         arguments = {**self.arguments, (family.core, family.moves): {family.unit: variable}}
-        others = {g: v for g, v in self.sources.items() if g.family != family}
+        others = {call: v for call, v in self.sources.items() if call[0] != family}
         return replace(self, arguments=arguments, sources=others)
+
+    def cost(self, variable: Variable) -> int:
+        """What the functions cost that a variable is made with and that are read as companions."""
+        total = 0
+        for leaf in self._leaves(variable, (), set()):
+            argument = leaf.argument
+            key = (kind_of(leaf.op), argument.core, moves_key(leaf.moves))
+            unit = self.units.get(key)
+            if unit is None or _as_terms(leaf.op, argument.coefficient / unit, Family(*key, unit)):
+                total += weight(str(leaf.op))
+        return total
 
     def terms(self, variable: Variable, moves: Moves = ()) -> list[Term]:
         """The variable as a sum of products, multiplied out.
@@ -91,14 +112,20 @@ class Reader(Survey):
             return self._function(op, absolute(odd), variable, moves)
         if inner := moved(node, moves):
             return self.terms(*inner)
+        if is_a(op, ps.Sign) and self._is_probability(node.inputs[0], moves):
+            return [(Fraction(1), ONE)]
         if is_a(op, *SUMS):
             return self._sum(op, node, variable, moves)
         if is_a(op, ps.Neg):
             return [(-c, m) for c, m in self.terms(node.inputs[0], moves)]
+        if is_a(op, ps.Mul) and self.closed:
+            whole = self.by_factors(variable, moves)
+            return [(whole.coefficient, whole.as_monomial())] if whole.coefficient else []
         if is_a(op, ps.Mul):
             result = [(Fraction(1), ONE)]
-            for operand in node.inputs:
-                result = multiplied(result, self.terms(operand, moves))
+            for operand, count in Counter(node.inputs).items():
+                factor = self._raised(operand, Fraction(count), operand, moves)
+                result = multiplied(result, factor)
             return result
         if is_a(op, ps.TrueDiv):
             return multiplied(
@@ -106,7 +133,7 @@ class Reader(Survey):
             )
         if is_a(op, ps.Reciprocal):
             return self._inverse(node.inputs[0], moves)
-        power = self.power(op, node)
+        power = constant_exponent(node)
         if power is not None:
             return self._raised(node.inputs[0], power, variable, moves)
         if (inside := clipped(node)) is not None and self._is_probability(inside, moves):
@@ -132,7 +159,7 @@ class Reader(Survey):
                 prod((part.coefficient for part in parts), start=Fraction(1)),
                 times(*(part.as_monomial() for part in parts)),
             )
-        power = self.power(op, node)
+        power = constant_exponent(node)
         if power is not None:
             base = self.by_factors(node.inputs[0], moves)
             raised = self.raised(base.coefficient, base.as_monomial(), power)
@@ -144,7 +171,7 @@ class Reader(Survey):
         """Whether a symbol is data or an input, and so may be a label of exactly 0 or 1."""
         variable = symbol.variable
         while variable.owner is not None and (
-            isinstance(variable.owner.op, MOVES)
+            is_a(variable.owner.op, *MOVES)
             or is_a(scalar_op_of(variable.owner), ps.Cast, ps.Second)
         ):
             variable = variable.owner.inputs[-1 if scalar_op_of(variable.owner) == ps.second else 0]
@@ -171,6 +198,9 @@ class Reader(Survey):
             # exp(a) + exp(b) would overflow as a quotient of sigmoids; it has rules of its own.
             return [self._symbol(variable, moves)]
         if not any(isinstance(g, Member) for _, m in result for g, _ in m):
+            opposite = self.sums.get(frozenset((-c, m) for c, m in result))
+            if opposite is not None and not self.open_sums and same_pattern(opposite, variable):
+                return [(Fraction(-1), self._symbol(opposite, moves)[1])]  # 1 - y beside y - 1
             self.sums.setdefault(frozenset(result), variable)
             if not self.open_sums:
                 return [self._symbol(variable, moves)]
@@ -183,16 +213,6 @@ class Reader(Survey):
         coefficient, factors = below.inverse()
         return [(coefficient, factors)]
 
-    def power(self, op: ps.ScalarOp | None, node: Apply) -> Fraction | None:
-        """The exponent of a square, a root or a constant power."""
-        if is_a(op, ps.Sqr):
-            return Fraction(2)
-        if is_a(op, ps.Sqrt):
-            return Fraction(1, 2)
-        if is_a(op, ps.Pow):
-            return exact_constant(node.inputs[1])
-        return None
-
     def _raised(
         self, base: Variable, power: Fraction, variable: Variable, moves: Moves
     ) -> list[Term]:
@@ -201,11 +221,22 @@ class Reader(Survey):
             inner = self._square(op, node, moves)  # type: ignore[arg-type]
             if inner is not None:
                 return inner
-        if power.denominator == 1 and 0 < power <= LARGEST_POWER:
-            return raised(self.terms(base, moves), int(power))
+        terms = self.terms(base, moves)
+        whole = power.denominator == 1 and 0 < power <= LARGEST_POWER
+        if whole and (power == 1 or len(terms) < 2 or not self._may_vanish(base, moves)):
+            return raised(terms, int(power))
         found = self.factored(base, moves)
         result = self.raised(found.coefficient, found.as_monomial(), power)
         return [result] if result is not None else [self._symbol(variable, moves)]
+
+    def _may_vanish(self, variable: Variable, moves: Moves) -> bool:
+        """Whether a sum has a zero that is no companion's: multiplied out, its square has none."""
+        residual = self.factored(variable, moves).residual
+        if len(residual) < 2:
+            return False
+        return len({c > 0 for c in residual.values()}) > 1 or not all(
+            map(_is_positive, generators(residual))
+        )
 
     def raised(self, coefficient: Fraction, factors: Monomial, power: Fraction) -> Term | None:
         """A power of a product; None if it is not the product of the powers."""
@@ -268,12 +299,9 @@ class Reader(Survey):
         result = _as_terms(op, argument.coefficient / unit, family)
         if result is None:
             return [self._symbol(variable, moves)]
-        if source and not moves and len(result) == 1:
-            ((c, factors),) = result
-            if c == 1 and len(factors) == 1:
-                ((generator, n),) = factors
-                if n == 1:
-                    self.sources.setdefault(generator, variable)  # type: ignore[arg-type]
+        if source and not moves:
+            call = (family, type(op).__name__.lower(), argument.coefficient / unit)
+            self.sources.setdefault(call, variable)
         return result
 
 

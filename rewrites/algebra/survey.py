@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
-from math import gcd, lcm
 from typing import Any
 
 import pytensor.scalar.math as psm
@@ -29,10 +28,10 @@ from pytensor_stabilize.rewrites.algebra.arguments import (
     moves_key,
     softplus_below,
 )
-from pytensor_stabilize.rewrites.algebra.companions import weight
-from pytensor_stabilize.rewrites.algebra.families import Kind, Member
-from pytensor_stabilize.rewrites.algebra.forms import TooBigError
+from pytensor_stabilize.rewrites.algebra.families import Family, Kind
+from pytensor_stabilize.rewrites.algebra.forms import TooBigError, common_measure
 from pytensor_stabilize.rewrites.matching import is_a, scalar_op_of
+from pytensor_stabilize.rewrites.memory import at_hand
 
 _OF_THEIR_OWN_UNIT = (psm.Sigmoid, psm.Softplus, ps.Expm1, ps.Cos, psm.Erf, psm.Erfc)
 # A region with more nodes is left: reading it at each of its nodes would cost too much.
@@ -49,6 +48,8 @@ class Survey:
         Whether exponentials are read in the finest unit that they have in common.
     open_sums
         Whether sums without a function of the table are multiplied out too.
+    closed
+        Whether the sums in a product are factored each on its own, and not multiplied out.
     has_choice
         Whether the fine reading differs.
     leaves
@@ -57,12 +58,13 @@ class Survey:
 
     fine: bool = False
     open_sums: bool = False
+    closed: bool = False
     arguments: dict[tuple[Hashable, Hashable], dict[Fraction, Variable]] = field(
         default_factory=dict
     )
     moves: dict[Hashable, Moves] = field(default_factory=dict)
     sums: dict[frozenset, Variable] = field(default_factory=dict)
-    sources: dict[Member, Variable] = field(default_factory=dict)
+    sources: dict[tuple[Family, str, Fraction], Variable] = field(default_factory=dict)
     units: dict[tuple[Kind, Hashable, Hashable], Fraction] = field(default_factory=dict)
     exponentials: set[tuple[Kind, Hashable, Hashable]] = field(default_factory=set)
     has_choice: bool = False
@@ -73,7 +75,7 @@ class Survey:
     def survey(self, variable: Variable) -> list[Leaf]:
         """Collect the functions of a region and choose the unit of every argument."""
         self._known.clear()  # units may change
-        leaves = list(self._leaves(variable, (), set()))
+        leaves = self._remembered(variable)
         self.leaves = len(leaves)
         found: dict[tuple[Kind, Hashable, Hashable], list[Leaf]] = {}
         for leaf in leaves:
@@ -89,6 +91,18 @@ class Survey:
                 self.exponentials.add(name)
             self.units[name] = self._unit(group, self.fine)
             self.has_choice |= self.units[name] != self._unit(group, not self.fine)
+        return leaves
+
+    def _remembered(self, variable: Variable) -> list[Leaf]:
+        """The functions of a region, which several rules and readings ask for one after another."""
+        memory = at_hand.get()
+        regions: dict[Variable, list[Leaf] | None] = {} if memory is None else memory.regions
+        if variable not in regions:
+            regions[variable] = None
+            regions[variable] = list(self._leaves(variable, (), set()))
+        leaves = regions[variable]
+        if leaves is None:
+            raise TooBigError
         return leaves
 
     def _leaves(
@@ -120,10 +134,6 @@ class Survey:
         elif (inside := clipped(node)) is not None:
             yield from self._leaves(inside, moves, seen)
 
-    def cost(self, variable: Variable) -> int:
-        """What the functions of the table cost that a variable is made with."""
-        return sum(weight(str(leaf.op)) for leaf in self._leaves(variable, (), set()))
-
     def _unit(self, group: list[Leaf], fine: bool) -> Fraction:
         """The ``u`` of the family in multiples of the core.
 
@@ -149,6 +159,4 @@ class Survey:
         if not fine and len(exponents) > 1:
             spread = [abs(c - exponents[0]) for c in exponents if c != exponents[0]]
             numbers = spread or numbers
-        return Fraction(
-            gcd(*(n.numerator for n in numbers)), lcm(*(n.denominator for n in numbers))
-        )
+        return common_measure(numbers)

@@ -21,18 +21,14 @@ from pytensor.scalar.math import Softplus
 from pytensor.tensor.math import add, sub
 
 from pytensor_stabilize.rewrites import symbols
-from pytensor_stabilize.rewrites.arithmetic import signed_sum
+from pytensor_stabilize.rewrites.arithmetic import constant_like, signed_sum
 from pytensor_stabilize.rewrites.differences.pairs import build_product, factors, flat_terms
-from pytensor_stabilize.rewrites.matching import FLOATS, exact_constant, scalar_op
+from pytensor_stabilize.rewrites.matching import FLOATS, exact_constant, is_a, scalar_op
 from pytensor_stabilize.rewrites.rules import Interval, Left, Rule, Transform
 from pytensor_stabilize.rewrites.shared_terms import subtract
 from pytensor_stabilize.rewrites.symbols import Value
 
 _MOST_TERMS = 6
-
-
-def _constant(value: float, like: Value) -> Value:
-    return pt.constant(np.asarray(value, dtype=like.type.dtype))
 
 
 # Asked with a comparison, "<" or "<=", and with ``a - b``.
@@ -58,14 +54,14 @@ class Close:
     def where(cls, a: Value, b: Value, d: Value, near: Near) -> Close:
         """The arguments, where they are near one another."""
         chosen, also = near(pt.lt, d), near(pt.le, d)
-        one = _constant(1, d)
+        one = constant_like(1, d)
         far = (pt.switch(chosen, one, a), pt.switch(chosen, one, b))
         first, second = pt.switch(chosen, a, one), pt.switch(also, b, one)
         return cls(chosen, also, first, second, pt.switch(chosen, d, one), far)
 
     def hidden(self, value: Value, by: Value | None = None) -> Value:
         """`value`, not to be taken for a polynomial in exponentials and multiplied out."""
-        return pt.switch(self.near if by is None else by, value, _constant(1, value))
+        return pt.switch(self.near if by is None else by, value, constant_like(1, value))
 
     def select(
         self,
@@ -81,7 +77,7 @@ class Close:
 
 
 def _within(limit: float) -> Near:
-    return lambda below, d: below(pt.abs(d), _constant(limit, d))
+    return lambda below, d: below(pt.abs(d), constant_like(limit, d))
 
 
 def _ordered(a: Value, b: Value, near: Near) -> tuple[Close, Value]:
@@ -89,7 +85,7 @@ def _ordered(a: Value, b: Value, near: Near) -> tuple[Close, Value]:
     above, d = pt.ge(a, b), subtract(a, b)
     size = pt.switch(above, d, pt.neg(d))
     hi, lo = pt.switch(above, a, b), pt.switch(above, b, a)
-    sign = pt.switch(above, _constant(1, d), _constant(-1, d))
+    sign = pt.switch(above, constant_like(1, d), constant_like(-1, d))
     return Close.where(hi, lo, size, near), sign
 
 
@@ -101,15 +97,15 @@ def cosh_difference(a: Value, b: Value) -> Value:
     if not isinstance(a, Variable):
         return 2 * symbols.sinh((a + b) / 2) * symbols.sinh((a - b) / 2)
     close, sign = _ordered(pt.abs(a), pt.abs(b), _within(2.0))
-    half = _constant(0.5, close.d) * close.d
+    half = constant_like(0.5, close.d) * close.d
     s, c = close.hidden(pt.sinh(close.b)), close.hidden(pt.cosh(close.b))
     h, k = (close.hidden(f(half), close.also) for f in (pt.sinh, pt.cosh))
-    return close.select(pt.mul(_constant(2, h), h, s * k + c * h), pt.cosh, sign)
+    return close.select(pt.mul(constant_like(2, h), h, s * k + c * h), pt.cosh, sign)
 
 
 def _trigonometric(a: Value, b: Value) -> tuple[Close, Value, Value]:
     close = Close.where(a, b, subtract(a, b), _within(1.0))
-    half = _constant(0.5, close.d) * close.d
+    half = constant_like(0.5, close.d) * close.d
     h, k = (close.hidden(f(half), close.also) for f in (pt.sin, pt.cos))
     return close, h, k
 
@@ -122,7 +118,7 @@ def cos_difference(a: Value, b: Value) -> Value:
     a, b = pt.abs(a), pt.abs(b)
     close, h, k = _trigonometric(a, b)
     value = (
-        _constant(-2, h)
+        constant_like(-2, h)
         * h
         * (close.hidden(pt.sin(close.b)) * k + close.hidden(pt.cos(close.b)) * h)
     )
@@ -135,7 +131,7 @@ def sin_difference(a: Value, b: Value) -> Value:
         return 2 * ((a + b) / 2).cos() * ((a - b) / 2).sin()
     close, h, k = _trigonometric(a, b)
     value = (
-        _constant(2, h)
+        constant_like(2, h)
         * h
         * (close.hidden(pt.cos(close.b)) * k - close.hidden(pt.sin(close.b)) * h)
     )
@@ -156,12 +152,12 @@ def arctan_difference(a: Value, b: Value) -> Value:
     if not isinstance(a, Variable):
         return ((a - b) / (1 + a * b)).atan()
     product = a * b
-    least = _constant(-0.5, product)
-    most = _constant(np.finfo(product.type.dtype).max, product)
+    least = constant_like(-0.5, product)
+    most = constant_like(np.finfo(product.type.dtype).max, product)
     close = Close.where(
         a, b, subtract(a, b), lambda below, d: pt.and_(below(least, product), below(product, most))
     )
-    value = pt.arctan(close.d / (_constant(1, a) + close.a * close.b))
+    value = pt.arctan(close.d / (constant_like(1, a) + close.a * close.b))
     return close.select(value, pt.arctan)
 
 
@@ -169,7 +165,7 @@ def log_difference(a: Value, b: Value) -> Value:
     """``log(a) - log(b) = log1p((a - b) / b)``."""
     if not isinstance(a, Variable):
         return symbols.log1p((a - b) / b)
-    limit = _constant(0.5, b) * b
+    limit = constant_like(0.5, b) * b
     close = Close.where(a, b, subtract(a, b), lambda below, d: below(pt.abs(d), limit))
     return close.select(pt.log1p(close.d / close.b), pt.log)
 
@@ -178,8 +174,8 @@ def log1p_difference(a: Value, b: Value) -> Value:
     """``log1p(a) - log1p(b) = log1p((a - b) / (1 + b))``."""
     if not isinstance(a, Variable):
         return symbols.log1p((a - b) / (1 + b))
-    one = _constant(1, a)
-    limit = _constant(0.5, b) * (one + b)
+    one = constant_like(1, a)
+    limit = constant_like(0.5, b) * (one + b)
     close = Close.where(a, b, subtract(a, b), lambda below, d: below(pt.abs(d), limit))
     value = pt.log1p(close.d / (one + close.b))
     return close.select(value, pt.log1p)
@@ -191,8 +187,8 @@ def power_difference(a: Value, b: Value, exponent: Fraction = Fraction(1, 3)) ->
         p = a * 0 + exponent.numerator
         p = p / exponent.denominator
         return (p * symbols.log(b)).exp() * symbols.expm1(p * symbols.log1p((a - b) / b))
-    p = _constant(float(exponent), a)
-    limit = _constant(0.5 / max(1.0, float(abs(exponent))), b) * b
+    p = constant_like(float(exponent), a)
+    limit = constant_like(0.5 / max(1.0, float(abs(exponent))), b) * b
     close = Close.where(a, b, subtract(a, b), lambda below, d: below(pt.abs(d), limit))
     share = close.hidden(pt.expm1(p * pt.log1p(close.d / close.b)))
     scale = pt.pow(close.b, p)
@@ -214,7 +210,7 @@ def difference(op: type, form: Callable[..., Value]) -> Transform:
         seen: dict[object, tuple[int, Fraction, Variable]] = {}
         for index, (sign, constant, counted) in enumerate(read):
             for f, power in counted.items():
-                if power != 1 or not isinstance(scalar_op(f), op) or f.type.dtype != dtype:
+                if power != 1 or not is_a(scalar_op(f), op) or f.type.dtype != dtype:
                     continue
                 others = frozenset((v, n) for v, n in counted.items() if v is not f)
                 own = sign * constant
@@ -247,7 +243,7 @@ def _difference(f: Variable, g: Variable, form: Callable[..., Value]) -> Variabl
             return None  # an integer power is a polynomial
         form = partial(form, exponent=p)
     # What the rule leaves for arguments that are not close is such a difference itself.
-    if isinstance(scalar_op(a), ps.Switch) and isinstance(scalar_op(b), ps.Switch):
+    if is_a(scalar_op(a), ps.Switch) and is_a(scalar_op(b), ps.Switch):
         return None
     return form(a, b)
 
@@ -266,7 +262,7 @@ def plain(name: str, exact: str) -> Callable[[Value, Value], Value]:
 def _cube_roots(a: Value, b: Value) -> Value:
     third = Fraction(1, 3)
     if isinstance(a, Variable):
-        p = _constant(float(third), a)
+        p = constant_like(float(third), a)
         return pt.pow(a, p) - pt.pow(b, p)
     p = (a * 0 + 1) / 3
     return (p * symbols.log(a)).exp() - (p * symbols.log(b)).exp()

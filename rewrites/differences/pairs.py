@@ -28,6 +28,7 @@ from pytensor_stabilize.rewrites.arithmetic import as_dtype, product_of
 from pytensor_stabilize.rewrites.matching import (
     MOVES,
     exact_constant,
+    is_a,
     is_float_cast,
     signed_key,
     strip_sign,
@@ -65,23 +66,21 @@ def family_of(variable: Variable) -> Family | None:
         node = variable.owner
         if node is None:
             return None
-        if isinstance(node.op, Elemwise):
+        if is_a(node.op, Elemwise):
             if type(node.op.scalar_op) in _FAMILIES:
                 return _FAMILIES[type(node.op.scalar_op)]
             if not is_float_cast(node):
                 return None
-        elif isinstance(node.op, _JOINS) or (
-            isinstance(node.op, _SETS) and node.op.set_instead_of_inc
-        ):
+        elif is_a(node.op, *_JOINS) or (isinstance(node.op, _SETS) and node.op.set_instead_of_inc):
             return _family_of_parts(_parts(node))
-        elif not isinstance(node.op, MOVES):
+        elif not is_a(node.op, *MOVES):
             return None
         variable = node.inputs[0]
     return None
 
 
 def _parts(node: Apply) -> list[Variable]:
-    return node.inputs[:2] if isinstance(node.op, _SETS) else node.inputs
+    return node.inputs[:2] if is_a(node.op, *_SETS) else node.inputs
 
 
 def _family_of_parts(parts: list[Variable]) -> Family | None:
@@ -118,9 +117,9 @@ class Arguments:
     def _build(self, variable: Variable) -> Variable:
         node = variable.owner
         assert node is not None
-        if isinstance(node.op, MOVES):
+        if is_a(node.op, *MOVES):
             return moved(self.of(node.inputs[0]), [node])
-        if isinstance(node.op, Elemwise):
+        if is_a(node.op, Elemwise):
             if type(node.op.scalar_op) not in _FAMILIES:
                 return self.of(node.inputs[0])
             # Cast before anything is subtracted: integers wrap, and float32 loses digits.
@@ -129,9 +128,9 @@ class Arguments:
         inner = [self._part(part) for part in _parts(node)]
         common = str(np.result_type(*(v.type.dtype for v in inner)))
         inner = [as_dtype(v, common) for v in inner]
-        if isinstance(node.op, MakeVector):
+        if is_a(node.op, MakeVector):
             return MakeVector(common).make_node(*inner).outputs[0]
-        more = node.inputs[2:] if isinstance(node.op, _SETS) else []
+        more = node.inputs[2:] if is_a(node.op, *_SETS) else []
         return node.op.make_node(*inner, *more).outputs[0]
 
     def _part(self, part: Variable) -> Variable:
@@ -150,9 +149,9 @@ def key_of(variable: Variable) -> tuple[int, Hashable]:
     while True:
         node = variable.owner
         assert node is not None
-        if isinstance(node.op, MOVES):
+        if is_a(node.op, *MOVES):
             path.append((node.op, tuple(node.inputs[1:])))
-        elif not isinstance(node.op, Elemwise):
+        elif not is_a(node.op, Elemwise):
             return 1, (variable, *path)
         elif type(node.op.scalar_op) in _FAMILIES:
             sign, key = signed_key(node.inputs[0])
@@ -183,7 +182,7 @@ def factors(variable: Variable) -> tuple[Fraction, Counter[Variable]]:
             todo += [(node.inputs[0], power), (node.inputs[1], -power)]
         elif node.op == sqr:
             todo.append((node.inputs[0], 2 * power))
-        elif isinstance(node.op, Elemwise) and isinstance(node.op.scalar_op, ps.Reciprocal):
+        elif is_a(node.op, Elemwise) and is_a(node.op.scalar_op, ps.Reciprocal):
             todo.append((node.inputs[0], -power))
         else:
             found[v] += power

@@ -31,7 +31,13 @@ from pytensor_stabilize.rewrites.differences.pairs import (
     moved,
 )
 from pytensor_stabilize.rewrites.differences.ratios import RATIO_RULES
-from pytensor_stabilize.rewrites.matching import MOVES, is_complex, is_float_cast, same_pattern
+from pytensor_stabilize.rewrites.matching import (
+    MOVES,
+    is_a,
+    is_complex,
+    is_float_cast,
+    same_pattern,
+)
 from pytensor_stabilize.rewrites.rules import REAL, Interval, Left, Rule, Transform
 from pytensor_stabilize.rewrites.symbols import Value
 
@@ -85,13 +91,11 @@ def log_of_difference(family: Family) -> Transform:
     def transform(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
         core = node.inputs[0]
         path: list[Apply] = []
-        while core.owner is not None and (
-            isinstance(core.owner.op, MOVES) or is_float_cast(core.owner)
-        ):
-            if isinstance(core.owner.op, MOVES):
+        while core.owner is not None and (is_a(core.owner.op, *MOVES) or is_float_cast(core.owner)):
+            if is_a(core.owner.op, *MOVES):
                 path.insert(0, core.owner)
             core = core.owner.inputs[0]
-        if core.owner is None or not isinstance(core.owner.op, Elemwise):
+        if core.owner is None or not is_a(core.owner.op, Elemwise):
             return None
         found = _pair_factor(core, family)
         if found is None:
@@ -128,7 +132,7 @@ def _pair_factor(core: Variable, family: Family) -> tuple[Pair, Fraction, Counte
     assert core.owner is not None
     if core.owner.op in (add, sub):
         constant, counted = Fraction(1), Counter([core])
-    elif core.owner.op in (mul, neg) or isinstance(core.owner.op.scalar_op, ps.TrueDiv):
+    elif core.owner.op in (mul, neg) or is_a(core.owner.op.scalar_op, ps.TrueDiv):
         constant, counted = factors(core)
     else:
         return None

@@ -22,17 +22,17 @@ from pytensor_stabilize.rewrites.exponentials.rational import (
     is_opaque,
     scaled,
 )
-from pytensor_stabilize.rewrites.matching import FLOATS, exact_constant, scalar_op
+from pytensor_stabilize.rewrites.matching import FLOATS, exact_constant, is_a, scalar_op
 from pytensor_stabilize.rewrites.rules import REAL, Interval, Left, Rule
 
-_SUMS = ps.Add | ps.Mul | ps.TrueDiv | ps.Cosh
+_SUMS = (ps.Add, ps.Mul, ps.TrueDiv, ps.Cosh)
 # Below it, log1p(sinh(x)**2) / 2 is accurate; above it, the sum that ends in -log(2) is.
 _NEAR_ZERO = 1.0
 
 
 def read_sum(argument: Variable, reader: Reader) -> tuple[Fraction, Linear, Linear] | None:
     """Read ``factor * (exp(a) + exp(b))`` as ``(factor, a, b)``."""
-    if not isinstance(scalar_op(argument), _SUMS):
+    if not is_a(scalar_op(argument), *_SUMS):
         return None
     product = reader.product(argument)
     if product is None or product.factor <= 0 or len(product.binomials) != 1:
@@ -131,7 +131,7 @@ def argument_plus_softplus(fgraph: FunctionGraph, node: Apply) -> Variable | Lef
     dtype = output.type.dtype
     if dtype not in ("float32", "float64"):
         return None
-    softplus = [v for v in node.inputs if isinstance(scalar_op(v), Softplus)]
+    softplus = [v for v in node.inputs if is_a(scalar_op(v), Softplus)]
     if len(softplus) != 1 or any(v.type.dtype != dtype for v in node.inputs):
         return None
     reader = Reader(dtype)
@@ -174,18 +174,18 @@ def logaddexp_minus_argument(fgraph: FunctionGraph, node: Apply) -> Variable | L
 
 def _may_hold_softplus(variable: Variable) -> bool:
     op = scalar_op(variable)
-    if isinstance(op, ps.Add | ps.Sub | ps.Neg):
+    if is_a(op, ps.Add, ps.Sub, ps.Neg):
         assert variable.owner is not None
         return any(map(_may_hold_softplus, variable.owner.inputs))
-    return isinstance(op, Softplus)
+    return is_a(op, Softplus)
 
 
 def _chosen(variable: Variable) -> tuple[Variable, Variable] | None:
     """``(a, b)`` of ``switch(a >= b, a, b)``, the larger one."""
-    if not isinstance(scalar_op(variable), ps.Switch):
+    if not is_a(scalar_op(variable), ps.Switch):
         return None
     condition, *branches = variable.owner.inputs  # type: ignore[union-attr]
-    if not isinstance(scalar_op(condition), ps.GE):
+    if not is_a(scalar_op(condition), ps.GE):
         return None
     a, b = condition.owner.inputs  # type: ignore[union-attr]
     return (a, b) if branches == [a, b] else None
@@ -193,16 +193,16 @@ def _chosen(variable: Variable) -> tuple[Variable, Variable] | None:
 
 def _smooth_maximum(variable: Variable) -> tuple[Variable, Variable] | None:
     """``(a, b)`` of the ``softplus(lo - hi)`` that `logaddexp_of` adds to the larger one."""
-    if not isinstance(scalar_op(variable), Softplus):
+    if not is_a(scalar_op(variable), Softplus):
         return None
     gap = variable.owner.inputs[0]  # type: ignore[union-attr]
-    if not isinstance(scalar_op(gap), ps.Sub):
+    if not is_a(scalar_op(gap), ps.Sub):
         return None
     lo, finite = gap.owner.inputs  # type: ignore[union-attr]
-    if not isinstance(scalar_op(finite), ps.Switch):
+    if not is_a(scalar_op(finite), ps.Switch):
         return None
     pair = _chosen(finite.owner.inputs[2])  # type: ignore[union-attr]
-    if pair is None or not isinstance(scalar_op(lo), ps.Switch):
+    if pair is None or not is_a(scalar_op(lo), ps.Switch):
         return None
     return pair if lo.owner.inputs[1:] == [*pair[::-1]] else None  # type: ignore[union-attr]
 
@@ -210,7 +210,7 @@ def _smooth_maximum(variable: Variable) -> tuple[Variable, Variable] | None:
 def _is_maximum(variable: Variable) -> bool:
     """Whether it is a maximum, or one with infinities replaced."""
     node = variable.owner
-    if isinstance(scalar_op(variable), ps.Switch):
+    if is_a(scalar_op(variable), ps.Switch):
         assert node is not None
         return any(_is_maximum(v) for v in node.inputs[1:])
     return node is not None and node.op == pt_maximum

@@ -23,7 +23,7 @@ from pytensor.scalar.math import Sigmoid as ScalarSigmoid
 from pytensor.tensor.elemwise import Elemwise
 
 from pytensor_stabilize.rewrites.arithmetic import sum_of
-from pytensor_stabilize.rewrites.matching import exact_constant, strip_sign
+from pytensor_stabilize.rewrites.matching import exact_constant, is_a, strip_sign
 
 # Deeper expressions are opaque, longer ones are left alone: the cost of reading stays bounded.
 _DEPTH = 12
@@ -133,12 +133,12 @@ class Reader:
         node = variable.owner
         if self._is_mine(variable) and depth < _DEPTH:
             assert node is not None
-            assert isinstance(node.op, Elemwise)
+            assert is_a(node.op, Elemwise)
             scalar_op = node.op.scalar_op
-            signs = (1, -1) if isinstance(scalar_op, ps.Sub) else (1,) * len(node.inputs)
-            if isinstance(scalar_op, ps.Neg):
+            signs = (1, -1) if is_a(scalar_op, ps.Sub) else (1,) * len(node.inputs)
+            if is_a(scalar_op, ps.Neg):
                 signs = (-1,)
-            if isinstance(scalar_op, ps.Add | ps.Sub | ps.Neg):
+            if is_a(scalar_op, ps.Add, ps.Sub, ps.Neg):
                 found: list[Term] = []
                 for sign, part in zip(signs, node.inputs, strict=True):
                     read = self.terms(part, depth + 1)
@@ -165,7 +165,7 @@ class Reader:
         node = variable.owner
         return (
             node is not None
-            and isinstance(node.op, Elemwise)
+            and is_a(node.op, Elemwise)
             and len(node.outputs) == 1
             and variable.type.dtype == self.dtype
         )
@@ -179,28 +179,28 @@ class Reader:
             return opaque
         node = variable.owner
         assert node is not None
-        assert isinstance(node.op, Elemwise)
+        assert is_a(node.op, Elemwise)
         scalar_op, inputs = node.op.scalar_op, node.inputs
-        if isinstance(scalar_op, ps.Mul | ps.TrueDiv | ps.Reciprocal | ps.Neg | ps.Sqr):
+        if is_a(scalar_op, ps.Mul, ps.TrueDiv, ps.Reciprocal, ps.Neg, ps.Sqr):
             powers = [1] * len(inputs)
-            if isinstance(scalar_op, ps.TrueDiv):
+            if is_a(scalar_op, ps.TrueDiv):
                 powers = [1, -1]
-            elif isinstance(scalar_op, ps.Reciprocal | ps.Sqr):
-                powers = [-1 if isinstance(scalar_op, ps.Reciprocal) else 2]
-            product = Monomial(Fraction(-1)) if isinstance(scalar_op, ps.Neg) else ONE
+            elif is_a(scalar_op, ps.Reciprocal, ps.Sqr):
+                powers = [-1 if is_a(scalar_op, ps.Reciprocal) else 2]
+            product = Monomial(Fraction(-1)) if is_a(scalar_op, ps.Neg) else ONE
             for factor, power in zip(inputs, powers, strict=True):
                 read = self.product(factor, depth + 1)
                 if read is None:
                     return None
                 product = product.times(read.power(power))
             return self._without_signs(product)
-        if isinstance(scalar_op, ps.Pow):
+        if is_a(scalar_op, ps.Pow):
             count = exact_constant(inputs[1])
             if count is None or count.denominator != 1 or abs(count) > _LARGEST_POWER:
                 return opaque
             read = self.product(inputs[0], depth + 1)
             return None if read is None else read.power(int(count))
-        if isinstance(scalar_op, ps.Add | ps.Sub):
+        if is_a(scalar_op, ps.Add, ps.Sub):
             return self._binomial(variable, depth) or opaque
         return self._function(scalar_op, inputs[0]) or opaque
 
@@ -208,20 +208,20 @@ class Reader:
         half = Fraction(1, 2)
         if _is_minus_abs(x):
             return None  # it cannot overflow any more, and is what the rules build themselves
-        if isinstance(scalar_op, ps.Exp):
+        if is_a(scalar_op, ps.Exp):
             return Monomial(Fraction(1), self.exponent(x))
-        if isinstance(scalar_op, ps.Expm1):
+        if is_a(scalar_op, ps.Expm1):
             return self.one_and(self.exponent(x), minus=True).times(Monomial(Fraction(-1)))
-        if isinstance(scalar_op, ps.Cosh | ps.Sinh):
-            minus = isinstance(scalar_op, ps.Sinh)
+        if is_a(scalar_op, ps.Cosh, ps.Sinh):
+            minus = is_a(scalar_op, ps.Sinh)
             t = self.exponent(x)
             outer = Monomial(-half if minus else half, scaled(t, -1))
             return outer.times(self.one_and(scaled(t, 2), minus))
-        if isinstance(scalar_op, ScalarSigmoid):
+        if is_a(scalar_op, ScalarSigmoid):
             t = self.exponent(x)
             below = self.one_and(t, minus=False, written_out=False).power(-1)
             return Monomial(Fraction(1), t).times(below)
-        if isinstance(scalar_op, ps.Tanh):
+        if is_a(scalar_op, ps.Tanh):
             t = scaled(self.exponent(x), 2)
             below = self.one_and(t, minus=False, written_out=False).power(-1)
             above = self.one_and(t, minus=True, written_out=False)
@@ -268,11 +268,11 @@ class Reader:
         parts = dict(product.exponent)
         for atom in list(parts):
             owner = atom[1].owner if isinstance(atom, tuple) else None
-            if owner is None or not isinstance(owner.op, Elemwise):
+            if owner is None or not is_a(owner.op, Elemwise):
                 continue
             x = owner.inputs[0]
             count = min(parts[atom], parts.get(("log", x), Fraction(0)))
-            if isinstance(owner.op.scalar_op, ps.Sign) and count >= 1:
+            if is_a(owner.op.scalar_op, ps.Sign) and count >= 1:
                 parts[atom] -= count
                 parts[("log", x)] -= count
                 magnitude: Atom = ("log", self._absolute(x))
@@ -297,17 +297,17 @@ class Reader:
     def _linear(self, variable: Variable, depth: int) -> Linear:
         node = variable.owner
         if node is not None and self._is_mine(variable) and depth < _DEPTH:
-            assert isinstance(node.op, Elemwise)
+            assert is_a(node.op, Elemwise)
             scalar_op = node.op.scalar_op
-            if isinstance(scalar_op, ps.Neg):
+            if is_a(scalar_op, ps.Neg):
                 return scaled(self._linear(node.inputs[0], depth + 1), -1)
-            if isinstance(scalar_op, ps.Add | ps.Sub):
-                second = -1 if isinstance(scalar_op, ps.Sub) else 1
+            if is_a(scalar_op, ps.Add, ps.Sub):
+                second = -1 if is_a(scalar_op, ps.Sub) else 1
                 total = self._linear(node.inputs[0], depth + 1)
                 for part in node.inputs[1:]:
                     total = combine(total, self._linear(part, depth + 1), second)
                 return total
-            if isinstance(scalar_op, ps.Mul) and len(node.inputs) == 2:
+            if is_a(scalar_op, ps.Mul) and len(node.inputs) == 2:
                 for constant, other in (node.inputs, node.inputs[::-1]):
                     factor = exact_constant(constant)
                     # Products with other constants are rounded, so they are not taken apart.

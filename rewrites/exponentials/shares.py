@@ -32,7 +32,7 @@ from pytensor_stabilize.rewrites.exponentials.rational import (
     is_opaque,
 )
 from pytensor_stabilize.rewrites.exponentials.sums import exponents, leaves
-from pytensor_stabilize.rewrites.matching import FLOATS, exact_constant, scalar_op
+from pytensor_stabilize.rewrites.matching import FLOATS, exact_constant, is_a, scalar_op
 from pytensor_stabilize.rewrites.rules import REAL, Interval, Left, Rule
 
 _MOST_PARTS = 6
@@ -57,7 +57,7 @@ class Total:
 
 def read_total(variable: Variable, reader: Reader) -> Total | None:
     """Read ``c1 exp(x1) + ... + cn exp(xn)``, unless another rule does: ``exp(a) + exp(b)``."""
-    if not isinstance(scalar_op(variable), ps.Add):
+    if not is_a(scalar_op(variable), ps.Add):
         return None
     read = reader.terms(variable)
     if read is None or not 1 < len(read) <= _MOST_PARTS:
@@ -86,7 +86,7 @@ def _total_below(variable: Variable, reader: Reader) -> Iterator[Total]:
     todo = [variable]
     while todo:
         current = todo.pop()
-        if isinstance(scalar_op(current), ps.Add | ps.Sub | ps.Neg):
+        if is_a(scalar_op(current), ps.Add, ps.Sub, ps.Neg):
             todo += current.owner.inputs
             continue
         for leaf, power in leaves(current):
@@ -120,7 +120,7 @@ def _is_term_of_another(fgraph: FunctionGraph, output: Variable) -> bool:
         for client, _ in fgraph.clients.get(output, ())
         if isinstance(client, Apply)
         and client.outputs
-        and isinstance(scalar_op(client.outputs[0]), ps.Add | ps.Sub)
+        and is_a(scalar_op(client.outputs[0]), ps.Add, ps.Sub)
     ]
     return any(isinstance(shares_of_total(fgraph, client), Variable) for client in sums)
 
@@ -234,15 +234,15 @@ def _shifted(x: Variable, top: Variable, varies: bool) -> Variable:
 
 def _is_shifted(x: Atom) -> bool:
     """Whether it is an exponent that the rule has made."""
-    if not isinstance(x, Variable) or not isinstance(scalar_op(x), ps.Switch):
+    if not isinstance(x, Variable) or not is_a(scalar_op(x), ps.Switch):
         return False
     condition, zero, _ = x.owner.inputs
-    return isinstance(scalar_op(condition), ps.EQ) and exact_constant(zero) == 0
+    return is_a(scalar_op(condition), ps.EQ) and exact_constant(zero) == 0
 
 
 def _is_bounded(x: Atom) -> bool:
     """As `_is_shifted`, of a logarithm."""
-    return isinstance(x, Variable) and isinstance(scalar_op(x), ps.Minimum)
+    return isinstance(x, Variable) and is_a(scalar_op(x), ps.Minimum)
 
 
 def _argument(x: Linear, reader: Reader) -> Variable:

@@ -24,12 +24,12 @@ from pytensor_stabilize.rewrites.exponentials.rational import (
     is_opaque,
     scaled,
 )
-from pytensor_stabilize.rewrites.matching import scalar_op
+from pytensor_stabilize.rewrites.matching import is_a, scalar_op
 from pytensor_stabilize.rewrites.rules import Left
 
 _LARGEST_DEGREE = 12
-_SUMS = ps.Add | ps.Sub
-_BINOMIALS = ps.Expm1 | ps.Cosh | ps.Sinh
+_SUMS = (ps.Add, ps.Sub)
+_BINOMIALS = (ps.Expm1, ps.Cosh, ps.Sinh)
 
 
 def exponents(a: Linear) -> Linear:
@@ -145,11 +145,11 @@ def leaves(variable: Variable, power: int = 1, depth: int = 0) -> Iterator[tuple
     """Factors of a product that are no products themselves, with the sign of their power."""
     node = variable.owner
     op = scalar_op(variable)
-    if depth < 8 and isinstance(op, ps.Mul | ps.Neg | ps.Sqr | ps.TrueDiv | ps.Reciprocal):
+    if depth < 8 and is_a(op, ps.Mul, ps.Neg, ps.Sqr, ps.TrueDiv, ps.Reciprocal):
         signs = [power] * len(node.inputs)
-        if isinstance(op, ps.TrueDiv):
+        if is_a(op, ps.TrueDiv):
             signs = [power, -power]
-        elif isinstance(op, ps.Reciprocal):
+        elif is_a(op, ps.Reciprocal):
             signs = [-power]
         for factor, sign in zip(node.inputs, signs, strict=True):
             yield from leaves(factor, sign, depth + 1)
@@ -164,11 +164,11 @@ def quotient(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
         return None
     factors = dict.fromkeys(leaves(output))
     ops = [(scalar_op(variable), power) for variable, power in factors]
-    below = [op for op, power in ops if power < 0 and isinstance(op, _SUMS | _BINOMIALS)]
+    below = [op for op, power in ops if power < 0 and is_a(op, *_SUMS, *_BINOMIALS)]
     if not below:
         return None
-    with_exp = any(isinstance(op, ps.Exp) for op, _ in ops)
-    if not with_exp and sum(isinstance(op, _SUMS | _BINOMIALS) for op, _ in ops) < 2:
+    with_exp = any(is_a(op, ps.Exp) for op, _ in ops)
+    if not with_exp and sum(is_a(op, *_SUMS, *_BINOMIALS) for op, _ in ops) < 2:
         return None
     reader = Reader(output.type.dtype)
     product = reader.product(output)
@@ -197,9 +197,9 @@ def _meet(factors: list[Variable], reader: Reader) -> bool:
         read = reader.product(factor)
         if read is None:
             continue
-        if isinstance(scalar_op(factor), ps.Exp) and exponents(read.exponent):
+        if is_a(scalar_op(factor), ps.Exp) and exponents(read.exponent):
             return True
-        if isinstance(scalar_op(factor), _SUMS | _BINOMIALS):
+        if is_a(scalar_op(factor), *_SUMS, *_BINOMIALS):
             if seen & read.binomials.keys():
                 return True
             seen |= read.binomials.keys()
@@ -231,9 +231,9 @@ def cancelling_sum(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None
 def _may_divide(variable: Variable, depth: int = 0) -> bool:
     """Whether a quotient stands among the terms: the cheap test of `cancelling_sum`."""
     op = scalar_op(variable)
-    if isinstance(op, ps.TrueDiv | ps.Reciprocal):
+    if is_a(op, ps.TrueDiv, ps.Reciprocal):
         return True
-    if depth > 4 or not isinstance(op, ps.Mul | ps.Neg | _SUMS):
+    if depth > 4 or not is_a(op, ps.Mul, ps.Neg, *_SUMS):
         return False
     return any(_may_divide(v, depth + 1) for v in variable.owner.inputs)
 

@@ -8,7 +8,8 @@ from pytensor.scalar import basic as ps
 from pytensor.tensor.elemwise import DimShuffle
 from pytensor.tensor.math import true_div
 
-from pytensor_stabilize.rewrites.matching import FLOATS, exact_constant, scalar_op
+from pytensor_stabilize.rewrites.matching import FLOATS, exact_constant, is_a, scalar_op
+from pytensor_stabilize.rewrites.memory import Wanted, memory_of
 from pytensor_stabilize.rewrites.normal import ops
 from pytensor_stabilize.rewrites.normal.forms import call
 from pytensor_stabilize.rewrites.normal.matching import (
@@ -19,6 +20,9 @@ from pytensor_stabilize.rewrites.normal.matching import (
     pair_of,
 )
 from pytensor_stabilize.rewrites.rules import Left
+
+OF_CONSTANTS = (ps.Sqrt, ps.Log, ps.Exp, ps.Mul, ps.TrueDiv, ps.Neg, ps.Sqr, ps.Reciprocal)
+_NORMAL = Wanted.of(ops.FAMILY)
 
 
 def absorb_constant(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
@@ -54,7 +58,7 @@ def widen_constants(fgraph: FunctionGraph, node: Apply) -> Variable | Left | Non
         if variable.type.dtype != "float32" or not _may_be_function(variable):
             continue
         wide = _widened(variable)
-        if wide is None:
+        if wide is None or not memory_of(fgraph).occur(_NORMAL, fgraph):
             continue
         if node.op == true_div and i == 1 and _is_root_of_two(variable):
             return node.inputs[0] * pt.constant(ROOT_HALF, dtype="float64")
@@ -73,7 +77,7 @@ def _widened(variable: Variable, depth: int = 4) -> Variable | None:
             return None
         return pt.constant(variable.data.astype("float64"))
     op = scalar_op(variable)
-    if not depth or node is None or not (isinstance(node.op, DimShuffle) or _is_function(op)):
+    if not depth or node is None or not (is_a(node.op, DimShuffle) or _is_function(op)):
         return None
     inputs = [_widened(v, depth - 1) for v in node.inputs]
     if any(v is None for v in inputs):
@@ -82,19 +86,16 @@ def _widened(variable: Variable, depth: int = 4) -> Variable | None:
 
 
 def _may_be_function(variable: Variable) -> bool:
-    while variable.owner is not None and isinstance(variable.owner.op, DimShuffle):
+    while variable.owner is not None and is_a(variable.owner.op, DimShuffle):
         variable = variable.owner.inputs[0]
     return _is_function(scalar_op(variable))
 
 
 def _is_function(op: ps.ScalarOp | None) -> bool:
-    functions = ps.Sqrt | ps.Log | ps.Exp | ps.Mul | ps.TrueDiv | ps.Neg | ps.Sqr | ps.Reciprocal
-    return isinstance(op, functions)
+    return is_a(op, *OF_CONSTANTS)
 
 
 def _is_root_of_two(variable: Variable) -> bool:
-    while variable.owner is not None and isinstance(variable.owner.op, DimShuffle):
+    while variable.owner is not None and is_a(variable.owner.op, DimShuffle):
         variable = variable.owner.inputs[0]
-    return isinstance(scalar_op(variable), ps.Sqrt) and (
-        exact_constant(variable.owner.inputs[0]) == 2
-    )
+    return is_a(scalar_op(variable), ps.Sqrt) and (exact_constant(variable.owner.inputs[0]) == 2)

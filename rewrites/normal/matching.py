@@ -13,7 +13,13 @@ from pytensor.scalar import basic as ps
 from pytensor.scalar.math import Erf, Erfc, Erfcx
 
 from pytensor_stabilize.rewrites.arithmetic import product_of
-from pytensor_stabilize.rewrites.matching import MOVES, exact_constant, same_pattern, scalar_op
+from pytensor_stabilize.rewrites.matching import (
+    MOVES,
+    exact_constant,
+    is_a,
+    same_pattern,
+    scalar_op,
+)
 from pytensor_stabilize.rewrites.normal.ops import ErfcScaled, ErfDifference, NormalOp
 
 _LARGEST_POWER = 8
@@ -81,19 +87,19 @@ class Monomial:
         op = scalar_op(variable)
         if op is not None and variable.type.dtype == dtype and dtype.startswith("float"):
             inputs = variable.owner.inputs
-            if isinstance(op, ps.Mul):
+            if is_a(op, ps.Mul):
                 for factor in inputs:
                     self._multiply(factor, power, dtype)
                 return
-            if isinstance(op, ps.TrueDiv):
+            if is_a(op, ps.TrueDiv):
                 self._multiply(inputs[0], power, dtype)
                 self._multiply(inputs[1], -power, dtype)
                 return
-            if isinstance(op, ps.Neg):
+            if is_a(op, ps.Neg):
                 self.coefficient *= (-1) ** power
                 self._multiply(inputs[0], power, dtype)
                 return
-            if isinstance(op, ps.Reciprocal):
+            if is_a(op, ps.Reciprocal):
                 self._multiply(inputs[0], -power, dtype)
                 return
             exponent = _integer_power(op, inputs)
@@ -136,9 +142,9 @@ class Monomial:
 
 
 def _integer_power(op: ps.ScalarOp, inputs: list[Variable]) -> int:
-    if isinstance(op, ps.Sqr):
+    if is_a(op, ps.Sqr):
         return 2
-    value = exact_constant(inputs[1]) if isinstance(op, ps.Pow) else None
+    value = exact_constant(inputs[1]) if is_a(op, ps.Pow) else None
     return int(value) if value is not None and value.denominator == 1 else 0
 
 
@@ -213,32 +219,32 @@ class ErfSum:
         if node is None or not depth:
             return False
         depth -= 1
-        if isinstance(node.op, MOVES):
+        if is_a(node.op, *MOVES):
             return self._add(node.inputs[0], c, (node, *moves), depth)
         op = scalar_op(variable)
         if op is None or any(v.type.dtype != variable.type.dtype for v in node.inputs[:1]):
             return False
         inputs = node.inputs
-        if isinstance(op, Erf | Erfc | ErfcScaled | ErfDifference):
-            if isinstance(op, ErfDifference):
+        if is_a(op, Erf, Erfc, ErfcScaled, ErfDifference):
+            if is_a(op, ErfDifference):
                 a, b = pair_of(node)
                 return self._add_term(a, c, moves) and self._add_term(b, -c, moves)
-            if isinstance(op, ErfcScaled):
+            if is_a(op, ErfcScaled):
                 self.constant += c
                 return self._add_term(argument_of(node), -c, moves)
-            erf = isinstance(op, Erf)
+            erf = is_a(op, Erf)
             self.constant += 0 if erf else c
             return self._add_term(Argument.of(inputs[0]), c if erf else -c, moves)
-        if isinstance(op, ps.Add):
+        if is_a(op, ps.Add):
             return all(self._add(v, c, moves, depth) for v in inputs)
-        if isinstance(op, ps.Sub):
+        if is_a(op, ps.Sub):
             return self._add(inputs[0], c, moves, depth) and self._add(inputs[1], -c, moves, depth)
-        if isinstance(op, ps.Neg):
+        if is_a(op, ps.Neg):
             return self._add(inputs[0], -c, moves, depth)
-        if isinstance(op, ps.TrueDiv):
+        if is_a(op, ps.TrueDiv):
             below = exact_constant(inputs[1])
             return self._add(inputs[0], c / below, moves, depth) if below else False
-        if isinstance(op, ps.Mul):
+        if is_a(op, ps.Mul):
             constants = [exact_constant(v) for v in inputs]
             rest = [v for v, value in zip(inputs, constants, strict=True) if value is None]
             if len(rest) != 1:
@@ -309,10 +315,10 @@ def pair_of(node: Apply) -> tuple[Argument, Argument]:
 def score(variable: Variable) -> Hashable | None:
     """What tells a node of `ops` or an erfcx from others: its name and its arguments."""
     op = scalar_op(variable)
-    if isinstance(op, NormalOp) and _scale_of(variable.owner) is not None:
+    if is_a(op, NormalOp) and _scale_of(variable.owner) is not None:
         count = len(variable.owner.inputs) - 2
         return (op.kernel, *(argument_of(variable.owner, i) for i in range(count)))
-    if isinstance(op, Erfcx):
+    if is_a(op, Erfcx):
         return ("erfcx", Argument.of(variable.owner.inputs[0]))
     return None
 
@@ -324,9 +330,9 @@ def summands(variable: Variable) -> list[tuple[int, Variable]] | None:
     while pending:
         sign, term = pending.pop()
         op = scalar_op(term)
-        if isinstance(op, ps.Add):
+        if is_a(op, ps.Add):
             pending.extend((sign, v) for v in term.owner.inputs)
-        elif isinstance(op, ps.Sub):
+        elif is_a(op, ps.Sub):
             pending.extend([(sign, term.owner.inputs[0]), (-sign, term.owner.inputs[1])])
         else:
             found.append((sign, term))

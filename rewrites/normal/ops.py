@@ -29,6 +29,7 @@ from importlib import import_module
 from typing import Any
 
 import numpy as np
+import pytensor.scalar.math as psm
 from pytensor.graph.basic import Apply
 from pytensor.scalar.basic import (
     ScalarOp,
@@ -194,6 +195,14 @@ def _both_ratios(inputs: Scalars) -> tuple[ScalarVariable, ScalarVariable]:
     a, b, hi, lo = inputs
     return scalar_erf_difference_ratio(a, b, hi, lo), scalar_erf_difference_ratio(b, a, hi, lo)
 
+
+_OWN = (
+    *(ErfcScaled, LogErfc, LogHalfErfc, LogErfcx, ErfcRatio, ErfcExcess, ErfcSlope, ErfcSecond),
+    *(ErfDifference, LogHalfErfDifference, LogErfDifference),
+    *(ErfDifferenceRatio, ErfDifferenceExcess),
+)
+# The normal functions, PyTensor's and ours: the family's rules have nothing to do without one.
+FAMILY: tuple[type[ScalarOp], ...] = (psm.Erf, psm.Erfc, psm.Erfcx, *_OWN)
 
 scalar_erfc_ratio: Callable[..., Any] = ErfcRatio()
 scalar_erfc_excess: Callable[..., Any] = ErfcExcess()

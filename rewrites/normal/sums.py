@@ -10,7 +10,7 @@ from pytensor.scalar import basic as ps
 from pytensor.scalar.math import Erfcx
 
 from pytensor_stabilize.rewrites.arithmetic import signed_sum
-from pytensor_stabilize.rewrites.matching import FLOATS, scalar_op
+from pytensor_stabilize.rewrites.matching import FLOATS, is_a, scalar_op
 from pytensor_stabilize.rewrites.normal import ops
 from pytensor_stabilize.rewrites.normal.forms import call
 from pytensor_stabilize.rewrites.normal.matching import (
@@ -66,7 +66,7 @@ def _contains(variable: Variable, kinds: type | tuple[type, ...], depth: int = 4
     op = scalar_op(variable)
     if isinstance(op, kinds):
         return True
-    if not depth or not isinstance(op, ps.Mul | ps.TrueDiv | ps.Neg | ps.Sqr | ps.Pow):
+    if not depth or not is_a(op, ps.Mul, ps.TrueDiv, ps.Neg, ps.Sqr, ps.Pow):
         return False
     return any(_contains(v, kinds, depth - 1) for v in variable.owner.inputs)
 

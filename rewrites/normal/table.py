@@ -307,6 +307,8 @@ NORMAL: tuple[Rule, ...] = (
         databases=("canonicalize",),
         tracks=(add, sub, mul, true_div),
         transform=normal_constants.widen_constants,
+        # The normal function stands further out.
+        needs=normal_constants.OF_CONSTANTS,
         source="A function of constants has no reason to be narrower than the result",
     ),
     Rule(

@@ -14,7 +14,7 @@ from pytensor.scalar import basic as ps
 from pytensor.scalar.math import Erf, Erfc, Erfcx
 
 from pytensor_stabilize.rewrites.arithmetic import product_of, signed_sum
-from pytensor_stabilize.rewrites.matching import FLOATS, MOVES, exact_constant, scalar_op
+from pytensor_stabilize.rewrites.matching import FLOATS, MOVES, exact_constant, is_a, scalar_op
 from pytensor_stabilize.rewrites.normal import ops
 from pytensor_stabilize.rewrites.normal.forms import call
 from pytensor_stabilize.rewrites.normal.matching import (
@@ -36,7 +36,7 @@ def may_be_erf_sum(variable: Variable) -> bool:
     """A quick look: whether reading it as a sum of erf and erfc could lead to anything."""
     op = scalar_op(variable)
     if op is None:
-        return variable.owner is not None and isinstance(variable.owner.op, MOVES)
+        return variable.owner is not None and is_a(variable.owner.op, *MOVES)
     return isinstance(
         op, ps.Add | ps.Sub | ps.Mul | ps.Neg | ps.TrueDiv | Erf | Erfc | ops.ErfDifference
     )
@@ -77,7 +77,7 @@ def log_transform(offset: int, pair: bool = False, halves: tuple[bool, ...] = ()
 def log_of_erfcx(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
     """``log(erfcx(u))``."""
     (x,) = node.inputs
-    if not isinstance(scalar_op(x), Erfcx) or x.type.dtype not in FLOATS:
+    if not is_a(scalar_op(x), Erfcx) or x.type.dtype not in FLOATS:
         return None
     u = Argument.of(x.owner.inputs[0])
     return call(ops.log_erfcx, u.k, u.core)
@@ -110,7 +110,7 @@ def erf_difference_in_sum(fgraph: FunctionGraph, node: Apply) -> Variable | Left
     difference = total.difference if count else None
     if difference is None or (count == 1 and not rest):
         return None
-    if any(isinstance(scalar_op(term), ops.ErfDifference) for _, term in signed):
+    if any(is_a(scalar_op(term), ops.ErfDifference) for _, term in signed):
         return None
     c, a, b = difference
     k, x, y = common_scale(a, b)
@@ -200,11 +200,11 @@ def _factors(variable: Variable) -> list[Variable]:
     if variable.owner is None or op is None:
         return [variable]
     inputs = variable.owner.inputs
-    if isinstance(op, ps.Mul):
+    if is_a(op, ps.Mul):
         return [factor for v in inputs for factor in _factors(v)]
-    if isinstance(op, ps.Sqr):
+    if is_a(op, ps.Sqr):
         return _factors(inputs[0]) * 2
-    if isinstance(op, ps.Pow):
+    if is_a(op, ps.Pow):
         power = exact_constant(inputs[1])
         if power is not None and power.denominator == 1 and 0 < power <= 8:
             return _factors(inputs[0]) * int(power)
@@ -214,7 +214,7 @@ def _factors(variable: Variable) -> list[Variable]:
 def _take_exp(above: list[Variable], u: Argument, dtype: str) -> tuple[int, list[Variable]] | None:
     """Take ``exp(-n u**2)`` out of the factors: return n and what is left."""
     for i, factor in enumerate(above):
-        if not isinstance(scalar_op(factor), ps.Exp):
+        if not is_a(scalar_op(factor), ps.Exp):
             continue
         exponents = summands(factor.owner.inputs[0])
         if exponents is None:
@@ -244,10 +244,10 @@ def erfcx_times_ratio(fgraph: FunctionGraph, node: Apply) -> Variable | Left | N
 
 def one_over_erfcx(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
     """``rest / erfcx(u) -> rest * exp(-u**2) / erfc(u)``, of which derivatives are known."""
-    reciprocal = isinstance(node.op.scalar_op, ps.Reciprocal)
+    reciprocal = is_a(node.op.scalar_op, ps.Reciprocal)
     below = _factors(node.inputs[-1])
     for factor in below:
-        if isinstance(scalar_op(factor), Erfcx) and factor.type.dtype in FLOATS:
+        if is_a(scalar_op(factor), Erfcx) and factor.type.dtype in FLOATS:
             below.remove(factor)
             u = Argument.of(factor.owner.inputs[0])
             ratio = call(ops.erfc_ratio, u.k, u.core)
@@ -259,7 +259,7 @@ def one_over_erfcx(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None
 def log_cdf_switch(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
     """``switch(condition, log(erfcx(u) / 2) - u**2, log(erfc(u) / 2))``: both are the same."""
     for whole, scaled in (node.inputs[1:], node.inputs[:0:-1]):
-        if isinstance(scalar_op(whole), ops.LogHalfErfc) and scaled.owner is not None:
+        if is_a(scalar_op(whole), ops.LogHalfErfc) and scaled.owner is not None:
             u = argument_of(whole.owner)
             if _is_scaled_log(scaled, u) and whole.type.dtype == node.outputs[0].type.dtype:
                 return whole
@@ -271,7 +271,7 @@ def _is_scaled_log(variable: Variable, u: Argument) -> bool:
     if signed is None or len(signed) != 2:
         return False
     dtype = str(variable.type.dtype)
-    logs = [v for sign, v in signed if sign > 0 and isinstance(scalar_op(v), ps.Log)]
+    logs = [v for sign, v in signed if sign > 0 and is_a(scalar_op(v), ps.Log)]
     squares = [(sign, Monomial.of(v)) for sign, v in signed if v not in logs]
     if len(logs) != 1 or dtype not in FLOATS:
         return False

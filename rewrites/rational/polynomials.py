@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from fractions import Fraction
-from math import gcd, lcm
 
 Poly = tuple[Fraction, ...]
 
@@ -100,10 +99,3 @@ def value(a: Poly, x: Fraction) -> Fraction:
     for c in reversed(a):
         result = result * x + c
     return result
-
-
-def content(coefficients: Sequence[Fraction]) -> Fraction:
-    """The positive number that leaves integers without a common factor."""
-    return Fraction(
-        gcd(*(c.numerator for c in coefficients)), lcm(*(c.denominator for c in coefficients))
-    )

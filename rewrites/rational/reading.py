@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import NamedTuple
 
-from pytensor.graph.basic import Apply, Variable
+from pytensor.graph.basic import Variable
 from pytensor.scalar import basic as ps
 
 from pytensor_stabilize.rewrites.algebra.forms import (
@@ -27,13 +27,18 @@ from pytensor_stabilize.rewrites.algebra.forms import (
     times,
     to_power,
 )
-from pytensor_stabilize.rewrites.matching import exact_constant, scalar_op, terms
+from pytensor_stabilize.rewrites.matching import (
+    constant_exponent,
+    exact_constant,
+    is_a,
+    scalar_op,
+    terms,
+)
 from pytensor_stabilize.rewrites.rational import polynomials
 from pytensor_stabilize.rewrites.rational.polynomials import Poly
 
 _DEPTH = 12
 _MOST_TERMS = 40
-_HALF = Fraction(1, 2)
 
 
 class Sum(NamedTuple):
@@ -78,7 +83,7 @@ class Reader:
         ):
             return self.product(variable, depth)
         assert node is not None
-        if isinstance(scalar_op(variable), ps.Neg):
+        if is_a(scalar_op(variable), ps.Neg):
             return [(-c, m) for c, m in self.summed(node.inputs[0], depth + 1)]
         found: list[Term] = []
         for sign, term in terms(node):
@@ -96,26 +101,26 @@ class Reader:
         if not self._is_mine(variable, depth):
             return [(Fraction(1), monomial([(variable, 1)]))]
         assert node is not None
-        if isinstance(op, ps.Mul):
+        if is_a(op, ps.Mul):
             result: list[Term] = [(Fraction(1), ONE)]
             for factor in node.inputs:
                 result = multiplied(result, self.product(factor, depth + 1))
             return result
-        if isinstance(op, ps.TrueDiv | ps.Reciprocal):
-            above = self.product(node.inputs[0], depth + 1) if isinstance(op, ps.TrueDiv) else None
+        if is_a(op, ps.TrueDiv, ps.Reciprocal):
+            above = self.product(node.inputs[0], depth + 1) if is_a(op, ps.TrueDiv) else None
             below = self._power(node.inputs[-1], Fraction(-1), depth + 1)
             if below is not None:
                 return below if above is None else multiplied(above, below)
-        elif isinstance(op, ps.Neg):
+        elif is_a(op, ps.Neg):
             return [(-c, m) for c, m in self.product(node.inputs[0], depth + 1)]
-        elif isinstance(op, ps.Add | ps.Sub):
+        elif is_a(op, ps.Add, ps.Sub):
             inner = self.summed(variable, depth)
             named = self._sum(inner, variable)
             if named is not None:
                 return [(Fraction(1), monomial([(named, 1)]))]
             return inner
-        elif isinstance(op, ps.Sqr | ps.Sqrt | ps.Pow):
-            exponent = _exponent(op, node)
+        elif is_a(op, ps.Sqr, ps.Sqrt, ps.Pow):
+            exponent = constant_exponent(node)
             found = None if exponent is None else self._power(node.inputs[0], exponent, depth + 1)
             if found is not None:
                 return found
@@ -128,7 +133,7 @@ class Reader:
         if exponent.denominator > 2 or abs(exponent) > 8:
             return None
         whole = exponent.denominator == 1
-        if isinstance(scalar_op(base), ps.Mul) and self._is_mine(base, depth) and whole:
+        if is_a(scalar_op(base), ps.Mul) and self._is_mine(base, depth) and whole:
             assert base.owner is not None
             result: list[Term] = [(Fraction(1), ONE)]
             for factor in base.owner.inputs:
@@ -169,12 +174,6 @@ class Reader:
 
     def _is_mine(self, variable: Variable, depth: int) -> bool:
         return variable.owner is not None and depth < _DEPTH and variable.type.dtype == self.dtype
-
-
-def _exponent(op: ps.ScalarOp | None, node: Apply) -> Fraction | None:
-    if isinstance(op, ps.Pow):
-        return exact_constant(node.inputs[1])
-    return Fraction(2) if isinstance(op, ps.Sqr) else _HALF
 
 
 def _rationalized(read: list[Term]) -> list[Term] | None:

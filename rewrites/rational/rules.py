@@ -21,12 +21,13 @@ from pytensor.scalar import basic as ps
 from pytensor.tensor.math import add, sub
 
 from pytensor_stabilize.rewrites import symbols
-from pytensor_stabilize.rewrites.algebra.arguments import FUNCTIONS
+from pytensor_stabilize.rewrites.algebra.arguments import ARITHMETIC, FUNCTIONS, SUMS
 from pytensor_stabilize.rewrites.algebra.forms import (
     Monomial,
     Term,
     TooBigError,
     common,
+    common_measure,
     generators,
     monomial,
     power_of,
@@ -34,7 +35,7 @@ from pytensor_stabilize.rewrites.algebra.forms import (
     to_power,
 )
 from pytensor_stabilize.rewrites.arithmetic import product_of
-from pytensor_stabilize.rewrites.matching import FLOATS, scalar_op
+from pytensor_stabilize.rewrites.matching import FLOATS, is_a, scalar_op
 from pytensor_stabilize.rewrites.rational import polynomials
 from pytensor_stabilize.rewrites.rational.building import Builder, Group, magnitude
 from pytensor_stabilize.rewrites.rational.polynomials import Poly
@@ -105,14 +106,13 @@ def cancelling_rational(fgraph: FunctionGraph, node: Apply) -> Variable | Left |
     dtype = output.type.dtype
     if dtype not in FLOATS or not any(_may_hold(v) for v in node.inputs):
         return None
+    if _holds_function(output):
+        return None  # it has companions, or is a branch that a rule made
     reader = Reader(dtype)
     try:
         read = reader.summed(output)
         if len(read) < 2 or _has_one_sign(read):
             return None
-        names = {variable_of(g) for g in generators(m for _, m in read)}
-        if any(isinstance(scalar_op(v), (*FUNCTIONS, ps.Switch)) for v in names):
-            return None  # they have companions, or are branches that a rule made
         found = Fractional.of(read)
         if found is None:
             return None
@@ -138,7 +138,7 @@ def _rebuilt(found: Fractional, builder: Builder) -> Variable | Left | None:
 
 def _conjugated(found: Fractional, builder: Builder) -> Variable | Left | None:
     """``a - b = (a**2 - b**2) / (a + b)`` for a and b that have one sign each."""
-    content = polynomials.content([c for g in found.groups for c in g.poly if c])
+    content = common_measure(c for g in found.groups for c in g.poly if c)
     a, b = (Group(g.root, polynomials.scaled(g.poly, 1 / content)) for g in found.groups)
     above = polynomials.plus(_squared(a), polynomials.scaled(_squared(b), Fraction(-1)))
     if not above:
@@ -193,12 +193,26 @@ def _has_one_sign(read: list[Term]) -> bool:
     return len(signs) < 2 and all(polynomials.sign(g.poly) == 1 for g in sums)
 
 
+def _holds_function(variable: Variable) -> bool:
+    """Whether arithmetic leads down to a function of the table, or to a switch."""
+    todo, seen = [variable], {variable}
+    for current in todo:
+        op = scalar_op(current)
+        if is_a(op, *FUNCTIONS, ps.Switch):
+            return True
+        if current.owner is not None and is_a(op, *ARITHMETIC, *SUMS):
+            fresh = [v for v in current.owner.inputs if v not in seen]
+            seen.update(fresh)
+            todo += fresh
+    return False
+
+
 def _may_hold(variable: Variable, level: int = 0) -> bool:
     """Cheap test: whether there is a quotient, a power or a sum near the top."""
     op = scalar_op(variable)
-    if isinstance(op, ps.TrueDiv | ps.Reciprocal | ps.Sqr | ps.Sqrt | ps.Pow):
+    if is_a(op, ps.TrueDiv, ps.Reciprocal, ps.Sqr, ps.Sqrt, ps.Pow):
         return True
-    if isinstance(op, ps.Mul | ps.Neg | ps.Add | ps.Sub) and level < 3:
+    if is_a(op, ps.Mul, ps.Neg, ps.Add, ps.Sub) and level < 3:
         assert variable.owner is not None
         return any(_may_hold(v, level + 1) for v in variable.owner.inputs)
     return False
@@ -220,6 +234,7 @@ RATIONAL: tuple[Rule, ...] = (
         databases=("stabilize", "specialize"),
         tracks=(add, sub),
         transform=cancelling_rational,
+        needs=(ps.TrueDiv, ps.Reciprocal, ps.Sqr, ps.Sqrt, ps.Pow),
         source="exact arithmetic of rational functions",
     ),
 )

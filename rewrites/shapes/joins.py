@@ -13,7 +13,7 @@ from pytensor.tensor.subtensor import AdvancedSubtensor, Subtensor
 
 from pytensor_stabilize.rewrites import symbols
 from pytensor_stabilize.rewrites.algebra.arguments import FUNCTIONS, is_float
-from pytensor_stabilize.rewrites.matching import scalar_op
+from pytensor_stabilize.rewrites.matching import is_a, scalar_op
 from pytensor_stabilize.rewrites.rules import REAL, Left, Rule
 from pytensor_stabilize.rewrites.shapes.pieces import (
     MOST_PIECES,
@@ -79,13 +79,13 @@ def _natural_lengths(fgraph: FunctionGraph, variable: Variable, axis: int) -> li
     node = variable.owner
     if node is None:
         return None
-    if isinstance(node.op, Join) and node.op.axis == axis and len(node.inputs) <= MOST_PIECES:
+    if is_a(node.op, Join) and node.op.axis == axis and len(node.inputs) <= MOST_PIECES:
         return [length_of(fgraph, piece, axis) for piece in node.inputs]
-    if isinstance(node.op, Elemwise):
+    if is_a(node.op, Elemwise):
         candidates: list[tuple[Variable, Any]] = [
             (v, axis) for v in node.inputs if not v.type.broadcastable[axis]
         ]
-    elif isinstance(node.op, DimShuffle) and node.op.new_order[axis] != "x":
+    elif is_a(node.op, DimShuffle) and node.op.new_order[axis] != "x":
         candidates = [(node.inputs[0], node.op.new_order[axis])]
     else:
         return None
@@ -97,7 +97,7 @@ def _have_functions(pieces: list[Variable]) -> bool:
     """Whether a function of the table stands close to the end of a piece."""
     todo = list(pieces)
     for variable in todo:
-        if isinstance(scalar_op(variable), FUNCTIONS):
+        if is_a(scalar_op(variable), *FUNCTIONS):
             return True
         if variable.owner is not None and len(todo) < _MOST_LOOKED_AT:
             todo += variable.owner.inputs

@@ -19,7 +19,7 @@ from pytensor.tensor.elemwise import DimShuffle, Elemwise
 from pytensor.tensor.shape import Reshape
 from pytensor.tensor.subtensor import indices_from_subtensor
 
-from pytensor_stabilize.rewrites.matching import exact_constant, same_pattern
+from pytensor_stabilize.rewrites.matching import exact_constant, is_a, same_pattern
 from pytensor_stabilize.rewrites.shapes.writes import READS, WRITES, read, shuffled
 
 MOST_PIECES = 16
@@ -108,21 +108,21 @@ class Pieces:
         node = variable.owner
         if node is None or self.axis >= variable.type.ndim:
             return None
-        if isinstance(node.op, Elemwise):
+        if is_a(node.op, Elemwise):
             return self._elementwise(node)
-        if isinstance(node.op, DimShuffle):
+        if is_a(node.op, DimShuffle):
             return self._shuffled(node)
-        if isinstance(node.op, READS):
+        if is_a(node.op, *READS):
             return self._read(node)
-        if isinstance(node.op, WRITES):
+        if is_a(node.op, *WRITES):
             return self._written(node)
         if self.window is not None:
             return None
-        if isinstance(node.op, Join) and node.op.axis == self.axis:
+        if is_a(node.op, Join) and node.op.axis == self.axis:
             return self._fitting(node.inputs)
-        if isinstance(node.op, MakeVector):
+        if is_a(node.op, MakeVector):
             return self._fitting([pt.expand_dims(v, 0) for v in node.inputs])
-        if isinstance(node.op, Reshape) and (tiled := self._tiled(node)) is not None:
+        if is_a(node.op, Reshape) and (tiled := self._tiled(node)) is not None:
             return self._fitting([tiled] * len(self.lengths))
         return None
 
@@ -161,11 +161,11 @@ class Pieces:
         """What is repeated, if that is what PyTensor has made of a join of equal parts."""
         spread = node.inputs[0]
         kept: list[Any] = list(range(spread.type.ndim))
-        if spread.owner is not None and isinstance(spread.owner.op, DimShuffle):
+        if spread.owner is not None and is_a(spread.owner.op, DimShuffle):
             kept = list(spread.owner.op.new_order)
             (spread,) = spread.owner.inputs
         alloc = spread.owner
-        if alloc is None or not isinstance(alloc.op, Alloc) or kept != sorted(kept, key=str):
+        if alloc is None or not is_a(alloc.op, Alloc) or kept != sorted(kept, key=str):
             return None
         value, *shape = alloc.inputs
         own_axes = [d for n, d in enumerate(kept) if n != self.axis]
@@ -325,7 +325,7 @@ def lengths_in(vector: Variable, count: int) -> list[Length] | None:
     if isinstance(vector, Constant) and len(vector.data) == count:
         return [int(n) for n in vector.data]
     node = vector.owner
-    if node is not None and isinstance(node.op, MakeVector) and len(node.inputs) == count:
+    if node is not None and is_a(node.op, MakeVector) and len(node.inputs) == count:
         return [as_length(n) for n in node.inputs]
     return None
 

@@ -22,7 +22,6 @@ from pytensor_stabilize.rewrites.algebra.arguments import (
 )
 from pytensor_stabilize.rewrites.algebra.building import Builder
 from pytensor_stabilize.rewrites.algebra.factoring import Factored
-from pytensor_stabilize.rewrites.algebra.forms import TooBigError
 from pytensor_stabilize.rewrites.algebra.limits import within_limits
 from pytensor_stabilize.rewrites.algebra.products import spelled_product
 from pytensor_stabilize.rewrites.algebra.reading import Reader
@@ -90,6 +89,7 @@ def _shortest(variable: Variable, dtype: str) -> tuple[Variable, bool]:
     return variable, False
 
 
+@within_limits
 def sum_of_scatters(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
     """``zeros[i].inc(v) * f + zeros[i].inc(w) * g -> zeros[i].inc(v * f[i] + w * g[i])``."""
     (output,) = node.outputs
@@ -112,12 +112,9 @@ def sum_of_scatters(fgraph: FunctionGraph, node: Apply) -> Variable | Left | Non
         if not is_zero(term.scatter.base):
             apart = True
             todo.append((sign * term.sign, term.base))
-    try:
-        meet = any(sum(term.has_functions for _, term in group) > 1 for group in groups)
-        apart = apart and sum(bool(Reader().survey(v)) for _, v in others) > 1
-        return _written(groups, others, output) if meet or apart else None
-    except TooBigError:
-        return Left("it has more terms than are multiplied out")
+    meet = any(sum(term.has_functions for _, term in group) > 1 for group in groups)
+    apart = apart and sum(bool(Reader().survey(v)) for _, v in others) > 1
+    return _written(groups, others, output) if meet or apart else None
 
 
 def _written(

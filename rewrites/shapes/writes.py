@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import NamedTuple, cast
 
 import numpy as np
@@ -10,7 +10,7 @@ import pytensor.tensor as pt
 from pytensor.graph.basic import Apply, Constant, Variable, equal_computations
 from pytensor.scalar.basic import ScalarType, discrete_dtypes
 from pytensor.tensor.basic import get_underlying_scalar_constant_value
-from pytensor.tensor.elemwise import DimShuffle
+from pytensor.tensor.elemwise import DimShuffle, Elemwise
 from pytensor.tensor.math import mul, true_div
 from pytensor.tensor.rewriting.subtensor import (
     local_adv_idx_to_slice,
@@ -32,11 +32,13 @@ from pytensor_stabilize.rewrites.algebra.arguments import (
     ARITHMETIC,
     FUNCTIONS,
     SUMS,
+    as_multiple,
     is_float,
 )
 from pytensor_stabilize.rewrites.algebra.reading import Reader
 from pytensor_stabilize.rewrites.arithmetic import product_of
 from pytensor_stabilize.rewrites.matching import (
+    MOVES,
     exact_constant,
     is_a,
     same_pattern,
@@ -72,20 +74,20 @@ class Scatter:
             writes_to_zeros(node) or (writes(node) and not self.nodes)
         ):
             self.nodes.append(node)
-            variable = node.inputs[0] if isinstance(node.op, DimShuffle) else node.inputs[1]
+            variable = node.inputs[0] if is_a(node.op, DimShuffle) else node.inputs[1]
         self.value = variable
         self.gathered: dict[Variable, Variable] = {}
 
     @property
     def base(self) -> Variable:
         """What is written to."""
-        node = next(node for node in self.nodes if not isinstance(node.op, DimShuffle))
+        node = next(node for node in self.nodes if not is_a(node.op, DimShuffle))
         return node.inputs[0]
 
     def write(self, value: Variable, base: Variable | None = None) -> Variable:
         """The same writes of another value, to another base."""
         for node in reversed(self.nodes):
-            if isinstance(node.op, DimShuffle):
+            if is_a(node.op, DimShuffle):
                 value = cast(Variable, node.op(value))
                 continue
             to = base if base is not None and node is self.nodes[0] else node.inputs[0]
@@ -96,15 +98,15 @@ class Scatter:
     def increments(self) -> bool:
         """Whether the same can be added to another base."""
         op = self.nodes[0].op
-        return isinstance(op, IncSubtensor) or (
-            isinstance(op, AdvancedIncSubtensor) and not op.set_instead_of_inc
+        return is_a(op, IncSubtensor) or (
+            is_a(op, AdvancedIncSubtensor) and not op.set_instead_of_inc
         )
 
     def increment(self, value: Variable, base: Variable) -> Variable:
         """A base with a value added to its elements that are written to."""
         outer, *inner = self.nodes
         for node in reversed(inner):
-            shuffles = isinstance(node.op, DimShuffle)
+            shuffles = is_a(node.op, DimShuffle)
             value = node.op(*(() if shuffles else node.inputs[:1]), value, *node.inputs[2:])
         if not outer.op.set_instead_of_inc:
             return cast(Variable, outer.op(base, value, *outer.inputs[2:]))
@@ -114,9 +116,9 @@ class Scatter:
     def sets(self) -> bool:
         """Whether one write puts each of its elements into a place of its own."""
         last = self.nodes[-1]
-        if sum(not isinstance(node.op, DimShuffle) for node in self.nodes) > 1:
+        if sum(not is_a(node.op, DimShuffle) for node in self.nodes) > 1:
             return False
-        if last.op.set_instead_of_inc or isinstance(last.op, IncSubtensor):
+        if last.op.set_instead_of_inc or is_a(last.op, IncSubtensor):
             return True
         index = last.inputs[2] if len(last.inputs) == 3 else None
         data = index.data if isinstance(index, Constant) else None
@@ -136,7 +138,7 @@ class Scatter:
         if variable not in self.gathered:
             result = variable
             for node in self.nodes:
-                if isinstance(node.op, DimShuffle):
+                if is_a(node.op, DimShuffle):
                     result = _shuffled_back(node, result)
                     continue
                 result = self._merged(read(result, node, node.inputs[2:]))
@@ -157,7 +159,7 @@ class Scatter:
         if is_scalar_constant(variable):
             return shuffled(variable, [])
         op = scalar_op_of(node)
-        if isinstance(op, (*FUNCTIONS, *SUMS, *ARITHMETIC)) and all(
+        if is_a(op, *FUNCTIONS, *SUMS, *ARITHMETIC) and all(
             same_pattern(v, variable) or exact_constant(v) is not None for v in node.inputs
         ):
             return cast(Variable, node.op(*map(self.below, node.inputs)))
@@ -168,21 +170,21 @@ class Scatter:
         node = variable.owner
         if node is None:
             return variable
-        if isinstance(node.op, SpecifyShape):
+        if is_a(node.op, SpecifyShape):
             return self.lowered(node.inputs[0])  # the write looks at the shape again
         source = variable
-        while source.owner is not None and isinstance(source.owner.op, READS):
+        while source.owner is not None and is_a(source.owner.op, *READS):
             source = source.owner.inputs[0]
             if same(self.gather(source), variable):
                 return self.below(source)
-        if isinstance(scalar_op_of(node), (*FUNCTIONS, *SUMS, *ARITHMETIC)):
+        if is_a(scalar_op_of(node), *FUNCTIONS, *SUMS, *ARITHMETIC):
             return cast(Variable, node.op(*map(self.lowered, node.inputs)))
         return variable
 
     @property
     def is_basic(self) -> bool:
         """Whether no element is written to twice, and no more are than there are."""
-        return not any(isinstance(node.op, AdvancedIncSubtensor) for node in self.nodes)
+        return not any(is_a(node.op, AdvancedIncSubtensor) for node in self.nodes)
 
     def writes_like(self, other: Scatter) -> bool:
         """Whether both write to the same elements, so that their values may be added up."""
@@ -223,11 +225,32 @@ class Term(NamedTuple):
 
     @property
     def meets(self) -> bool:
-        """Whether there are functions of the table on both sides of the write."""
-        return bool(
-            any(Reader().survey(v) for v in self.above + self.below)
-            and (Reader().survey(self.scatter.value) or not is_zero(self.scatter.base))
-        )
+        """Whether functions of one argument stand on both sides of the write."""
+        outside = _cores(self.above + self.below)
+        if not outside:
+            return False
+        return not is_zero(self.scatter.base) or bool(outside & _cores([self.scatter.value]))
+
+
+def _cores(variables: list[Variable]) -> set[Hashable]:
+    """What functions of the table are taken of, without the moves of its parts."""
+    return {_unmoved(leaf.argument.core) for v in variables for leaf in Reader().survey(v)}
+
+
+def _unmoved(core: Hashable, depth: int = 8) -> Hashable:
+    if isinstance(core, tuple | frozenset):
+        return type(core)(_unmoved(part, depth) for part in core)
+    while isinstance(core, Variable) and core.owner is not None:
+        node, inner = core.owner, as_multiple(core).core
+        if is_a(node.op, *MOVES):
+            core = node.inputs[0]
+        elif inner is not core:
+            return _unmoved(inner, depth)
+        elif is_a(node.op, Elemwise) and depth:
+            return (node.op, *(_unmoved(v, depth - 1) for v in node.inputs))
+        else:
+            break
+    return core
 
 
 def quotient(above: list[Variable], below: list[Variable]) -> Variable:
@@ -336,7 +359,7 @@ def same(a: Variable, b: Variable) -> bool:
         return bool(numbers[0] == numbers[1])
     if a.owner is None or b.owner is None or a.owner.op != b.owner.op:
         return False
-    return isinstance(a.owner.op, READS) and all(map(same, a.owner.inputs, b.owner.inputs))
+    return is_a(a.owner.op, *READS) and all(map(same, a.owner.inputs, b.owner.inputs))
 
 
 def _is_index(variable: Variable) -> bool:

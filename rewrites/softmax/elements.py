@@ -27,6 +27,7 @@ from pytensor_stabilize.rewrites.algebra.forms import (
     ONE,
     TooBigError,
 )
+from pytensor_stabilize.rewrites.algebra.limits import within_limits
 from pytensor_stabilize.rewrites.arithmetic import sum_of
 from pytensor_stabilize.rewrites.matching import FLOATS
 from pytensor_stabilize.rewrites.rules import Left
@@ -62,6 +63,7 @@ def _opened(fgraph: FunctionGraph, output: Variable) -> tuple[Forms, Variable] |
     return Forms(fgraph, exponents, axes[0], output.type.dtype), exponents
 
 
+@within_limits
 def sum_of_elements(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
     """Factor a polynomial in softmax components where it hides a root."""
     (output,) = node.outputs
@@ -78,8 +80,6 @@ def sum_of_elements(fgraph: FunctionGraph, node: Apply) -> Variable | Left | Non
         if found is None:
             return None
         return forms.shaped(Builder(forms).scalar(found), output)
-    except TooBigError:
-        return Left("it has more terms than are multiplied out")
     except (UnreadError, LeftOverError):
         return None
 
@@ -126,6 +126,7 @@ def written_out_element(fgraph: FunctionGraph, node: Apply) -> Variable | Left |
         return None
 
 
+@within_limits
 def log_of_elements(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
     """``log(1 - p[i])`` and logarithms of products with it."""
     (output,), (argument,) = node.outputs, node.inputs
@@ -141,8 +142,6 @@ def log_of_elements(fgraph: FunctionGraph, node: Apply) -> Variable | Left | Non
             terms = [(Fraction(1), ONE), *terms]
         found = canonical(terms, no_leaf, reduce_all=False)
         return _logarithm(forms, found, output)
-    except TooBigError:
-        return Left("it has more terms than are multiplied out")
     except (UnreadError, LeftOverError):
         return None
 

@@ -40,7 +40,7 @@ from pytensor_stabilize.rewrites.algebra.forms import (
     times,
     to_power,
 )
-from pytensor_stabilize.rewrites.matching import exact_constant, scalar_op
+from pytensor_stabilize.rewrites.matching import exact_constant, is_a, scalar_op
 from pytensor_stabilize.rewrites.softmax.components import without_element
 from pytensor_stabilize.rewrites.softmax.generators import (
     Hot,
@@ -130,13 +130,13 @@ class Forms:
         opaque = [(Fraction(1), monomial([(Row(variable), 1)]))]
         if node is None or variable.type.dtype != self.dtype or depth > _DEPTH:
             return opaque
-        if isinstance(node.op, Softmax):
+        if is_a(node.op, Softmax):
             if softmax_axes(variable) != (self.axis,):
                 return opaque
             return [(Fraction(1), monomial([(Row(self.softmax(node.inputs[0])), 1)]))]
-        if isinstance(node.op, IncSubtensor):
+        if is_a(node.op, IncSubtensor):
             return known(self._scattered(node, depth), opaque)
-        if isinstance(node.op, Alloc) and not self.is_row(node.inputs[0]):
+        if is_a(node.op, Alloc) and not self.is_row(node.inputs[0]):
             return known(self._alloc(node, depth), opaque)
         if is_exp(variable) and self._is_ours(node.inputs[0]):
             return self._exponential(node.inputs[0])
@@ -152,19 +152,19 @@ class Forms:
         opaque = [(Fraction(1), monomial([(Scalar(variable), 1)]))]
         if node is None or variable.type.dtype != self.dtype or depth > _DEPTH:
             return opaque
-        if isinstance(node.op, DimShuffle):
+        if is_a(node.op, DimShuffle):
             # Between a scalar and one that is broadcast along the axis.
             (inner,) = node.inputs
             full = node.op.augment == (self.axis,) and inner.type.ndim == self.ndim - 1
             flat = tuple(node.op.drop) == (self.axis,) and variable.type.ndim == self.ndim - 1
             ordered = not node.op.is_transpose
             return self.scalar(inner, depth) if ordered and (full or flat) else opaque
-        if isinstance(node.op, Sum) and self.is_row(node.inputs[0]):
+        if is_a(node.op, Sum) and self.is_row(node.inputs[0]):
             over = range(self.ndim) if node.op.axis is None else node.op.axis
             if normal_axes(over, node.inputs[0]) == (self.axis,):
                 return self.summed(self.row(node.inputs[0], depth))
             return opaque
-        if isinstance(node.op, Subtensor) and self.is_row(node.inputs[0]):
+        if is_a(node.op, Subtensor) and self.is_row(node.inputs[0]):
             index = self._index(node)
             if index is not None:
                 return self.at(index, self.row(node.inputs[0], depth))
@@ -179,48 +179,46 @@ class Forms:
         return known(self._arithmetic(node, depth, rows=False), opaque)
 
     def _arithmetic(self, node: Apply, depth: int, rows: bool) -> list[Term] | None:
-        if not isinstance(node.op, Elemwise):
+        if not is_a(node.op, Elemwise):
             return None
         op, inputs = node.op.scalar_op, node.inputs
         read = self.row if rows else self.scalar
-        if isinstance(op, ps.Add):
+        if is_a(op, ps.Add):
             return [term for i in inputs for term in read(i, depth)]
-        if isinstance(op, ps.Sub):
+        if is_a(op, ps.Sub):
             return [*read(inputs[0], depth), *minus(read(inputs[1], depth))]
-        if isinstance(op, ps.Neg):
+        if is_a(op, ps.Neg):
             return minus(read(inputs[0], depth))
-        if isinstance(op, ps.Second):
+        if is_a(op, ps.Second):
             return read(inputs[1], depth)
-        if isinstance(op, ps.Mul):
+        if is_a(op, ps.Mul):
             product = [(Fraction(1), ONE)]
             for i in inputs:
                 product = squared_ones(multiplied(product, read(i, depth)))
             return product
-        if isinstance(op, ps.Sqr | ps.Pow):
-            power = Fraction(2) if isinstance(op, ps.Sqr) else exact_constant(inputs[1])
+        if is_a(op, ps.Sqr, ps.Pow):
+            power = Fraction(2) if is_a(op, ps.Sqr) else exact_constant(inputs[1])
             if power is None or power.denominator != 1 or not 0 < power <= LARGEST_POWER:
                 return None
             return squared_ones(raised(read(inputs[0], depth), int(power)))
-        if isinstance(op, ps.TrueDiv | ps.Reciprocal):
+        if is_a(op, ps.TrueDiv, ps.Reciprocal):
             below = self._inverse(inputs[-1], rows, depth)
             if below is None:
                 return None
-            above = (
-                [(Fraction(1), ONE)] if isinstance(op, ps.Reciprocal) else read(inputs[0], depth)
-            )
+            above = [(Fraction(1), ONE)] if is_a(op, ps.Reciprocal) else read(inputs[0], depth)
             return multiplied(above, [below])
         return None
 
     def _inverse(self, variable: Variable, rows: bool, depth: int) -> Term | None:
         """One over a product, factor by factor: 1 - p is q, and its square not multiplied out."""
         op = scalar_op(variable)
-        if isinstance(op, ps.Mul | ps.Sqr | ps.Neg) and depth < _DEPTH:
-            factors = variable.owner.inputs * (2 if isinstance(op, ps.Sqr) else 1)
+        if is_a(op, ps.Mul, ps.Sqr, ps.Neg) and depth < _DEPTH:
+            factors = variable.owner.inputs * (2 if is_a(op, ps.Sqr) else 1)
             inverses = [self._inverse(i, rows, depth + 1) for i in factors]
             read = [term for term in inverses if term is not None]
             if len(read) < len(inverses):
                 return None
-            sign = -1 if isinstance(op, ps.Neg) else 1
+            sign = -1 if is_a(op, ps.Neg) else 1
             return prod((c for c, _ in read), start=Fraction(sign)), times(*(m for _, m in read))
         form = merged((self.row if rows else self.scalar)(variable, depth))
         if len(form) == 2 and form.get(ONE) == 1:
@@ -264,7 +262,7 @@ class Forms:
         """Key of the index at which a node takes, or adds to, one element of each row."""
         if kept_dims(node) != [dim for dim in range(self.ndim) if dim != self.axis]:
             return None
-        inputs = node.inputs[2 if isinstance(node.op, IncSubtensor) else 1 :]
+        inputs = node.inputs[2 if is_a(node.op, IncSubtensor) else 1 :]
         if len(inputs) != 1:
             return None
         (place,) = inputs
@@ -285,9 +283,7 @@ class Forms:
         """The softmax of `x`, the one that the graph has if there is one."""
         if x not in self.made:
             for client, _ in self.fgraph.clients.get(x, ()):
-                if isinstance(client.op, Softmax) and softmax_axes(client.outputs[0]) == (
-                    self.axis,
-                ):
+                if is_a(client.op, Softmax) and softmax_axes(client.outputs[0]) == (self.axis,):
                     self.made[x] = client.outputs[0]
                     break
             else:
@@ -311,7 +307,7 @@ class Forms:
         return same(*(unshifted(x, self.axis) for x in (exponents, self.exponents)))
 
     def _picked_exponents(self, pick: Apply) -> Variable | None:
-        if not isinstance(pick.op, Subtensor) or not self.is_row(pick.inputs[0]):
+        if not is_a(pick.op, Subtensor) or not self.is_row(pick.inputs[0]):
             return None
         x = pick.inputs[0]
         return x if self._is_ours(x) and self._index(pick) is not None else None

@@ -12,7 +12,7 @@ from pytensor.tensor.math import sub
 
 from pytensor_stabilize.rewrites.algebra.families import Family, Member
 from pytensor_stabilize.rewrites.algebra.forms import Monomial, Term, monomial
-from pytensor_stabilize.rewrites.matching import exact_constant, scalar_op
+from pytensor_stabilize.rewrites.matching import exact_constant, is_a, scalar_op
 from pytensor_stabilize.rewrites.softmax.matching import row_maximum
 
 # Tuples of different classes are equal if their fields are: hence the kinds.
@@ -124,16 +124,16 @@ def unshifted(exponents: Variable, axis: int) -> Variable:
 
 def complemented(variable: Variable) -> Variable | None:
     """The p of ``switch(p > 1/2, sum(rest), 1 - rest)``, which is how ``1 - p`` is built."""
-    if not isinstance(scalar_op(variable), ps.Switch):
+    if not is_a(scalar_op(variable), ps.Switch):
         return None
     condition, _, below = variable.owner.inputs
-    if not isinstance(scalar_op(condition), ps.GT) or not isinstance(scalar_op(below), ps.Sub):
+    if not is_a(scalar_op(condition), ps.GT) or not is_a(scalar_op(below), ps.Sub):
         return None
     p, half = condition.owner.inputs
     one, rest = below.owner.inputs
     if exact_constant(half) != Fraction(1, 2) or exact_constant(one) != 1:
         return None
-    if not isinstance(scalar_op(rest), ps.Switch):
+    if not is_a(scalar_op(rest), ps.Switch):
         return None
     inner, zero, kept = rest.owner.inputs
     compared = inner.owner.inputs[0] if inner.owner else inner

@@ -18,7 +18,7 @@ from pytensor.tensor.special import LogSoftmax, LogSumExp, Softmax
 from pytensor.tensor.type import TensorType
 
 from pytensor_stabilize.rewrites import symbols
-from pytensor_stabilize.rewrites.matching import MOVES, exact_constant, is_complex
+from pytensor_stabilize.rewrites.matching import MOVES, exact_constant, is_a, is_complex
 from pytensor_stabilize.rewrites.rules import REAL, Left, Rule
 from pytensor_stabilize.rewrites.softmax.components import log1p_argument
 from pytensor_stabilize.rewrites.softmax.matching import is_exp, picks_rows, row_maximum
@@ -47,14 +47,14 @@ def find_log_softmax(reader: Reader, terms: list[Term]) -> list[Term] | None:
 def log_softmax_of(core: Key, lse: Variable) -> Variable | None:
     """``core - lse`` as elements of a log-softmax; None if it is something else."""
     node = lse.owner
-    if node is not None and isinstance(node.op, DimShuffle):
+    if node is not None and is_a(node.op, DimShuffle):
         augment, squeezed = node.op.augment, node.op.drop
         if squeezed or (node.op.is_transpose and not augment):
             return None
         node = node.inputs[0].owner
     else:
         augment = ()
-    if node is None or not isinstance(node.op, LogSumExp) or not isinstance(core, Variable):
+    if node is None or not is_a(node.op, LogSumExp) or not isinstance(core, Variable):
         return None
     (x,) = node.inputs
     axes = tuple(axis % x.type.ndim for axis in node.op.axis)
@@ -65,7 +65,7 @@ def log_softmax_of(core: Key, lse: Variable) -> Variable | None:
     path: list[Apply] = []
     variable = core
     while variable is not x:
-        if variable.owner is None or not isinstance(variable.owner.op, MOVES):
+        if variable.owner is None or not is_a(variable.owner.op, *MOVES):
             return None
         path.append(variable.owner)
         variable = variable.owner.inputs[0]
@@ -82,7 +82,7 @@ def log_softmax_of(core: Key, lse: Variable) -> Variable | None:
 def log_of_sum(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
     """``log(sum(exp(x - max(x)))) -> log1p(...)`` of the sum without one of its largest terms."""
     (summed,) = node.inputs
-    moved = summed.owner if summed.owner and isinstance(summed.owner.op, DimShuffle) else None
+    moved = summed.owner if summed.owner and is_a(summed.owner.op, DimShuffle) else None
     row = (moved.inputs[0] if moved else summed).owner
     if row is None or type(row.op) is not Sum or not is_exp(row.inputs[0]):
         return None
@@ -119,7 +119,7 @@ def log_sum_exp_pullback(
         return None
     x, value, g = node.inputs[:3]
     lse = value.owner
-    if lse is None or not isinstance(lse.op, LogSumExp) or lse.inputs[0] is not x:
+    if lse is None or not is_a(lse.op, LogSumExp) or lse.inputs[0] is not x:
         return None
     axes = tuple(axis % x.type.ndim for axis in lse.op.axis)
     first, second, second_inputs = pullbacks_of(x.type, lse.op.axis)
@@ -155,7 +155,7 @@ def pullbacks_of(x_type: TensorType, axis: tuple[int, ...]) -> tuple[Op, Op, tup
 
 
 def _is_log_sum_exp(node: Apply) -> bool:
-    return isinstance(node.op, LogSumExp)
+    return is_a(node.op, LogSumExp)
 
 
 _TESTS = "tests/test_softmax.py"

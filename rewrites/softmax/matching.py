@@ -21,9 +21,16 @@ from pytensor.tensor.subtensor import (
     indices_from_subtensor,
 )
 
-from pytensor_stabilize.rewrites.matching import MOVES, exact_constant, is_float_cast
+from pytensor_stabilize.rewrites.matching import (
+    MOVES,
+    exact_constant,
+    is_a,
+    is_float_cast,
+    scalar_op_of,
+)
 
 SCATTERS = (IncSubtensor, AdvancedIncSubtensor)
+_THROUGH = (Elemwise, Sum, *SCATTERS, *MOVES)
 # Nodes to look at around one before its terms are read.
 _NEAREST = 60
 
@@ -34,16 +41,16 @@ def softmax_axes(variable: Variable) -> tuple[int, ...] | None:
     if node is None:
         return None
     op = node.op
-    if isinstance(op, Softmax):
+    if is_a(op, Softmax):
         return (
             tuple(range(variable.type.ndim)) if op.axis is None else normal_axes(op.axis, variable)
         )
-    if not isinstance(op, DimShuffle | SpecifyShape | Subtensor) and not is_float_cast(node):
+    if not is_a(op, DimShuffle, SpecifyShape, Subtensor) and not is_float_cast(node):
         return None
     axes = softmax_axes(node.inputs[0])
-    if axes is None or isinstance(op, SpecifyShape | Elemwise):
+    if axes is None or is_a(op, SpecifyShape, Elemwise):
         return axes
-    if isinstance(op, DimShuffle):
+    if is_a(op, DimShuffle):
         whole = all(axis in op.new_order for axis in axes)
         return tuple(sorted(map(op.new_order.index, axes))) if whole else None
     order = kept_dims(node)
@@ -53,7 +60,7 @@ def softmax_axes(variable: Variable) -> tuple[int, ...] | None:
 def kept_dims(node: Apply) -> list[int] | None:
     """Dimensions of a subtensor's input that its output has, in order; sliced ones are -1."""
     kept = []
-    first = 2 if isinstance(node.op, IncSubtensor) else 1
+    first = 2 if is_a(node.op, IncSubtensor) else 1
     entries = indices_from_subtensor(node.inputs[first:], node.op.idx_list)
     for dim in range(node.inputs[0].type.ndim):
         entry = entries[dim] if dim < len(entries) else slice(None)
@@ -71,9 +78,9 @@ def component(variable: Variable) -> tuple[Variable, tuple[Apply, ...]] | None:
     """The softmax of which `variable` holds elements, and the nodes that move them."""
     path: list[Apply] = []
     while (node := variable.owner) is not None:
-        if isinstance(node.op, Softmax):
+        if is_a(node.op, Softmax):
             return variable, tuple(reversed(path))
-        if not (isinstance(node.op, MOVES) or is_float_cast(node)):
+        if not (is_a(node.op, *MOVES) or is_float_cast(node)):
             return None
         path.append(node)
         variable = node.inputs[0]
@@ -94,11 +101,9 @@ def near(variable: Variable, wanted: Callable[[Apply], bool]) -> Apply | None:
             continue
         if wanted(node):
             return node
-        through = isinstance(node.op, (Elemwise, Sum, *SCATTERS, *MOVES))
-        if len(todo) < _NEAREST and through:
+        if len(todo) < _NEAREST and is_a(node.op, *_THROUGH):
             # second(a, b) is b in the shape of a.
-            filled = isinstance(getattr(node.op, "scalar_op", None), ps.Second)
-            inputs = node.inputs[1:] if filled else node.inputs
+            inputs = node.inputs[1:] if is_a(scalar_op_of(node), ps.Second) else node.inputs
             fresh = [i for i in inputs if i.owner is not None and i not in seen]
             seen.update(fresh)
             todo += fresh
@@ -109,13 +114,13 @@ def nearest(variable: Variable) -> tuple[Variable, tuple[int, ...]] | None:
     """Logits and axes of the softmax nearest to a variable, also of one that is written out."""
 
     def wanted(node: Apply) -> bool:
-        return isinstance(node.op, Softmax) or (isinstance(node.op, Sum) and is_exp(node.inputs[0]))
+        return is_a(node.op, Softmax) or (is_a(node.op, Sum) and is_exp(node.inputs[0]))
 
     node = near(variable, wanted)
     if node is None:
         return None
     x = node.inputs[0]
-    if isinstance(node.op, Sum):
+    if is_a(node.op, Sum):
         assert x.owner is not None
         x = x.owner.inputs[0]
     axes = range(x.type.ndim) if node.op.axis is None else node.op.axis
@@ -125,37 +130,35 @@ def nearest(variable: Variable) -> tuple[Variable, tuple[int, ...]] | None:
 def logits_of(variable: Variable) -> Variable:
     """The x of ``log_softmax(x)``; any other variable itself."""
     node = variable.owner
-    if node is not None and isinstance(node.op, LogSoftmax):
+    if node is not None and is_a(node.op, LogSoftmax):
         return node.inputs[0]
     if node is not None and node.op == log:
         inner = node.inputs[0].owner
-        if inner is not None and isinstance(inner.op, Softmax):
+        if inner is not None and is_a(inner.op, Softmax):
             return inner.inputs[0]
     return variable
 
 
 def is_exp(variable: Variable) -> bool:
     node = variable.owner
-    return (
-        node is not None and isinstance(node.op, Elemwise) and isinstance(node.op.scalar_op, ps.Exp)
-    )
+    return node is not None and is_a(node.op, Elemwise) and is_a(node.op.scalar_op, ps.Exp)
 
 
 def picks(variable: Variable) -> Apply | None:
     """The node by which a sum takes one element of each row of a softmax, if it does."""
     node = variable.owner
-    if node is None or not isinstance(node.op, Elemwise):
+    if node is None or not is_a(node.op, Elemwise):
         return None
     for i in node.inputs:
         if i.owner is None:
             continue
-        if isinstance(i.owner.op, Subtensor):
+        if is_a(i.owner.op, Subtensor):
             p = i.owner.inputs[0]
             axes = softmax_axes(p)
             if axes is not None:
                 others = [dim for dim in range(p.type.ndim) if dim not in axes]
                 return i.owner if kept_dims(i.owner) == others else None
-        elif isinstance(i.owner.op, Elemwise) and (found := picks(i)) is not None:
+        elif is_a(i.owner.op, Elemwise) and (found := picks(i)) is not None:
             return found
     return None
 
@@ -169,12 +172,12 @@ def lifted(variable: Variable, pick: Apply) -> Variable:
         whole = node.inputs[0]
         # Of the shape of the softmax, if it is elementwise made of it.
         if whole is p or (
-            whole.owner and isinstance(whole.owner.op, Elemwise) and p in whole.owner.inputs
+            whole.owner and is_a(whole.owner.op, Elemwise) and p in whole.owner.inputs
         ):
             return whole
     op = getattr(node, "op", None)
-    arithmetic = ps.Add | ps.Sub | ps.Mul | ps.Neg | ps.TrueDiv
-    if isinstance(op, Elemwise) and isinstance(op.scalar_op, arithmetic):
+    arithmetic = (ps.Add, ps.Sub, ps.Mul, ps.Neg, ps.TrueDiv)
+    if is_a(op, Elemwise) and is_a(op.scalar_op, *arithmetic):
         return cast(Variable, op(*(lifted(i, pick) for i in variable.owner.inputs)))
     return expand_dims(variable, axes)
 
@@ -182,10 +185,10 @@ def lifted(variable: Variable, pick: Apply) -> Variable:
 def row_maximum(top: Variable, x: Variable, axes: set[int]) -> bool:
     """Whether `top` is the maximum of `x` over at least these axes, broadcast back."""
     node = top.owner
-    if node is None or not isinstance(node.op, DimShuffle) or not node.op.is_expand_dims:
+    if node is None or not is_a(node.op, DimShuffle) or not node.op.is_expand_dims:
         return False
     largest = node.inputs[0].owner
-    if largest is None or not isinstance(largest.op, Max) or largest.inputs[0] is not x:
+    if largest is None or not is_a(largest.op, Max) or largest.inputs[0] is not x:
         return False
     over = range(x.type.ndim) if largest.op.axis is None else largest.op.axis
     dims = {axis % x.type.ndim for axis in over}
@@ -200,15 +203,15 @@ def picks_rows(node: Apply, axes: tuple[int, ...]) -> bool:
     """Whether an index picks one element of every row, or the same of every row, in order."""
     x = node.inputs[0]
     others = [dim for dim in range(x.type.ndim) if dim not in axes]
-    if isinstance(node.op, Subtensor):
+    if is_a(node.op, Subtensor):
         return kept_dims(node) == others
-    if not isinstance(node.op, AdvancedSubtensor):
+    if not is_a(node.op, AdvancedSubtensor):
         return False
     # x[arange(len(x)), y]
     if x.type.ndim != 2 or axes != (1,) or node.op.idx_list != (0, 1):
         return False
     rows = node.inputs[1].owner
-    if rows is None or not isinstance(rows.op, ARange) or node.inputs[2].type.ndim != 1:
+    if rows is None or not is_a(rows.op, ARange) or node.inputs[2].type.ndim != 1:
         return False
     start, stop, step = rows.inputs
     return exact_constant(start) == 0 and exact_constant(step) == 1 and _is_length(stop, x)
@@ -218,9 +221,9 @@ def _is_length(variable: Variable, x: Variable) -> bool:
     node = variable.owner
     if node is None:
         return exact_constant(variable) == x.type.shape[0] and x.type.shape[0] is not None
-    if isinstance(node.op, Shape_i):
+    if is_a(node.op, Shape_i):
         return node.op.i == 0 and node.inputs[0] is x
-    if isinstance(node.op, Subtensor):
+    if is_a(node.op, Subtensor):
         shape = node.inputs[0].owner
         entries = indices_from_subtensor(node.inputs[1:], node.op.idx_list)
         first = len(entries) == 1 and isinstance(entries[0], Variable)
@@ -228,13 +231,13 @@ def _is_length(variable: Variable, x: Variable) -> bool:
             first
             and _constant_int(entries[0]) == 0
             and shape is not None
-            and isinstance(shape.op, Shape)
+            and is_a(shape.op, Shape)
             and shape.inputs[0] is x
         )
     through = (DimShuffle, TensorFromScalar, ScalarFromTensor)
-    if isinstance(node.op, Elemwise) and isinstance(node.op.scalar_op, ps.Cast):
+    if is_a(node.op, Elemwise) and is_a(node.op.scalar_op, ps.Cast):
         return _is_length(node.inputs[0], x)
-    return isinstance(node.op, through) and _is_length(node.inputs[0], x)
+    return is_a(node.op, *through) and _is_length(node.inputs[0], x)
 
 
 def _constant_int(variable: object) -> int | None:
@@ -245,12 +248,12 @@ def _constant_int(variable: object) -> int | None:
 def indexed_logit(argument: Variable, x: Variable) -> Apply | None:
     """The index by which `argument` is ``x[i]``, or ``a[i] - c`` of an x that is ``a - c``."""
     node = argument.owner
-    if node is not None and isinstance(node.op, Subtensor | AdvancedSubtensor):
+    if node is not None and is_a(node.op, Subtensor, AdvancedSubtensor):
         return node if node.inputs[0] is x else None
     shift = x.owner
     if node is None or node.op != sub or shift is None or shift.op != sub:
         return None
     index, top = node.inputs[0].owner, shift.inputs[1].owner
-    if top is None or not isinstance(top.op, DimShuffle) or top.inputs[0] is not node.inputs[1]:
+    if top is None or not is_a(top.op, DimShuffle) or top.inputs[0] is not node.inputs[1]:
         return None
     return index if index is not None and index.inputs[:1] == shift.inputs[:1] else None

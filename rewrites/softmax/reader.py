@@ -17,7 +17,7 @@ from pytensor.tensor.math import Sum, mul, neg, sub, true_div
 from pytensor.tensor.special import Softmax
 
 from pytensor_stabilize.rewrites.arithmetic import as_dtype, product_of, sum_of
-from pytensor_stabilize.rewrites.matching import exact_constant
+from pytensor_stabilize.rewrites.matching import exact_constant, is_a
 from pytensor_stabilize.rewrites.softmax.matching import (
     SCATTERS,
     indexed_logit,
@@ -70,14 +70,14 @@ class Reader:
         node = variable.owner
         if node is None or variable.type.dtype != self.dtype or not depth:
             return [of_key(variable)]
-        if isinstance(node.op, Softmax):
+        if is_a(node.op, Softmax):
             # Copies that are not merged yet are one and the same factor.
             return [of_key(self.softmax(node.inputs[0], softmax_axes(variable) or ()))]
-        if isinstance(node.op, DimShuffle):
+        if is_a(node.op, DimShuffle):
             return [self._row_sum(node) or of_key(variable)]
-        if isinstance(node.op, SCATTERS):
+        if is_a(node.op, *SCATTERS):
             return self._scattered(node, depth - 1)
-        if not isinstance(node.op, Elemwise):
+        if not is_a(node.op, Elemwise):
             return [of_key(variable)]
         terms = self._read_elemwise(node, depth - 1)
         if terms is None or len(terms) > _MOST_TERMS:
@@ -85,15 +85,15 @@ class Reader:
         return [self._normalised(term) for term in terms]
 
     def _read_elemwise(self, node: Apply, depth: int) -> list[Term] | None:
-        assert isinstance(node.op, Elemwise)
+        assert is_a(node.op, Elemwise)
         op, inputs = node.op.scalar_op, node.inputs
-        if isinstance(op, ps.Add):
+        if is_a(op, ps.Add):
             return [term for i in inputs for term in self.read(i, depth)]
-        if isinstance(op, ps.Sub | ps.Neg):
+        if is_a(op, ps.Sub, ps.Neg):
             minus = Term(Fraction(-1))
-            kept = self.read(inputs[0], depth) if isinstance(op, ps.Sub) else []
+            kept = self.read(inputs[0], depth) if is_a(op, ps.Sub) else []
             return kept + [term.times(minus) for term in self.read(inputs[-1], depth)]
-        if isinstance(op, ps.Mul):
+        if is_a(op, ps.Mul):
             product = [Term(Fraction(1))]
             for i in inputs:
                 factor = self._factor(i, depth)
@@ -101,14 +101,14 @@ class Reader:
                 if len(product) > _MOST_TERMS:
                     return None
             return product
-        if isinstance(op, ps.TrueDiv | ps.Reciprocal):
-            above = self._factor(inputs[0], depth) if isinstance(op, ps.TrueDiv) else [ONE]
+        if is_a(op, ps.TrueDiv, ps.Reciprocal):
+            above = self._factor(inputs[0], depth) if is_a(op, ps.TrueDiv) else [ONE]
             below = self._single(inputs[-1], depth)
             return [t.times(below, -1) for t in above] if below.coefficient else None
-        if isinstance(op, ps.Exp):
+        if is_a(op, ps.Exp):
             return self._read_exp(node)
-        exponent = Fraction(2) if isinstance(op, ps.Sqr) else None
-        if isinstance(op, ps.Pow):
+        exponent = Fraction(2) if is_a(op, ps.Sqr) else None
+        if is_a(op, ps.Pow):
             exponent = exact_constant(inputs[1])
         if exponent is None or exponent.denominator > 1 or not 1 < exponent <= _LARGEST_POWER:
             return None
@@ -286,7 +286,7 @@ class Reader:
         """The softmax of `x`, the one that the graph has already if there is one."""
         if (x, axes) not in self.made:
             for client, _ in self.fgraph.clients.get(x, ()):
-                if isinstance(client.op, Softmax) and softmax_axes(client.outputs[0]) == axes:
+                if is_a(client.op, Softmax) and softmax_axes(client.outputs[0]) == axes:
                     self.made[x, axes] = client.outputs[0]
                     break
             else:
@@ -336,6 +336,6 @@ class Reader:
 
 def _unchecked_constant(variable: Variable) -> Fraction | None:
     """The value of a constant behind assertions of its shape."""
-    while variable.owner is not None and isinstance(variable.owner.op, CheckAndRaise):
+    while variable.owner is not None and is_a(variable.owner.op, CheckAndRaise):
         variable = variable.owner.inputs[0]
     return exact_constant(variable)

@@ -24,7 +24,7 @@ from pytensor.tensor.special import LogSoftmax, Softmax
 from pytensor.tensor.subtensor import AdvancedIncSubtensor, IncSubtensor
 
 from pytensor_stabilize.rewrites import symbols
-from pytensor_stabilize.rewrites.matching import MOVES
+from pytensor_stabilize.rewrites.matching import MOVES, is_a
 from pytensor_stabilize.rewrites.rules import REAL, Interval, Left, Rule
 from pytensor_stabilize.rewrites.softmax.components import (
     above_half,
@@ -84,11 +84,11 @@ def residual(p: Value, y: Value, scale: Fraction) -> Variable | None:
 
 
 def _is_softmax(node: Apply) -> bool:
-    return isinstance(node.op, Softmax)
+    return is_a(node.op, Softmax)
 
 
 def _is_exp_of_rows(node: Apply) -> bool:
-    return isinstance(node.op, Sum) and is_exp(node.inputs[0])
+    return is_a(node.op, Sum) and is_exp(node.inputs[0])
 
 
 def find_complement(reader: Reader, terms: list[Term]) -> list[Term] | None:
@@ -123,7 +123,7 @@ def _label(large: Term, factor: Term, scale: Fraction) -> Variable | None:
     if power != 1 or not isinstance(y, Variable) or is_near(y, _is_softmax) or is_exp(y):
         return None
     # The sum of constant labels is a constant; any other multiple says that y is no label.
-    known = isinstance(y, Constant) or (y.owner is not None and isinstance(y.owner.op, SCATTERS))
+    known = isinstance(y, Constant) or (y.owner is not None and is_a(y.owner.op, *SCATTERS))
     return y if scale == 1 or known else None
 
 
@@ -201,10 +201,10 @@ def exp_of_log_softmax(fgraph: FunctionGraph, node: Apply) -> Variable | Left | 
     """``exp(log_softmax(x)) -> softmax(x)`` with any number of clients, moved elements too."""
     path: list[Apply] = []
     variable = node.inputs[0]
-    while (step := variable.owner) is not None and isinstance(step.op, MOVES):
+    while (step := variable.owner) is not None and is_a(step.op, *MOVES):
         path.append(step)
         variable = step.inputs[0]
-    if step is None or not isinstance(step.op, LogSoftmax):
+    if step is None or not is_a(step.op, LogSoftmax):
         return None
     result = Softmax(axis=step.op.axis)(step.inputs[0])
     for step in reversed(path):
@@ -213,7 +213,7 @@ def exp_of_log_softmax(fgraph: FunctionGraph, node: Apply) -> Variable | Left | 
 
 
 def _is_scatter(node: Apply) -> bool:
-    return isinstance(node.op, SCATTERS)
+    return is_a(node.op, *SCATTERS)
 
 
 _SUMS = (add, sub, IncSubtensor, AdvancedIncSubtensor)

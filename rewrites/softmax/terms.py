@@ -16,7 +16,7 @@ from pytensor.tensor.subtensor import (
     IncSubtensor,
 )
 
-from pytensor_stabilize.rewrites.matching import exact_constant
+from pytensor_stabilize.rewrites.matching import exact_constant, is_a
 from pytensor_stabilize.rewrites.softmax.matching import (
     kept_dims,
     softmax_axes,
@@ -106,7 +106,7 @@ def is_one_hot(key: Key, axes: tuple[int, ...]) -> bool:
     """Whether it has one 1 in each row along `axes`, put there by an index."""
     if not isinstance(key, Variable) or (node := key.owner) is None:
         return False
-    if not isinstance(node.op, IncSubtensor) or node.op.set_instead_of_inc:
+    if not is_a(node.op, IncSubtensor) or node.op.set_instead_of_inc:
         return False
     if exact_constant(node.inputs[0]) != 0 or exact_constant(node.inputs[1]) != 1:
         return False

@@ -1,0 +1,79 @@
+"""What `compile_time.py` compiles: PyMC models, on simulated data, and graphs of many terms."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pymc as pm
+import pytensor.tensor as pt
+from pytensor.compile.mode import get_mode
+from pytensor.graph.fg import FunctionGraph
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
+from demo import build_model
+
+transforms = pm.distributions.transforms
+
+
+def response() -> pm.Model:
+    """Three-parameter item response: lapse, slope and difficulty by item, ability by person."""
+    rng = np.random.default_rng(0)
+    person, item = rng.integers(0, 50, 1000), rng.integers(0, 20, 1000)
+    with pm.Model() as model:
+        ability, difficulty = pm.Normal("ability", shape=50), pm.Normal("difficulty", shape=20)
+        slope = pm.LogNormal("slope", shape=20)
+        guess = pm.Beta("guess", 5, 17, shape=20)[item]
+        right = pm.math.sigmoid(slope[item] * (ability[person] - difficulty[item]))
+        pm.Bernoulli("y", p=guess + (1 - guess) * right, observed=rng.integers(0, 2, 1000))
+    return model
+
+
+def ordinal() -> pm.Model:
+    """Ordered logistic regression with four free cutpoints."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(500, 3)), rng.integers(0, 5, 500)
+    with pm.Model() as model:
+        slopes = pm.Normal("slopes", shape=3)
+        start = np.arange(4.0)
+        cutpoints = pm.Normal("cut", 0, 3, shape=4, transform=transforms.ordered, initval=start)
+        pm.OrderedLogistic("y", eta=x @ slopes, cutpoints=cutpoints, observed=y)
+    return model
+
+
+def hierarchical() -> pm.Model:
+    """Varying intercepts and slopes with normal noise: no function of the family but exp."""
+    rng = np.random.default_rng(0)
+    county, floor = rng.integers(0, 85, 900), rng.integers(0, 2, 900)
+    with pm.Model() as model:
+        mean, spread = pm.Normal("mean", 0, 10, shape=2), pm.HalfNormal("spread", 1, shape=2)
+        own = mean + spread * pm.Normal("offset", shape=(85, 2))
+        expected = own[county, 0] + own[county, 1] * floor
+        pm.Normal("y", expected, pm.Exponential("noise", 1), observed=rng.normal(size=900))
+    return model
+
+
+MODELS: dict[str, Callable[[], pm.Model]] = {
+    "logistic, varying slopes (the demo's)": build_model,
+    "item response, three parameters": response,
+    "ordered logistic": ordinal,
+    "hierarchical normal": hierarchical,
+}
+
+
+def compile_model(name: str) -> None:
+    """Build a model, compile logp and its gradient, and call each once."""
+    model = MODELS[name]()
+    point = model.initial_point()
+    model.compile_logp()(point)
+    model.compile_dlogp()(point)
+
+
+def rewrite_terms(count: int) -> None:
+    """Rewrite a sum of so many cross entropies of different vectors, and its gradient."""
+    xs = [pt.vector(f"x{i}") for i in range(count)]
+    y = pt.vector("y")
+    terms = (y * pt.log(p) + (1 - y) * pt.log1p(-p) for p in map(pt.sigmoid, xs))
+    total = sum(term.sum() for term in terms)
+    graph = FunctionGraph([*xs, y], [total, *pt.grad(total, xs)], clone=True)
+    get_mode("NUMBA").optimizer.rewrite(graph)

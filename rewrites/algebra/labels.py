@@ -1,0 +1,75 @@
+"""Sums of symbols that stand in the graph, opened where that leaves one term."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import replace
+from fractions import Fraction
+
+from pytensor.graph.basic import Variable
+
+from pytensor_stabilize.rewrites.algebra.factoring import Factored
+from pytensor_stabilize.rewrites.algebra.families import Symbol, companions_in
+from pytensor_stabilize.rewrites.algebra.forms import (
+    ONE,
+    Form,
+    Monomial,
+    Term,
+    common,
+    divided,
+    merged,
+    multiplied,
+    times,
+)
+
+
+def gathered(form: Form, sums: Mapping[frozenset, Variable]) -> Form:
+    """``y**2 q + y (1 - y) q -> y q``, of terms with the same companions.
+
+    A square is not multiplied out: ``(1 - y)**2`` would cancel at its root.
+    """
+    if not sums or len(form) < 2:
+        return form
+    opened = {Symbol(variable, ()): list(items) for items, variable in sums.items()}
+    groups: dict[Monomial, Form] = defaultdict(dict)
+    for factors, coefficient in form.items():
+        groups[companions_in(factors)][factors] = coefficient
+    if len(groups) == len(form):
+        return form
+    result: list[Term] = []
+    for group in groups.values():
+        shared = common(group)
+        found = _single(divided(group, shared), opened) if len(group) > 1 else None
+        if found is None:
+            result += [(c, m) for m, c in group.items()]
+        else:
+            result += [(c, times(m, shared)) for m, c in found.items()]
+    return merged(result)
+
+
+def with_labels_gathered(found: Factored, sums: Mapping[frozenset, Variable]) -> Factored:
+    """A factored sum whose residual may be one term: ``p q (y + (1 - y))`` is ``p q``."""
+    residual = gathered(found.residual, sums)
+    if residual is found.residual or len(residual) != 1:
+        return replace(found, residual=residual)
+    ((factors, coefficient),) = residual.items()
+    return replace(
+        found,
+        coefficient=found.coefficient * coefficient,
+        factors=times(found.factors, factors),
+        residual={ONE: Fraction(1)},
+    )
+
+
+def _single(form: Form, opened: Mapping[Symbol, list[Term]]) -> Form | None:
+    """A sum, opened, if that is one term or nothing."""
+    total: list[Term] = []
+    for factors, coefficient in form.items():
+        own = [(coefficient, ONE)]
+        for generator, power in factors:
+            items = opened.get(generator) if power == 1 else None  # type: ignore[call-overload]
+            own = multiplied(own, items or [(Fraction(1), frozenset([(generator, power)]))])
+        total += own
+    found = merged(total)
+    return found if len(found) < 2 else None

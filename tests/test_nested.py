@@ -1,0 +1,81 @@
+"""Functions of exp(x): the complementary log-log link, from underflow to overflow."""
+
+import numpy as np
+import pytensor
+import pytensor.tensor as pt
+import pytest
+from helpers import compile_rewritten, linker, together_and_alone, ulps, with_gradients
+
+from pytensor_stabilize.graphs import same_graph, truth
+
+WAYS = [("numba_strict", "float64"), ("numba_strict", "float32"), ("jax", "float64")]
+RNG = np.random.default_rng(23)
+FAR = np.concatenate([RNG.uniform(-800, 2, 40), RNG.uniform(-40, 2, 40), RNG.uniform(-2, 2, 20)])
+HARD = RNG.integers(0, 2, 100).astype(float)
+
+CASES = {
+    "log(1 - exp(-exp(x)))": (lambda x: pt.log(1 - pt.exp(-pt.exp(x))), [FAR]),
+    "log1p(-exp(-exp(x)))": (lambda x: pt.log1p(-pt.exp(-pt.exp(x))), [FAR]),
+    "log1mexp(-exp(x))": (lambda x: pt.log1mexp(-pt.exp(x)), [FAR]),
+    "log(-expm1(-exp(x)))": (lambda x: pt.log(-pt.expm1(-pt.exp(x))), [FAR]),
+    "Gumbel": (lambda x: pt.log(1 - pt.exp(-pt.exp(-x))), [-FAR]),
+    "log(exp(exp(x)) - 1)": (lambda x: pt.log(pt.exp(pt.exp(x)) - 1), [FAR]),
+    "a model": (
+        lambda x, y: y * pt.log(1 - pt.exp(-pt.exp(x))) - (1 - y) * pt.exp(x),
+        [FAR, HARD],
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "dtype"), WAYS)
+@pytest.mark.parametrize("form", CASES)
+def test_it_keeps_its_promise(form, name, dtype):
+    function, columns = CASES[form]
+    args, outputs = with_gradients(function, len(columns), 2, dtype)
+    columns = [column.astype(dtype) for column in columns]
+    exact = truth(outputs, dict(zip(args, columns, strict=True)))
+    with linker(name) as mode:
+        found = together_and_alone(args, outputs, columns, mode)
+    for values in found:
+        for value, right in zip(values, exact, strict=True):
+            errors = ulps(value, right)[np.isfinite(right.value)]
+            # exp(-t) with t = exp(x) up to 8
+            assert errors.max() <= (40 if name == "jax" else 36), columns[0][errors.argmax()]
+
+
+@pytest.mark.parametrize("form", CASES)
+def test_limits(form):
+    function, columns = CASES[form]
+    args, outputs = with_gradients(function, len(columns), 2)
+    found = pytensor.function(args, outputs)(
+        *[np.array([710.1, 745.0, -745.0, -2000.0])] * 1,
+        *([np.ones(4)] if len(columns) > 1 else []),
+    )
+    if form == "a model":
+        found = [value[2:] for value in found]  # y log(p) - (1 - y) exp(x) is 0 * inf at 710
+    if form != "log(exp(exp(x)) - 1)":
+        assert not any(np.isnan(value).any() for value in found)
+
+
+@pytest.mark.parametrize("form", [form for form in CASES if form != "log1mexp(-exp(x))"])
+def test_a_second_pass_changes_nothing(form):
+    function, columns = CASES[form]
+    args, outputs = with_gradients(function, len(columns), 1)
+    once = compile_rewritten(args, outputs).maker.fgraph
+    again = compile_rewritten(list(once.inputs), list(once.outputs)).maker.fgraph
+    assert same_graph(once, again)
+
+
+def test_a_part_that_was_mended_before_is_found_again():
+    """The terms of the derivative of w / expm1(w) are mended first, and cancel next to w = 0."""
+    args, outputs = with_gradients(lambda x: pt.exp(x) / (pt.exp(pt.exp(x)) - 1), 1, 1)
+    at = np.linspace(-700, 1, 50)
+    exact = truth(outputs[1], {args[0]: at})
+    found = pytensor.function(args, outputs[1])(at)
+    assert ulps(found, exact).max() <= 8
+
+
+def test_what_has_nothing_to_mend_has_no_branches():
+    x = pt.dvector("x")
+    function = compile_rewritten([x], [pt.exp(-pt.exp(x)), 1 - pt.exp(-pt.exp(x))])
+    assert "witch" not in str(function.maker.fgraph.toposort())
