@@ -32,7 +32,7 @@ from pytensor_stabilize.rewrites.algebra.building import Builder, needed, spent
 from pytensor_stabilize.rewrites.algebra.companions import functions
 from pytensor_stabilize.rewrites.algebra.conjugates import of_roots
 from pytensor_stabilize.rewrites.algebra.factoring import Factored, canonical
-from pytensor_stabilize.rewrites.algebra.families import Residue, Symbol
+from pytensor_stabilize.rewrites.algebra.families import Member, Residue, Symbol
 from pytensor_stabilize.rewrites.algebra.filters import may_cancel, may_merge
 from pytensor_stabilize.rewrites.algebra.forms import (
     ONE,
@@ -87,7 +87,7 @@ def sum_at_critical_value(fgraph: FunctionGraph, node: Apply) -> Variable | Left
         return None
     result = _factored_sum(output, readings(output))
     if not isinstance(result, Variable) or not leaves_the_floats(result, output):
-        return result
+        return None if _is_same(result, output) else result
     # What its factors hide, their own sums mend.
     closed = _factored_sum(output, readings(output, closed=True))
     if isinstance(closed, Variable) and not leaves_the_floats(closed, output):
@@ -108,8 +108,9 @@ def _factored_sum(output: Variable, ways: Iterable[Reader]) -> Variable | Left |
             whole = canonical(terms, reader.is_leaf)
             if not whole.coefficient:
                 return pt.zeros_like(output)
-            spelled = sum(map(functions, merged(terms)))
-            if spent(whole) < spelled and needed(whole) < reader.cost(output):
+            form, price = merged(terms), reader.cost(output)
+            smaller = needed(whole) == price and _loses_less(whole, form)
+            if spent(whole) < sum(map(functions, form)) and (needed(whole) < price or smaller):
                 if whole.is_product:
                     # s + s * exp(x) is exp(x): what a gradient leaves
                     return Builder(reader, dtype).product(whole)
@@ -146,6 +147,14 @@ def _factored_sum(output: Variable, ways: Iterable[Reader]) -> Variable | Left |
     return reason
 
 
+def _loses_less(whole: Factored, form: Form) -> bool:
+    """Whether a sum of companions alone has smaller coefficients when it is factored."""
+    if not all(isinstance(g, Member) for m in form for g, _ in m):
+        return False
+    size = abs(whole.coefficient) * sum(map(abs, whole.residual.values()))
+    return size < sum(map(abs, form.values()))
+
+
 def _opened(reader: Reader, found: Factored, output: Variable) -> bool:
     """Whether multiplying out the sums in a sum is of use, and gives something new."""
     closed = Reader(reader.fine)
@@ -175,6 +184,11 @@ def _named(reader: Reader, generator: Residue) -> tuple[int, Symbol | Residue]:
             if {(m, sign * c) for m, c in generator.items} == {(m, c) for c, m in items}:
                 return sign, Symbol(variable, ())
     return 1, generator
+
+
+def _is_same(result: Variable | Left | None, output: Variable) -> bool:
+    """Whether a sum was factored to what it is, which would never end."""
+    return isinstance(result, Variable) and equal_computations([result], [output])
 
 
 @within_limits

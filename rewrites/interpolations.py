@@ -12,6 +12,9 @@ from pytensor.graph.basic import Apply, Variable
 from pytensor_stabilize.rewrites.branch_free import ops
 from pytensor_stabilize.rewrites.matching import FLOATS, exact_constant, scalar_op_of
 
+# Of nested operations that are looked into: a sum of a thousand terms may be as many deep.
+DEPTH = 5
+
 
 def is_interpolation(node: Apply) -> bool:
     """Whether a sum has a factor y in one of its terms, and 1 - y or y - 1 in another."""
@@ -40,28 +43,25 @@ def strict_sum(node: Apply) -> Variable:
     return total
 
 
-def factors(variable: Variable, within: bool = False) -> Iterator[Variable]:
+def factors(variable: Variable, within: bool = False, depth: int = DEPTH) -> Iterator[Variable]:
     """Factors of the products that a variable is a sum of, without signs and casts."""
-    scalar_op = scalar_op_of(variable.owner) if variable.owner is not None else None
-    if isinstance(scalar_op, ps.Mul):
-        for factor in variable.owner.inputs:
-            yield from factors(factor, within=True)
-    elif isinstance(scalar_op, ps.Neg):
-        yield from factors(variable.owner.inputs[0], within)
-    elif isinstance(scalar_op, ps.TrueDiv):
-        yield from factors(variable.owner.inputs[0], within=True)
-    elif not within and isinstance(scalar_op, ps.Add | ps.Sub):
-        for term in variable.owner.inputs:
-            yield from factors(term)
-    elif within:
-        yield bare(variable)
+    node = variable.owner
+    scalar_op = scalar_op_of(node)
+    if node is None or not depth or not isinstance(scalar_op, ps.Mul | ps.Neg | ps.TrueDiv):
+        if within:
+            yield bare(variable)
+        elif node is not None and depth and isinstance(scalar_op, ps.Add | ps.Sub):
+            for term in node.inputs:
+                yield from factors(term, depth=depth - 1)
+        return
+    within = within or not isinstance(scalar_op, ps.Neg)
+    for factor in node.inputs[:1] if isinstance(scalar_op, ps.TrueDiv) else node.inputs:
+        yield from factors(factor, within, depth - 1)
 
 
 def bare(variable: Variable) -> Variable:
     """The variable without signs and casts around it."""
-    while variable.owner is not None and isinstance(
-        scalar_op_of(variable.owner), ps.Neg | ps.Cast
-    ):
+    while variable.owner is not None and isinstance(scalar_op_of(variable.owner), ps.Neg | ps.Cast):
         (variable,) = variable.owner.inputs
     return variable
 

@@ -13,8 +13,10 @@ JAX, PyTorch and MLX differentiate after us and take the wrong side of ``|x|`` a
 is lowered for them here; `jax_lowering` does what JAX needs.
 """
 
-from functools import cached_property
+from collections.abc import Callable, Container
+from functools import cached_property, partial
 from importlib import import_module
+from math import prod
 from typing import Literal, get_args
 
 import numpy as np
@@ -32,9 +34,11 @@ from pytensor.link.numba.linker import NumbaLinker
 from pytensor.link.pytorch.linker import PytorchLinker
 from pytensor.link.vm import VMLinker
 from pytensor.tensor.elemwise import Elemwise
+from pytensor.tensor.shape import reshape
 
 from pytensor_stabilize.rewrites import registration_state, symbols
 from pytensor_stabilize.rewrites.branch_free import ops
+from pytensor_stabilize.rewrites.interpolations import is_interpolation, strict_sum
 from pytensor_stabilize.rewrites.logistic_families import (
     KINDS,
     Family,
@@ -85,24 +89,47 @@ def target_of(linker: object) -> Target | str:
     return "NumPy"
 
 
+# For numba, what is left where the families have been found.
+GENERAL: dict[type, Elemwise] = {
+    ps.Exp: ops.exp,
+    ps.Expm1: ops.expm1,
+    ps.Log: ops.log,
+    ps.Log1p: ops.log1p,
+    psm.Log1mexp: ops.log1mexp,
+}
+# Below that many elements no loop is worth the time to compile it.
+FEW = 16
+# Rows shorter than a vector of AVX-512 are not vectorised, which pays for a loop of its own.
+SHORT_ROW, MANY = 8, 4096
+
+
+def made(op: Elemwise, *inputs: Variable) -> Variable:
+    (output,) = op.make_node(*inputs).outputs
+    return output
+
+
 class Shared:
     """What the members of a family are made of; each part is one node."""
 
-    def __init__(self, x: Variable, plain: bool) -> None:
+    def __init__(self, x: Variable, plain: bool, target: str) -> None:
         self.x = x
         self.plain = plain
+        self.target = target
 
     def apply(self, op: Elemwise, *inputs: Variable) -> Variable:
-        (output,) = (ops.PLAIN.get(op, op) if self.plain else op).make_node(*inputs).outputs
-        return output
+        return made(ops.PLAIN.get(op, op) if self.plain else op, *inputs)
+
+    def alone(self, op: Elemwise, x: Variable) -> Variable:
+        function = partial(self.apply, op)
+        return in_long_loop(function, x) if self.target == "numba" else function(x)
 
     @cached_property
     def e(self) -> Variable:
-        return self.apply(ops.exp_minus_abs, self.x)
+        return self.alone(ops.exp_minus_abs, self.x)
 
     @cached_property
     def log(self) -> Variable:
-        return self.apply(ops.log1p_of_unit, self.e)
+        return self.alone(ops.log1p_of_unit, self.e)
 
     @cached_property
     def density(self) -> Variable:
@@ -135,16 +162,21 @@ class LoweringPass(GraphRewriter):
         return self.rule.name
 
     def apply(self, fgraph: FunctionGraph) -> None:
-        found = [node for node in fgraph.toposort() if can_be_lowered(node)]
-        if not found:
+        nodes = fgraph.toposort()
+        found = [node for node in nodes if can_be_lowered(node, KINDS)]
+        general = [node for node in nodes if can_be_lowered(node, GENERAL) and not is_small(node)]
+        sums = [node for node in nodes if is_interpolation(node)]
+        if not (found or general or sums):
             return
-        first = found[0].outputs[0]
+        first = (found or general or sums)[0].outputs[0]
         if not (registration_state.is_registered and is_switched_on(self.rule.name)):
-            note_not_fired(fgraph, self.rule.name, "off", first, "the rule is switched off")
+            if found or sums:
+                note_not_fired(fgraph, self.rule.name, "off", first, "the rule is switched off")
             return
         target = target_of(get_active_mode(fgraph).linker)
         if target not in get_args(Target):
-            note_not_fired(fgraph, self.rule.name, "left", first, target)
+            if found:
+                note_not_fired(fgraph, self.rule.name, "left", first, target)
             return
         if target == "numba":
             # The ops are looked up while the graph is translated; numba is slow to import.
@@ -156,13 +188,28 @@ class LoweringPass(GraphRewriter):
             return
         plain = patterns_with_calls(fgraph) if target == "C" else set()
         for family in families_of(found):
-            shared = Shared(family.x, family.x.type.broadcastable in plain)
+            shared = Shared(family.x, family.x.type.broadcastable in plain, target)
             if target == "C" and family.is_alone():
                 for variable, member in family.members.items():
                     whole = shared.apply(WHOLE[member.kind], member.argument)
                     self._replace(fgraph, variable, whole)
             else:
                 self._lower(fgraph, family, shared)
+        if target == "numba":
+            self._lower_one_by_one(fgraph, general)
+            for node in sums:
+                self._replace(fgraph, node.outputs[0], strict_sum(node))
+
+    def _lower_one_by_one(self, fgraph: FunctionGraph, nodes: list[Apply]) -> None:
+        # Not noted: the same function of the same number, only faster.
+        pairs = [
+            (
+                node.outputs[0],
+                in_long_loop(partial(made, GENERAL[type(scalar_op_of(node))]), *node.inputs),
+            )
+            for node in nodes
+        ]
+        fgraph.replace_all_validate(pairs, reason=self.rule.name)
 
     def _lower(self, fgraph: FunctionGraph, family: Family, shared: Shared) -> None:
         for node in products(fgraph, family):
@@ -191,10 +238,24 @@ def patterns_with_calls(fgraph: FunctionGraph) -> set[tuple[bool, ...]]:
     return patterns
 
 
-def can_be_lowered(node: Apply) -> bool:
+def can_be_lowered(node: Apply, kinds: Container[type]) -> bool:
     """Whether a node is one of the functions, of floats that the kernels are for."""
     # Discrete arguments have been cast by a rule; without it they keep PyTensor's form.
-    return type(scalar_op_of(node)) in KINDS and all(
+    return type(scalar_op_of(node)) in kinds and all(
         v.type.dtype in FLOATS and v.type.dtype == node.inputs[0].type.dtype
         for v in (*node.inputs, *node.outputs)
     )
+
+
+def is_small(node: Apply) -> bool:
+    """Whether a node is known to have only a few elements."""
+    shape = node.outputs[0].type.shape
+    return None not in shape and prod(shape) < FEW
+
+
+def in_long_loop(function: Callable[[Variable], Variable], x: Variable) -> Variable:
+    """A function of x, computed on a flat view if x is known to have many short rows."""
+    shape = x.type.shape
+    if len(shape) < 2 or None in shape or shape[-1] >= SHORT_ROW or prod(shape) < MANY:
+        return function(x)
+    return reshape(function(reshape(x, (prod(shape),))), shape)

@@ -209,7 +209,7 @@ def test_a_loop_that_cannot_be_vectorised_takes_the_library(case):
     """One by one its functions are faster than the kernels."""
     x, index = pt.dvector("x"), pt.lvector("index")
     outputs = {
-        "a call": pt.sigmoid(x) * pt.expm1(0.01 * x),
+        "a call": pt.sigmoid(x) * pt.cos(0.01 * x),
         "a scatter": pt.zeros(5)[index].inc(pt.sigmoid(x)),
     }
     at = np.linspace(-40, 40, 50)
@@ -243,7 +243,7 @@ def test_the_keys_of_compiled_code_change_with_the_kernel(monkeypatch):
 
 
 def test_all_kernels_have_keys_of_their_own():
-    assert len({ops.digest(cls()) for cls in ops.KernelOp.__subclasses__()}) == 9
+    assert len({ops.digest(cls()) for cls in ops.KernelOp.__subclasses__()}) == 16
 
 
 def test_import_does_not_load_numba():

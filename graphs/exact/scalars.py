@@ -189,6 +189,13 @@ BY_NAME: dict[str, Scalar] = {
     f"{_BRANCH_FREE}.WholeTanh": SCALARS[ps.Tanh],
     f"{_BRANCH_FREE}.ExpMinusAbs": lambda x: exp(negate(absolute(x))),
     f"{_BRANCH_FREE}.Log1pOfUnit": SCALARS[ps.Log1p],
+    f"{_BRANCH_FREE}.GeneralExp": SCALARS[ps.Exp],
+    f"{_BRANCH_FREE}.GeneralExpm1": SCALARS[ps.Expm1],
+    f"{_BRANCH_FREE}.GeneralLog": SCALARS[ps.Log],
+    f"{_BRANCH_FREE}.GeneralLog1p": SCALARS[ps.Log1p],
+    f"{_BRANCH_FREE}.GeneralLog1mexp": SCALARS[psm.Log1mexp],
+    f"{_BRANCH_FREE}.StrictAdd": add,
+    f"{_BRANCH_FREE}.StrictSub": subtract,
     f"{_BRANCH_FREE}.DensityFromExp": lambda e: divide(e, square(add(_ONE, e))),
     f"{_BRANCH_FREE}.SigmoidFromExp": lambda x, e: divide(
         switch(is_negative(x, _ZERO), e, _ONE), add(_ONE, e)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -44,16 +44,14 @@ def leaves_the_floats(new: Variable, old: Variable) -> bool:
 
     ``y exp(x) / exp(-x)`` is 0 for y = 0 as long as both exponentials are floats, ``y exp(2 x)``
     only half as far.  A factor that vanishes no faster than its product does not count, nor does
-    a term of a sum.
+    a term of a sum, nor ``cosh(x)`` in ``1 / cosh(x)``: that is 0 where it is inf.
     """
     before, after = _Reader(), _Reader()
-    before.growth(old)
-    after.growth(new)
     limits: Rates = defaultdict(Fraction)
-    for part, end, size in before.risks():
+    for part, end, size in before.risks(old):
         if part.known:
             limits[end] = max(limits[end], size)
-    return any(size > limits[end] for _, end, size in after.risks())
+    return any(size > limits[end] for _, end, size in after.risks(new))
 
 
 @dataclass
@@ -61,14 +59,12 @@ class _Reader:
     """Reads variables and all that they are made of."""
 
     parts: dict[Variable, Growth] = field(default_factory=dict)
-    _vanishing: list[tuple[Growth, End, Fraction]] = field(default_factory=list)
+    _risks: list[tuple[Growth, End, Fraction]] = field(default_factory=list)
 
-    def risks(self) -> Iterator[tuple[Growth, End, Fraction]]:
+    def risks(self, variable: Variable) -> list[tuple[Growth, End, Fraction]]:
         """How fast parts grow, and factors vanish that do so faster than their product."""
-        yield from self._vanishing
-        for part in self.parts.values():
-            for end, rate in part.rates.items():
-                yield part, end, rate
+        self._may_overflow(self.growth(variable))
+        return self._risks
 
     def growth(self, variable: Variable) -> Growth:
         if variable not in self.parts:
@@ -93,6 +89,8 @@ class _Reader:
             return self.growth(node.inputs[0])
         if is_a(op, *SUMS):
             parts = [self.growth(v) for v in node.inputs]
+            for part in parts:
+                self._may_overflow(part)
             ends = {end for part in parts for end in part.rates}
             largest = {e: max(part.rates.get(e, Fraction(0)) for part in parts) for e in ends}
             arguments = frozenset[Hashable]().union(*(part.arguments for part in parts))
@@ -114,13 +112,18 @@ class _Reader:
         for part, power in powers:
             for end, rate in part.rates.items():
                 rates[end] += power * rate
-        for part, _ in powers:
+        for part, power in powers:
             for end, rate in part.rates.items():
-                if rate < 0 and rate < rates[end]:
-                    self._vanishing.append((part, end, -rate))
+                effect = rate if power > 0 else -rate
+                # A factor that is inf, a denominator that is 0; or the other way about.
+                if effect > 0 or effect < rates[end]:
+                    self._risks.append((part, end, abs(rate)))
         arguments = frozenset[Hashable]().union(*(part.arguments for part, _ in powers))
         known = len(arguments) < 2 and all(part.known for part, _ in powers)
         return Growth(dict(rates), known, arguments)
+
+    def _may_overflow(self, part: Growth) -> None:
+        self._risks += [(part, end, rate) for end, rate in part.rates.items() if rate > 0]
 
 
 def _rate(op: ps.ScalarOp | None, steep: Fraction) -> Fraction:

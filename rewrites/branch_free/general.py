@@ -146,3 +146,12 @@ def log1mexp[T](do: Backend[T], x: T) -> T:
     value = log1p_in_parts(do, base, base_rest, u)
     at_end = do.choose_below(zero, x, do.constant(NAN), do.sub(x, do.constant(INF)))
     return do.choose_below(x, zero, value, at_end)
+
+
+def strict_add[T](do: Backend[T], x: T, y: T) -> T:
+    """``x + y``, which no compiler merges with what made x and y."""
+    return do.add(x, y)
+
+
+def strict_sub[T](do: Backend[T], x: T, y: T) -> T:
+    return do.sub(x, y)

@@ -12,6 +12,7 @@ from contextvars import ContextVar
 import numpy as np
 from llvmlite import ir
 from numba.extending import intrinsic
+from pytensor.link.numba.cache import compile_numba_function_src
 from pytensor.link.numba.dispatch.basic import (
     numba_funcify_and_cache_key,
     numba_njit,
@@ -47,10 +48,6 @@ def plain_exp(x):
     return np.exp(x)
 
 
-def plain_expm1(x):
-    return np.expm1(x)
-
-
 def plain_log(x):
     return np.log(x)
 
@@ -59,12 +56,11 @@ def plain_log1mexp(x):
     return np.log1p(-np.exp(x)) if x < -0.7 else np.log(-np.expm1(x))
 
 
-# In a loop that is not vectorised the C library is faster: it looks up tables.
+# In a loop that is not vectorised the C library is faster, but for expm1: it looks up tables.
 PLAIN = {
     ops.ExpMinusAbs: plain_exp_minus_abs,
     ops.Log1pOfUnit: plain_log1p,
     ops.GeneralExp: plain_exp,
-    ops.GeneralExpm1: plain_expm1,
     ops.GeneralLog: plain_log,
     ops.GeneralLog1p: plain_log1p,
     ops.GeneralLog1mexp: plain_log1mexp,
@@ -204,10 +200,28 @@ def funcify_switch(op, node, **kwargs):
     return numba_njit(select_of, forceinline=True), scalar_op_cache_key(op, select=VERSION)
 
 
-def inlined(function):
-    """LLVM inlines what is small, and a loop with a call in it is not vectorised."""
+@intrinsic
+def inline_here(typing_context, result):
+    """`result`, and LLVM always inlines the function that it is computed in."""
+
+    def codegen(context, builder, signature, arguments):
+        builder.function.attributes.add("alwaysinline")
+        return arguments[0]
+
+    return result(result), codegen
+
+
+def inlined(function, count):
+    """LLVM inlines what is small, and a loop with a call in it is not vectorised.
+
+    PyTensor wraps a function that takes scalars once more: inlined by numba, that is marked too.
+    """
+    names = ", ".join(f"x{i}" for i in range(count))
+    source = f"def inlined_core({names}):\n    return inline_here(function({names}))\n"
     function.targetoptions["forceinline"] = True
-    return function
+    names_of = {"inline_here": inline_here, "function": function}
+    core = compile_numba_function_src(source, "inlined_core", names_of)
+    return numba_njit(core, inline="always")
 
 
 def is_vectorised(op: Composite) -> bool:
@@ -226,7 +240,7 @@ def funcify_composite(op, node, **kwargs):
         function, key = numba_funcify_Composite(op, node=node, **kwargs)
     finally:
         _without_branches.reset(token)
-    return inlined(function), key and key + "_inlined"
+    return function, key and f"{key}_inlined_{VERSION}"
 
 
 for _op_type in KernelOp.__subclasses__():
@@ -241,7 +255,9 @@ _cast_composite = numba_funcify_and_cache_key.dispatch(Composite)
 def funcify_cast_composite(op, node, **kwargs):
     function, key = _cast_composite(op, node=node, **kwargs)
     with_kernel = any(isinstance(inner.op, KernelOp) for inner in op.fgraph.apply_nodes)
-    return (inlined(function) if with_kernel and is_vectorised(op) else function), key
+    if with_kernel and is_vectorised(op):
+        return inlined(function, op.nin), key
+    return function, key
 
 
 @register_funcify_and_cache_key(FusedElemwise)

@@ -228,6 +228,22 @@ class GeneralLog1mexp(KernelOp):
         return np.log1p(-np.exp(x)) if x < -0.7 else np.log(-np.expm1(x))
 
 
+class StrictAdd(KernelOp):
+    nin = 2
+    kernel = staticmethod(general.strict_add)
+
+    def impl(self, x, y):
+        return x + y
+
+
+class StrictSub(KernelOp):
+    nin = 2
+    kernel = staticmethod(general.strict_sub)
+
+    def impl(self, x, y):
+        return x - y
+
+
 def digest(op: KernelOp) -> str:
     """Changes when the kernel does: compiled code is kept on disk under it."""
     texts = (statements(type(op).kernel, dtype, op.nin) for dtype in kernels.FORMATS)
@@ -248,6 +264,8 @@ expm1 = Elemwise(GeneralExpm1())
 log = Elemwise(GeneralLog())
 log1p = Elemwise(GeneralLog1p())
 log1mexp = Elemwise(GeneralLog1mexp())
+strict_add = Elemwise(StrictAdd())
+strict_sub = Elemwise(StrictSub())
 
 PLAIN = {
     exp_minus_abs: Elemwise(PlainExpMinusAbs()),
