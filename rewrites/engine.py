@@ -90,7 +90,7 @@ class RuleRewriter(NodeRewriter):
             result = rule.transform(fgraph, node)
         finally:
             at_hand.reset(token)
-        if result is None or isinstance(result, Left):
+        if result is None or (isinstance(result, Left) and result.lasts):
             known[rule.name] = result
         return result
 

@@ -15,9 +15,13 @@ DATABASES = ("canonicalize", "stabilize", "specialize", "lowering")
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """A candidate that a rule looked at and left, with the reason that `explain` gives."""
+    """A candidate that a rule looked at and left, with the reason that `explain` gives.
+
+    `lasts` says that the reason holds until something changes that the node is computed from.
+    """
 
     reason: str
+    lasts: bool = True
 
 
 # Classes of ops or scalar ops; a tuple among them asks for all of its own.

@@ -17,6 +17,7 @@ from pytensor.tensor.math import add, log, log2, log10, mul, neg, sub
 from pytensor_stabilize.rewrites import symbols
 from pytensor_stabilize.rewrites.algebra.arguments import softplus_below
 from pytensor_stabilize.rewrites.arithmetic import as_dtype, signed_sum
+from pytensor_stabilize.rewrites.checked import is_only_checked
 from pytensor_stabilize.rewrites.differences import forms
 from pytensor_stabilize.rewrites.differences.pairs import (
     EXP,
@@ -68,6 +69,8 @@ def difference(family: Family) -> Transform:
             return None
         if family is EXP and _is_sigmoid(pair.plus) and _is_sigmoid(pair.minus):
             return None
+        if is_only_checked(fgraph, node.outputs[0]):
+            return Left("its value is only checked against bounds", lasts=False)
         dtype = node.outputs[0].type.dtype
         a, b = pair.arguments(dtype)
         form = _sigmoid_sum if pair.kind == "sum" else VALUES[family]
