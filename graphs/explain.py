@@ -17,6 +17,7 @@ from pytensor.tensor.elemwise import DimShuffle
 
 from pytensor_stabilize.graphs.graphlike import view
 from pytensor_stabilize.rewrites import RULES, registration_state
+from pytensor_stabilize.rewrites.branch_free.ops import log1p
 from pytensor_stabilize.rewrites.describe import describe, source_line
 from pytensor_stabilize.rewrites.matching import (
     FLOATS,
@@ -143,7 +144,7 @@ def complements_of_inputs(fgraph: FunctionGraph) -> Iterator[Event]:
                 or (is_a(scalar_op_of(client), ps.Mul) and node.inputs[1] in client.inputs)
                 for client in clients
             )
-        elif is_a(scalar, ps.Log1p):
+        elif is_a(scalar, ps.Log1p, type(log1p.scalar_op)):
             sign, core = strip_sign(node.inputs[0])
             given, used = strip_shape(core), sign < 0
         else:

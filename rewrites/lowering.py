@@ -49,6 +49,7 @@ from pytensor_stabilize.rewrites.logistic_families import (
     with_density,
 )
 from pytensor_stabilize.rewrites.matching import FLOATS, scalar_op_of
+from pytensor_stabilize.rewrites.memory import memory_of
 from pytensor_stabilize.rewrites.rules import REAL, Rule
 from pytensor_stabilize.rewrites.switches import is_switched_on
 from pytensor_stabilize.rewrites.trace import note_fired, note_not_fired
@@ -90,9 +91,8 @@ def target_of(linker: object) -> Target | str:
 
 
 # For numba, what is left where the families have been found.
+# Not exp and expm1: fused with fast-math instructions, -exp(88.53) was -inf in float32.
 GENERAL: dict[type, Elemwise] = {
-    ps.Exp: ops.exp,
-    ps.Expm1: ops.expm1,
     ps.Log: ops.log,
     ps.Log1p: ops.log1p,
     psm.Log1mexp: ops.log1mexp,
@@ -162,6 +162,7 @@ class LoweringPass(GraphRewriter):
         return self.rule.name
 
     def apply(self, fgraph: FunctionGraph) -> None:
+        memory_of(fgraph).forget()  # the other rules have run
         nodes = fgraph.toposort()
         found = [node for node in nodes if can_be_lowered(node, KINDS)]
         general = [node for node in nodes if can_be_lowered(node, GENERAL) and not is_small(node)]
@@ -209,7 +210,8 @@ class LoweringPass(GraphRewriter):
             )
             for node in nodes
         ]
-        fgraph.replace_all_validate(pairs, reason=self.rule.name)
+        if pairs:
+            fgraph.replace_all_validate(pairs, reason=self.rule.name)
 
     def _lower(self, fgraph: FunctionGraph, family: Family, shared: Shared) -> None:
         for node in products(fgraph, family):

@@ -119,6 +119,11 @@ class Memory(Feature):
         owners = (output.owner for output in fgraph.outputs)
         return any(wanted.among(self.kinds(node)) for node in owners if node is not None)
 
+    def forget(self) -> None:
+        """Drop all that is known: functions keep their graphs, and would keep this."""
+        for known in (self.findings, self.factorings, self.regions, self._kinds):
+            known.clear()
+
     def clone(self) -> "Memory":
         return Memory()
 

@@ -12,7 +12,6 @@ from contextvars import ContextVar
 import numpy as np
 from llvmlite import ir
 from numba.extending import intrinsic
-from pytensor.link.numba.cache import compile_numba_function_src
 from pytensor.link.numba.dispatch.basic import (
     numba_funcify_and_cache_key,
     numba_njit,
@@ -200,28 +199,10 @@ def funcify_switch(op, node, **kwargs):
     return numba_njit(select_of, forceinline=True), scalar_op_cache_key(op, select=VERSION)
 
 
-@intrinsic
-def inline_here(typing_context, result):
-    """`result`, and LLVM always inlines the function that it is computed in."""
-
-    def codegen(context, builder, signature, arguments):
-        builder.function.attributes.add("alwaysinline")
-        return arguments[0]
-
-    return result(result), codegen
-
-
-def inlined(function, count):
-    """LLVM inlines what is small, and a loop with a call in it is not vectorised.
-
-    PyTensor wraps a function that takes scalars once more: inlined by numba, that is marked too.
-    """
-    names = ", ".join(f"x{i}" for i in range(count))
-    source = f"def inlined_core({names}):\n    return inline_here(function({names}))\n"
+def inlined(function):
+    """LLVM inlines what is small, and a loop with a call in it is not vectorised."""
     function.targetoptions["forceinline"] = True
-    names_of = {"inline_here": inline_here, "function": function}
-    core = compile_numba_function_src(source, "inlined_core", names_of)
-    return numba_njit(core, inline="always")
+    return function
 
 
 def is_vectorised(op: Composite) -> bool:
@@ -256,7 +237,7 @@ def funcify_cast_composite(op, node, **kwargs):
     function, key = _cast_composite(op, node=node, **kwargs)
     with_kernel = any(isinstance(inner.op, KernelOp) for inner in op.fgraph.apply_nodes)
     if with_kernel and is_vectorised(op):
-        return inlined(function, op.nin), key
+        return inlined(function), key
     return function, key
 
 
