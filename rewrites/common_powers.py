@@ -238,8 +238,7 @@ class _Powers:
             form: Form = {m: c * unit for m, c in power.unit}
             if number:
                 form[ONE] = Fraction(number)
-            exponent, sign = Builder(self.linear, self.dtype).sum_of(form)
-            exponent = exponent if sign > 0 else pt.neg(exponent)
+            exponent = Builder(self.linear, self.dtype).sum(form)
             self.made[key] = pt.pow(self._companion(power.base), exponent)
         return self.made[key]
 

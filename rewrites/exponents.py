@@ -174,8 +174,7 @@ class Exponents:
         form = self._total(exponents)
         if not form:
             return None
-        total, sign = Builder(self.linear, builder.dtype).sum_of(form)
-        return total if sign > 0 else pt.neg(total)
+        return Builder(self.linear, builder.dtype).sum(form)
 
     def _total(self, exponents: list[Power]) -> Form:
         """``a - (a - 1)`` is 1: what a gradient leaves of the exponents."""

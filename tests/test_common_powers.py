@@ -34,6 +34,12 @@ CASES = {
     "s**y": (lambda x, y: pt.sigmoid(x) ** y, [NEAR, WIDE], 130),
     "(1 - s)**y": (lambda x, y: (1 - pt.sigmoid(x)) ** y, [NEAR, WIDE], 130),
     "1 - s**y": (lambda x, y: 1 - pt.sigmoid(x) ** y, [NEAR, WIDE], 130),
+    # The exponents add up to 4 y + 4; the common factor 4 was lost.
+    "s**2y s**2y s**4": (
+        lambda x, y: pt.sigmoid(x) ** (2 * y) * pt.sigmoid(x) ** (y + y) * pt.sigmoid(x) ** 4,
+        [NEAR, UNIT],
+        1000,
+    ),
     "odds": (lambda x, y: pt.sigmoid(x) ** y / (1 - pt.sigmoid(x)) ** y, [NEAR, UNIT], 130),
 }
 

@@ -118,6 +118,11 @@ class Builder:
     def _is_exact(self, value: Fraction) -> bool:
         return Fraction(float(np.dtype(self.dtype).type(float(value)))) == value
 
+    def sum(self, form: Form) -> Variable:
+        """The graph of a sum."""
+        total, factor = self.sum_of(form)
+        return self._assemble(factor, [total], [])
+
     def sum_of(self, form: Form) -> tuple[Variable, Fraction]:
         """The graph of a sum, and what it has to be multiplied with."""
         known = self._known_sum(form)
