@@ -29,6 +29,9 @@ FLOATS = ("float32", "float64")
 # Ops that move the elements of their first input about and change none of them.
 MOVES = (DimShuffle, Reshape, SpecifyShape, Subtensor, AdvancedSubtensor)
 
+# Ops, elementwise ones by their scalar op, that hold one of their inputs in another shape or dtype.
+_FILLS: dict[type, int] = {ps.Second: 1, ps.Cast: 0, DimShuffle: 0, Alloc: 0, SpecifyShape: 0}
+
 
 @cache
 def _is_subclass(cls: type, classes: tuple[type, ...]) -> bool:
@@ -43,7 +46,10 @@ def is_a[T](thing: object, *classes: type[T]) -> TypeGuard[T]:
 
 def scalar_op_of(node: Apply | None) -> ps.ScalarOp | None:
     """The scalar op of an elementwise node."""
-    return node.op.scalar_op if node is not None and is_a(node.op, Elemwise) else None
+    if node is None:
+        return None
+    op = node.op
+    return op.scalar_op if type(op) is Elemwise or is_a(op, Elemwise) else None
 
 
 def scalar_op(variable: Variable) -> ps.ScalarOp | None:
@@ -67,28 +73,28 @@ def exact_constant(variable: Variable) -> Fraction | None:
     returns a fraction, so that 1 + 2**-52 is not 1.
     """
     # Asked often, and mostly of what is no constant: PyTensor's own search would take long.
-    base = variable
-    while base.owner is not None and (source := _filled_from(base.owner)) is not None:
-        base = source
-    if base is variable and is_a(base, Constant):
-        # PyTensor remembers it, and looking at each element again would take long.
-        value = base.unique_value if is_a(base, TensorConstant) else base.data
-        return None if value is None else _exact_value(value)
+    base, node = variable, variable.owner
+    while node is not None:
+        kind: type = type(node.op)
+        if kind is Elemwise:
+            kind = type(node.op.scalar_op)
+        position = _FILLS.get(kind)
+        if position is None:
+            return None
+        base = node.inputs[position]
+        node = base.owner
     if not is_a(base, Constant):
         return None
+    if base is variable:
+        # Looking at each element again would take long.
+        if not hasattr(base.tag, "exact_constant"):
+            value = base.unique_value if is_a(base, TensorConstant) else base.data
+            base.tag.exact_constant = None if value is None else _exact_value(value)
+        return base.tag.exact_constant
     try:
         return _exact_value(get_underlying_scalar_constant_value(variable))
     except NotScalarConstantError:
         return None
-
-
-def _filled_from(node: Apply) -> Variable | None:
-    """What a node holds in another shape or dtype, if that may be a constant."""
-    if is_a(node.op, Elemwise):
-        if is_a(node.op.scalar_op, ps.Second):
-            return node.inputs[1]
-        return node.inputs[0] if is_a(node.op.scalar_op, ps.Cast) else None
-    return node.inputs[0] if is_a(node.op, DimShuffle, Alloc, SpecifyShape) else None
 
 
 def _exact_value(data: object) -> Fraction | None:
