@@ -169,7 +169,7 @@ class _Powers:
                 return rest, [(Member(family, name), Fraction(-1))]
             family = self._family(generator.variable)
             if family is not None and rest:
-                n = 1 / family.unit
+                n = Fraction(1) / family.unit
                 return rest, [(Member(family, "p"), n), (Member(family, "q"), -n)]
         return None
 

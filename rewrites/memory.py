@@ -4,6 +4,7 @@ Most rules have nothing to do in most graphs, and every node is looked at at lea
 in each of two databases.
 """
 
+from collections.abc import Hashable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -59,15 +60,14 @@ class Memory(Feature):
     factorings
         What sums of the algebra were factored to: the terms say all, whatever graph they are
         read from.
-    regions
-        The functions that the algebra found below a variable; forgotten as soon as anything
-        changes anywhere.
+    readings
+        What the algebra read of a variable; forgotten with the findings.
     """
 
     def __init__(self) -> None:
         self.findings: dict[Apply, dict[str, Left | None]] = {}
         self.factorings: dict[Any, Any] = {}
-        self.regions: dict[Any, Any] = {}
+        self.readings: dict[Variable, dict[Hashable, Any]] = {}
         # May name classes that the node is no longer computed from, and never too few.
         self._kinds: dict[Apply, int] = {}
 
@@ -77,7 +77,7 @@ class Memory(Feature):
 
     @register_feature_callback
     def on_prune(self, fgraph: FunctionGraph, node: Apply, reason: str) -> None:
-        self.findings.pop(node, None)
+        self._forget_node(node)
         self._kinds.pop(node, None)
 
     @register_feature_callback
@@ -92,9 +92,12 @@ class Memory(Feature):
     ) -> None:
         if new.owner is not None and node in self._kinds:
             self._add_kinds(fgraph, node, self.kinds(new.owner))
-        self.regions.clear()
-        if self.findings:
-            self._forget_findings(fgraph, node)
+        if self.findings or self.readings:
+            self._forget_below(fgraph, node)
+
+    def about(self, variable: Variable) -> dict[Hashable, Any]:
+        """What the algebra read of a variable, to be added to."""
+        return self.readings.setdefault(variable, {})
 
     def kinds(self, node: Apply) -> int:
         """The classes of the ops that a node is computed by, itself included, as bits."""
@@ -121,7 +124,7 @@ class Memory(Feature):
 
     def forget(self) -> None:
         """Drop all that is known: functions keep their graphs, and would keep this."""
-        for known in (self.findings, self.factorings, self.regions, self._kinds):
+        for known in (self.findings, self.factorings, self.readings, self._kinds):
             known.clear()
 
     def clone(self) -> "Memory":
@@ -139,10 +142,15 @@ class Memory(Feature):
             for output in current.outputs:
                 todo += [client for client, _ in fgraph.clients.get(output, ())]
 
-    def _forget_findings(self, fgraph: FunctionGraph, node: Apply) -> None:
+    def _forget_node(self, node: Apply) -> None:
+        self.findings.pop(node, None)
+        for output in node.outputs:
+            self.readings.pop(output, None)
+
+    def _forget_below(self, fgraph: FunctionGraph, node: Apply) -> None:
         todo, seen = [node], {node}
         for changed in todo:
-            self.findings.pop(changed, None)
+            self._forget_node(changed)
             for output in changed.outputs:
                 for client, _ in fgraph.clients.get(output, ()):
                     if client not in seen:
@@ -150,6 +158,7 @@ class Memory(Feature):
                         todo.append(client)
             if len(todo) > _MOST_DOWNSTREAM:
                 self.findings.clear()
+                self.readings.clear()
                 return
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Hashable
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 
 import numpy as np
 import pytensor.scalar.math as psm
@@ -16,7 +17,7 @@ from pytensor.tensor.basic import Alloc
 from pytensor.tensor.elemwise import DimShuffle
 from pytensor.tensor.shape import SpecifyShape
 
-from pytensor_stabilize.rewrites.algebra.families import Kind
+from pytensor_stabilize.rewrites.algebra.families import Kind, MovesKey
 from pytensor_stabilize.rewrites.algebra.forms import LARGEST_POWER
 from pytensor_stabilize.rewrites.matching import (
     MOVES,
@@ -41,8 +42,8 @@ def is_float(variable: Variable) -> bool:
     return np.dtype(variable.type.dtype).kind == "f"
 
 
-def moves_key(moves: Moves) -> Hashable:
-    """Equal for moves that have the same effect."""
+def moves_key(moves: Moves) -> MovesKey:
+    """Equal for moves that have the same effect: each one's op, and its inputs but the first."""
     return tuple((node.op, *node.inputs[1:]) for node in moves)
 
 
@@ -100,6 +101,11 @@ class Leaf:
     argument: Multiple
     moves: Moves
     output: Variable
+
+    @cached_property
+    def name(self) -> tuple[Kind, Hashable, MovesKey]:
+        """What the functions of one family have in common."""
+        return kind_of(self.op), self.argument.core, moves_key(self.moves)
 
 
 def kind_of(op: ps.ScalarOp) -> Kind:

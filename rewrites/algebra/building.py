@@ -169,7 +169,7 @@ class Builder:
                     continue
                 even = result.pop(mirrored) == result.pop(factors)
                 made = self._call(family, Call("cosh" if even else "sinh", Fraction(p), 1))
-                symbol = Symbol(made, self.reader.moves.setdefault((), ()))
+                symbol = Symbol(made, ())
                 result[times(rest, monomial([(symbol, 1)]))] = 2 * coefficient
         return result
 
@@ -258,11 +258,11 @@ class Builder:
         base = known[old]
         return mul(self.constant(coefficient / old), as_dtype(base, self.dtype))
 
-    def _move(self, variable: Variable, moves: object) -> Variable:
-        for node in self.reader.moves[moves]:
-            if is_a(node.op, DimShuffle) and node.op.input_ndim != variable.type.ndim:
+    def _move(self, variable: Variable, moves: MovesKey) -> Variable:
+        for op, *others in moves:
+            if is_a(op, DimShuffle) and op.input_ndim != variable.type.ndim:
                 raise InexactError("the dimensions do not fit")
-            variable = node.op.make_node(variable, *node.inputs[1:]).outputs[0]
+            variable = op.make_node(variable, *others).outputs[0]
         return variable
 
 

@@ -1,10 +1,12 @@
 """Which functions a monomial of companions is written with."""
 
 from fractions import Fraction
+from functools import lru_cache
 from math import ceil, prod
 from typing import NamedTuple
 
 from pytensor_stabilize.rewrites.algebra.families import (
+    Companion,
     Family,
     Kind,
     Member,
@@ -14,6 +16,7 @@ from pytensor_stabilize.rewrites.algebra.families import (
 from pytensor_stabilize.rewrites.algebra.forms import Exponent, Monomial, power_of
 
 _HALF = Fraction(1, 2)
+_COMPANIONS: tuple[Companion, ...] = ("p", "q", "t")
 # What an operation costs.  Functions without bound cost nearly twice as much: exp(x) / expm1(x)**2
 # is inf / inf beyond 709, sigmoid(x) sigmoid(-x) / tanh(x / 2)**2 is not.  2 cosh(x) costs what
 # exp(x) + exp(-x) does, and 1 / (2 cosh(x / 2)) less than sqrt(sigmoid(x) sigmoid(-x)).
@@ -118,13 +121,24 @@ def constant(factors: Monomial) -> Fraction:
 
 def cost(coefficient: Fraction, factors: Monomial) -> int:
     """Cost of a product in quarters of an operation: a constant, functions, powers, roots."""
-    total = sum(_operations(n) for g, n in factors if isinstance(g, Residue))
-    found = {g.family for g, _ in factors if isinstance(g, Member)}
-    for family in found:
-        factor, written = calls(family.kind, *powers(factors, family))
+    total = 0
+    found: dict[Family, dict[Companion, Exponent]] = {}
+    for generator, power in factors:
+        if isinstance(generator, Member):
+            found.setdefault(generator.family, {})[generator.companion] = power
+        elif isinstance(generator, Residue):
+            total += _operations(power)
+    for family, own in found.items():
+        factor, spent = _cost_of_calls(family.kind, *(own.get(name, 0) for name in _COMPANIONS))
         coefficient *= factor
-        total += sum(_operations(call.power, weight(call.function)) for call in written)
+        total += spent
     return total + constant_cost(coefficient)
+
+
+@lru_cache(maxsize=4096)
+def _cost_of_calls(kind: Kind, p: Exponent, q: Exponent, t: Exponent) -> tuple[Fraction, int]:
+    factor, written = calls(kind, p, q, t)
+    return factor, sum(_operations(call.power, weight(call.function)) for call in written)
 
 
 def constant_cost(coefficient: Fraction) -> int:

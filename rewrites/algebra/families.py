@@ -34,6 +34,8 @@ from pytensor_stabilize.rewrites.matching import is_a
 
 Kind = Literal["logistic", "normal", "cosine"]
 Companion = Literal["p", "q", "t"]
+# How elements are moved about: ops, outermost last, each with its inputs but the first.
+MovesKey = tuple[tuple[Any, ...], ...]
 
 
 class Family(NamedTuple):
@@ -41,8 +43,8 @@ class Family(NamedTuple):
 
     kind: Kind
     core: Hashable
-    moves: Hashable
-    unit: Fraction
+    moves: MovesKey
+    unit: Fraction | int
 
 
 class Member(NamedTuple):
@@ -56,7 +58,7 @@ class Symbol(NamedTuple):
     """Generator of a form: a variable that is not looked into, with its elements moved about."""
 
     variable: Variable
-    moves: Hashable
+    moves: MovesKey
 
 
 class Residue(NamedTuple):

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Hashable
 from dataclasses import replace
 from fractions import Fraction
+from functools import lru_cache
 from math import prod
 
 import pytensor.scalar.math as psm
@@ -67,11 +68,9 @@ class Reader(Survey):
     def cost(self, variable: Variable) -> int:
         """What the functions cost that a variable is made with and that are read as companions."""
         total = 0
-        for leaf in self._leaves(variable, (), set()):
-            argument = leaf.argument
-            key = (kind_of(leaf.op), argument.core, moves_key(leaf.moves))
-            unit = self.units.get(key)
-            if unit is None or _as_terms(leaf.op, argument.coefficient / unit, Family(*key, unit)):
+        for leaf in self._remembered(variable):
+            unit = self.units.get(leaf.name)
+            if unit is None or _is_read(leaf.op, leaf.argument.coefficient / unit):
                 total += weight(str(leaf.op))
         return total
 
@@ -182,9 +181,7 @@ class Reader(Survey):
         return not any(_depends(argument, variable) for argument in arguments)
 
     def _symbol(self, variable: Variable, moves: Moves) -> Term:
-        key = moves_key(moves)
-        self.moves.setdefault(key, moves)
-        return Fraction(1), monomial([(Symbol(variable, key), 1)])
+        return Fraction(1), monomial([(Symbol(variable, moves_key(moves)), 1)])
 
     def _sum(self, op: ps.ScalarOp, node: Apply, variable: Variable, moves: Moves) -> list[Term]:
         result: list[Term] = []
@@ -295,14 +292,19 @@ class Reader(Survey):
         unit = self.units.get((kind, *key))
         if unit is None or not is_float(variable):
             return [self._symbol(variable, moves)]
+        ratio = argument.coefficient / unit
         family = Family(kind, *key, unit)
-        result = _as_terms(op, argument.coefficient / unit, family)
+        result = _as_terms(op, ratio, family)
         if result is None:
             return [self._symbol(variable, moves)]
         if source and not moves:
-            call = (family, type(op).__name__.lower(), argument.coefficient / unit)
-            self.sources.setdefault(call, variable)
+            self.sources.setdefault((family, type(op).__name__.lower(), ratio), variable)
         return result
+
+
+@lru_cache(maxsize=1024)
+def _is_read(op: ps.ScalarOp, ratio: Fraction) -> bool:
+    return _as_terms(op, ratio, Family(kind_of(op), None, (), 1)) is not None
 
 
 def _as_terms(op: ps.ScalarOp, ratio: Fraction, family: Family) -> list[Term] | None:

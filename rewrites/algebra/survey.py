@@ -28,7 +28,7 @@ from pytensor_stabilize.rewrites.algebra.arguments import (
     moves_key,
     softplus_below,
 )
-from pytensor_stabilize.rewrites.algebra.families import Family, Kind
+from pytensor_stabilize.rewrites.algebra.families import Family, Kind, MovesKey
 from pytensor_stabilize.rewrites.algebra.forms import TooBigError, common_measure
 from pytensor_stabilize.rewrites.matching import is_a, scalar_op_of
 from pytensor_stabilize.rewrites.memory import at_hand
@@ -59,14 +59,13 @@ class Survey:
     fine: bool = False
     open_sums: bool = False
     closed: bool = False
-    arguments: dict[tuple[Hashable, Hashable], dict[Fraction, Variable]] = field(
+    arguments: dict[tuple[Hashable, MovesKey], dict[Fraction, Variable]] = field(
         default_factory=dict
     )
-    moves: dict[Hashable, Moves] = field(default_factory=dict)
     sums: dict[frozenset, Variable] = field(default_factory=dict)
     sources: dict[tuple[Family, str, Fraction], Variable] = field(default_factory=dict)
-    units: dict[tuple[Kind, Hashable, Hashable], Fraction] = field(default_factory=dict)
-    exponentials: set[tuple[Kind, Hashable, Hashable]] = field(default_factory=set)
+    units: dict[tuple[Kind, Hashable, MovesKey], Fraction | int] = field(default_factory=dict)
+    exponentials: set[tuple[Kind, Hashable, MovesKey]] = field(default_factory=set)
     has_choice: bool = False
     leaves: int = 0
     _nodes: int = 0
@@ -77,33 +76,33 @@ class Survey:
         self._known.clear()  # units may change
         leaves = self._remembered(variable)
         self.leaves = len(leaves)
-        found: dict[tuple[Kind, Hashable, Hashable], list[Leaf]] = {}
+        found: dict[tuple[Kind, Hashable, MovesKey], list[Leaf]] = {}
         for leaf in leaves:
-            key = (leaf.argument.core, moves_key(leaf.moves))
-            self.moves[key[1]] = leaf.moves
-            found.setdefault((kind_of(leaf.op), *key), []).append(leaf)
-            known = self.arguments.setdefault(key, {})
+            name = leaf.name
+            found.setdefault(name, []).append(leaf)
+            known = self.arguments.setdefault(name[1:], {})
             known.setdefault(leaf.argument.coefficient, leaf.argument.variable)
             if isinstance(leaf.argument.core, Variable):
                 known.setdefault(Fraction(1), leaf.argument.core)
         for name, group in found.items():
             if all(is_a(leaf.op, ps.Exp) for leaf in group):
                 self.exponentials.add(name)
-            self.units[name] = self._unit(group, self.fine)
-            self.has_choice |= self.units[name] != self._unit(group, not self.fine)
+            unit = self._unit(group, self.fine)
+            # An integer is hashed a dozen times as fast, and the hash of a family is asked often.
+            self.units[name] = int(unit) if unit.denominator == 1 else unit
+            self.has_choice |= unit != self._unit(group, not self.fine)
         return leaves
 
     def _remembered(self, variable: Variable) -> list[Leaf]:
         """The functions of a region, which several rules and readings ask for one after another."""
         memory = at_hand.get()
-        regions: dict[Variable, list[Leaf] | None] = {} if memory is None else memory.regions
-        if variable not in regions:
-            regions[variable] = None
-            regions[variable] = list(self._leaves(variable, (), set()))
-        leaves = regions[variable]
-        if leaves is None:
+        known: dict[Hashable, Any] = {} if memory is None else memory.about(variable)
+        if "leaves" not in known:
+            known["leaves"] = None
+            known["leaves"] = list(self._leaves(variable, (), set()))
+        if known["leaves"] is None:
             raise TooBigError
-        return leaves
+        return known["leaves"]
 
     def _leaves(
         self, variable: Variable, moves: Moves, seen: set[tuple[Variable, Hashable]]
