@@ -48,7 +48,7 @@ from pytensor_stabilize.rewrites.algebra.limits import within_limits
 from pytensor_stabilize.rewrites.algebra.logs import LogBuilder
 from pytensor_stabilize.rewrites.algebra.products import spelled_product
 from pytensor_stabilize.rewrites.algebra.reading import Reader
-from pytensor_stabilize.rewrites.algebra.survey import Survey
+from pytensor_stabilize.rewrites.algebra.survey import leaves_of
 from pytensor_stabilize.rewrites.matching import exact_constant
 from pytensor_stabilize.rewrites.rules import REAL, Left, Rule
 
@@ -214,7 +214,7 @@ def _may_save(node: Apply) -> bool:
         return True
     found: Counter[Hashable] = Counter()
     for operand in node.inputs:
-        keys = [(kind_of(x.op), x.argument.core) for x in Survey().survey(operand)]
+        keys = [(kind_of(x.op), x.argument.core) for x in leaves_of(operand)]
         below = node.op == reciprocal or (node.op == true_div and operand is node.inputs[1])
         # A numerator that cancels in itself is looked at on its own; a denominator turns over.
         found.update(keys if below else set(keys))

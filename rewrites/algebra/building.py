@@ -29,6 +29,7 @@ from pytensor_stabilize.rewrites.algebra.factoring import Factored
 from pytensor_stabilize.rewrites.algebra.families import (
     Family,
     Member,
+    MovesKey,
     Residue,
     Symbol,
     companions_in,

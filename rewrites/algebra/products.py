@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 
 from pytensor.graph.basic import Apply, Variable
 from pytensor.scalar import basic as ps
@@ -28,7 +29,7 @@ from pytensor_stabilize.rewrites.algebra.reading import Reader
 from pytensor_stabilize.rewrites.matching import constant_exponent, is_a, scalar_op_of
 
 
-@dataclass
+@dataclass(frozen=True)
 class Spelled:
     """A product as it is spelled.
 
@@ -72,6 +73,10 @@ def spelled_product(reader: Reader, variable: Variable, moves: Moves = ()) -> Sp
     TooBigError
         There are too many factors or terms.
     """
+    return reader.remembered("spelled", partial(_spelled, reader), variable, moves)
+
+
+def _spelled(reader: Reader, variable: Variable, moves: Moves) -> Spelled:
     node = variable.owner
     op = scalar_op_of(node)
     if moves and node is not None and op is not None and broadcasts(node):
@@ -81,7 +86,8 @@ def spelled_product(reader: Reader, variable: Variable, moves: Moves = ()) -> Sp
         return _combined(reader, node, op, variable, moves)
     whole = _whole(reader, variable, moves)
     if node is not None and softplus_below(node) is not None:
-        whole.cost += OPERATION  # exp(-softplus(u)) is sigmoid(-u)
+        # exp(-softplus(u)) is sigmoid(-u)
+        return replace(whole, cost=whole.cost + OPERATION)
     return whole
 
 

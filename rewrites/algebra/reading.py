@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
@@ -45,7 +45,7 @@ from pytensor_stabilize.rewrites.algebra.forms import (
     times,
     to_power,
 )
-from pytensor_stabilize.rewrites.algebra.survey import MOST_NODES, Survey
+from pytensor_stabilize.rewrites.algebra.survey import MOST_NODES, Survey, leaves_of
 from pytensor_stabilize.rewrites.matching import (
     MOVES,
     constant_exponent,
@@ -54,6 +54,7 @@ from pytensor_stabilize.rewrites.matching import (
     same_pattern,
     scalar_op_of,
 )
+from pytensor_stabilize.rewrites.memory import at_hand
 
 
 class Reader(Survey):
@@ -68,7 +69,7 @@ class Reader(Survey):
     def cost(self, variable: Variable) -> int:
         """What the functions cost that a variable is made with and that are read as companions."""
         total = 0
-        for leaf in self._remembered(variable):
+        for leaf in leaves_of(variable):
             unit = self.units.get(leaf.name)
             if unit is None or _is_read(leaf.op, leaf.argument.coefficient / unit):
                 total += weight(str(leaf.op))
@@ -82,11 +83,38 @@ class Reader(Survey):
         TooBigError
             There are too many terms, powers or nodes.
         """
-        # What has several clients would be read once a path to it, exponentially often.
-        key = ("terms", variable, moves)
-        if key not in self._known:
-            self._known[key] = self._terms(variable, moves)
-        return self._known[key]
+        return self.remembered("terms", self._terms, variable, moves)
+
+    def remembered[T](
+        self, name: str, read: Callable[[Variable, Moves], T], variable: Variable, moves: Moves
+    ) -> T:
+        """What is read of a variable: once in a reading, and in all that would find the same.
+
+        What has several clients would be read once a path to it, exponentially often; and each
+        node of a region is the top of a region of its own.
+        """
+        key = (name, variable, moves)
+        if key in self._known:
+            return self._known[key]
+        memory = at_hand.get()
+        if memory is None or moves or _is_end(variable):
+            found = self._known[key] = read(variable, moves)
+            return found
+        shared, way = memory.about(variable), (name, self._way(variable))
+        if way in shared:
+            found = self._known[key] = shared[way]
+            return found
+        before = self.asides
+        found = self._known[key] = read(variable, moves)
+        if self.asides == before:
+            shared[way] = found
+        return found
+
+    def _way(self, variable: Variable) -> Hashable:
+        """How this reading reads the functions below a variable."""
+        names = {leaf.name for leaf in leaves_of(variable)}
+        units = frozenset((name, self.units.get(name), name in self.exponentials) for name in names)
+        return self.fine, self.open_sums, self.closed, units
 
     def _terms(self, variable: Variable, moves: Moves) -> list[Term]:
         self._nodes += 1
@@ -141,10 +169,10 @@ class Reader(Survey):
 
     def factored(self, variable: Variable, moves: Moves = ()) -> Factored:
         """The variable as a product, its sums factored over their critical roots."""
-        key = ("factored", variable, moves)
-        if key not in self._known:
-            self._known[key] = canonical(self.terms(variable, moves), self.is_leaf)
-        return self._known[key]
+        return self.remembered("factored", self._factored, variable, moves)
+
+    def _factored(self, variable: Variable, moves: Moves) -> Factored:
+        return canonical(self.terms(variable, moves), self.is_leaf)
 
     def by_factors(self, variable: Variable, moves: Moves = ()) -> Factored:
         """As `factored`, but each factor on its own: ``(1 - y s)**2`` is not multiplied out."""
@@ -168,6 +196,7 @@ class Reader(Survey):
 
     def is_leaf(self, symbol: Symbol, family: Family) -> bool:
         """Whether a symbol is data or an input, and so may be a label of exactly 0 or 1."""
+        self.asides += 1
         variable = symbol.variable
         while variable.owner is not None and (
             is_a(variable.owner.op, *MOVES)
@@ -195,6 +224,7 @@ class Reader(Survey):
             # exp(a) + exp(b) would overflow as a quotient of sigmoids; it has rules of its own.
             return [self._symbol(variable, moves)]
         if not any(isinstance(g, Member) for _, m in result for g, _ in m):
+            self.asides += 1
             opposite = self.sums.get(frozenset((-c, m) for c, m in result))
             if opposite is not None and not self.open_sums and same_pattern(opposite, variable):
                 return [(Fraction(-1), self._symbol(opposite, moves)[1])]  # 1 - y beside y - 1
@@ -300,6 +330,11 @@ class Reader(Survey):
         if source and not moves:
             self.sources.setdefault((family, type(op).__name__.lower(), ratio), variable)
         return result
+
+
+def _is_end(variable: Variable) -> bool:
+    """Whether there is nothing to read below a variable."""
+    return variable.owner is None or is_a(scalar_op_of(variable.owner), *FUNCTIONS)
 
 
 @lru_cache(maxsize=1024)

@@ -23,7 +23,6 @@ from pytensor_stabilize.rewrites.algebra.arguments import (
     broadcasts,
     clipped,
     is_float,
-    kind_of,
     moved,
     moves_key,
     softplus_below,
@@ -54,6 +53,9 @@ class Survey:
         Whether the fine reading differs.
     leaves
         How many functions of the table there are.
+    asides
+        How often the reading looked at the rest of its region: whether a symbol is a label, which
+        sums were read before.  What is read without that is the same in every region.
     """
 
     fine: bool = False
@@ -68,13 +70,14 @@ class Survey:
     exponentials: set[tuple[Kind, Hashable, MovesKey]] = field(default_factory=set)
     has_choice: bool = False
     leaves: int = 0
+    asides: int = 0
     _nodes: int = 0
     _known: dict[tuple[str, Variable, Moves], Any] = field(default_factory=dict, init=False)
 
     def survey(self, variable: Variable) -> list[Leaf]:
         """Collect the functions of a region and choose the unit of every argument."""
         self._known.clear()  # units may change
-        leaves = self._remembered(variable)
+        leaves = leaves_of(variable)
         self.leaves = len(leaves)
         found: dict[tuple[Kind, Hashable, MovesKey], list[Leaf]] = {}
         for leaf in leaves:
@@ -92,46 +95,6 @@ class Survey:
             self.units[name] = int(unit) if unit.denominator == 1 else unit
             self.has_choice |= unit != self._unit(group, not self.fine)
         return leaves
-
-    def _remembered(self, variable: Variable) -> list[Leaf]:
-        """The functions of a region, which several rules and readings ask for one after another."""
-        memory = at_hand.get()
-        known: dict[Hashable, Any] = {} if memory is None else memory.about(variable)
-        if "leaves" not in known:
-            known["leaves"] = None
-            known["leaves"] = list(self._leaves(variable, (), set()))
-        if known["leaves"] is None:
-            raise TooBigError
-        return known["leaves"]
-
-    def _leaves(
-        self, variable: Variable, moves: Moves, seen: set[tuple[Variable, Hashable]]
-    ) -> Iterator[Leaf]:
-        key = (variable, moves_key(moves))
-        node = variable.owner
-        if node is None or key in seen:
-            return
-        seen.add(key)
-        if len(seen) > MOST_NODES:
-            raise TooBigError
-        op = scalar_op_of(node)
-        if moves and op is not None and broadcasts(node):
-            return
-        if (softplus := softplus_below(node)) is not None:
-            inner = softplus[1]
-            yield Leaf(psm.sigmoid, as_multiple(inner.inputs[0]), moves, inner.outputs[0])
-        elif is_a(op, *FUNCTIONS):
-            if is_float(variable):
-                yield Leaf(op, as_multiple(node.inputs[0]), moves, variable)
-        elif (odd := abs_of_odd(node)) is not None:
-            yield Leaf(scalar_op_of(odd), absolute(odd), moves, variable)  # type: ignore[arg-type]
-        elif (below := moved(node, moves)) is not None:
-            yield from self._leaves(*below, seen)
-        elif is_a(op, *SUMS, *ARITHMETIC) and is_float(variable):
-            for operand in node.inputs:
-                yield from self._leaves(operand, moves, seen)
-        elif (inside := clipped(node)) is not None:
-            yield from self._leaves(inside, moves, seen)
 
     def _unit(self, group: list[Leaf], fine: bool) -> Fraction:
         """The ``u`` of the family in multiples of the core.
@@ -159,3 +122,45 @@ class Survey:
             spread = [abs(c - exponents[0]) for c in exponents if c != exponents[0]]
             numbers = spread or numbers
         return common_measure(numbers)
+
+
+def leaves_of(variable: Variable) -> list[Leaf]:
+    """The functions of a region, which several rules and readings ask for one after another."""
+    memory = at_hand.get()
+    known: dict[Hashable, Any] = {} if memory is None else memory.about(variable)
+    if "leaves" not in known:
+        known["leaves"] = None
+        known["leaves"] = list(_leaves(variable, (), set()))
+    if known["leaves"] is None:
+        raise TooBigError
+    return known["leaves"]
+
+
+def _leaves(
+    variable: Variable, moves: Moves, seen: set[tuple[Variable, Hashable]]
+) -> Iterator[Leaf]:
+    key = (variable, moves_key(moves))
+    node = variable.owner
+    if node is None or key in seen:
+        return
+    seen.add(key)
+    if len(seen) > MOST_NODES:
+        raise TooBigError
+    op = scalar_op_of(node)
+    if moves and op is not None and broadcasts(node):
+        return
+    if (softplus := softplus_below(node)) is not None:
+        inner = softplus[1]
+        yield Leaf(psm.sigmoid, as_multiple(inner.inputs[0]), moves, inner.outputs[0])
+    elif is_a(op, *FUNCTIONS):
+        if is_float(variable):
+            yield Leaf(op, as_multiple(node.inputs[0]), moves, variable)
+    elif (odd := abs_of_odd(node)) is not None:
+        yield Leaf(scalar_op_of(odd), absolute(odd), moves, variable)  # type: ignore[arg-type]
+    elif (below := moved(node, moves)) is not None:
+        yield from _leaves(*below, seen)
+    elif is_a(op, *SUMS, *ARITHMETIC) and is_float(variable):
+        for operand in node.inputs:
+            yield from _leaves(operand, moves, seen)
+    elif (inside := clipped(node)) is not None:
+        yield from _leaves(inside, moves, seen)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import combinations
 from math import inf
+from typing import Any
 
 import numpy as np
 import pytensor.tensor as pt
@@ -34,6 +35,7 @@ from pytensor_stabilize.rewrites.matching import (
     strip_sign,
     terms,
 )
+from pytensor_stabilize.rewrites.memory import at_hand
 
 _JOINS = (Join, MakeVector)
 _SETS = (IncSubtensor, AdvancedIncSubtensor)
@@ -270,7 +272,18 @@ class _Candidate:
 
 
 def find_pair(node: Apply) -> Pair | None:
-    """The pair that an `add` or `sub` node holds, if there is just one way to pair."""
+    """The pair that an `add` or `sub` node holds, if there is just one way to pair.
+
+    Six rules ask for it, one for each function and use.
+    """
+    memory = at_hand.get()
+    known: dict[Hashable, Any] = {} if memory is None else memory.about(node.outputs[0])
+    if "pair" not in known:
+        known["pair"] = _find_pair(node)
+    return known["pair"]
+
+
+def _find_pair(node: Apply) -> Pair | None:
     (output,) = node.outputs
     if np.dtype(output.type.dtype).kind != "f" or not _may_hold_pair(node):
         return None

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Hashable
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any, NamedTuple
 
 import numpy as np
 from pytensor.graph.basic import Apply, Variable
@@ -49,7 +50,8 @@ from pytensor_stabilize.rewrites.differences.table import (
     rebuild_sigmoid,
     times,
 )
-from pytensor_stabilize.rewrites.matching import exact_constant, is_complex, terms
+from pytensor_stabilize.rewrites.matching import exact_constant, terms
+from pytensor_stabilize.rewrites.memory import at_hand
 from pytensor_stabilize.rewrites.rules import REAL, Interval, Left, Rule, Transform
 
 _MOST_TERMS = 12
@@ -218,27 +220,51 @@ def quotient(family: Family) -> Transform:
         (output,) = node.outputs
         if np.dtype(output.type.dtype).kind != "f":
             return None
-        if not any(map(_divides, node.inputs if node.op in (add, sub) else [output])):
-            return None
-        summed = flat_terms(node) if node.op in (add, sub) else [(1, output)]
-        if len(summed) > _MOST_TERMS:
-            return None
-        read = [(sign, *factors(term)) for sign, term in summed]
-        pairs: dict[Hashable, Pair] = {}
-        for _, _, counted in read:
-            for v, exponent in counted.items():
-                pair = _bare_pair(v) if exponent < 0 else None
-                if pair is not None and pair.family is family:
-                    pairs.setdefault(frozenset((key_of(pair.plus), key_of(pair.minus))), pair)
-        if is_complex(output):
-            return None
-        for pair in pairs.values():
-            result = _mend(pair, summed, read, output, need=2 if len(summed) > 1 else 1)
-            if result is not None:
-                return result
+        divided = _divided_by_pairs(node)
+        for pair in divided.pairs if divided is not None else ():
+            if pair.family is family:
+                need = 2 if len(divided.summed) > 1 else 1
+                result = _mend(pair, divided.summed, divided.read, output, need)
+                if result is not None:
+                    return result
         return None
 
     return transform
+
+
+class _Divided(NamedTuple):
+    """A sum, or a product alone, with the differences that something in it is divided by."""
+
+    summed: list[tuple[int, Variable]]
+    read: list[tuple[int, Fraction, Counter[Variable]]]
+    pairs: list[Pair]
+
+
+def _divided_by_pairs(node: Apply) -> _Divided | None:
+    """Read a node; three rules ask for it, one for each function."""
+    memory = at_hand.get()
+    known: dict[Hashable, Any] = {} if memory is None else memory.about(node.outputs[0])
+    if "divided" not in known:
+        known["divided"] = _read_divided(node)
+    return known["divided"]
+
+
+def _read_divided(node: Apply) -> _Divided | None:
+    (output,) = node.outputs
+    if not any(map(_divides, node.inputs if node.op in (add, sub) else [output])):
+        return None
+    summed = flat_terms(node) if node.op in (add, sub) else [(1, output)]
+    if len(summed) > _MOST_TERMS:
+        return None
+    read = [(sign, *factors(term)) for sign, term in summed]
+    pairs: dict[Hashable, Pair] = {}
+    for _, _, counted in read:
+        for v, exponent in counted.items():
+            pair = _bare_pair(v) if exponent < 0 else None
+            if pair is not None:
+                key = frozenset((key_of(pair.plus), key_of(pair.minus)))
+                pairs.setdefault((pair.family.name, key), pair)
+    return _Divided(summed, read, list(pairs.values())) if pairs else None
 
 
 def _divides(term: Variable) -> bool:

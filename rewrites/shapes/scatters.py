@@ -24,7 +24,7 @@ from pytensor_stabilize.rewrites.algebra.building import Builder
 from pytensor_stabilize.rewrites.algebra.factoring import Factored
 from pytensor_stabilize.rewrites.algebra.limits import within_limits
 from pytensor_stabilize.rewrites.algebra.products import spelled_product
-from pytensor_stabilize.rewrites.algebra.reading import Reader
+from pytensor_stabilize.rewrites.algebra.survey import leaves_of
 from pytensor_stabilize.rewrites.arithmetic import signed_sum
 from pytensor_stabilize.rewrites.branches import hides_a_root
 from pytensor_stabilize.rewrites.critical import readings
@@ -113,7 +113,7 @@ def sum_of_scatters(fgraph: FunctionGraph, node: Apply) -> Variable | Left | Non
             apart = True
             todo.append((sign * term.sign, term.base))
     meet = any(sum(term.has_functions for _, term in group) > 1 for group in groups)
-    apart = apart and sum(bool(Reader().survey(v)) for _, v in others) > 1
+    apart = apart and sum(bool(leaves_of(v)) for _, v in others) > 1
     return _written(groups, others, output) if meet or apart else None
 
 

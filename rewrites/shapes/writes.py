@@ -35,7 +35,7 @@ from pytensor_stabilize.rewrites.algebra.arguments import (
     as_multiple,
     is_float,
 )
-from pytensor_stabilize.rewrites.algebra.reading import Reader
+from pytensor_stabilize.rewrites.algebra.survey import leaves_of
 from pytensor_stabilize.rewrites.arithmetic import product_of
 from pytensor_stabilize.rewrites.matching import (
     MOVES,
@@ -221,7 +221,7 @@ class Term(NamedTuple):
 
     @property
     def has_functions(self) -> bool:
-        return any(Reader().survey(v) for v in (self.scatter.value, *self.above, *self.below))
+        return any(leaves_of(v) for v in (self.scatter.value, *self.above, *self.below))
 
     @property
     def meets(self) -> bool:
@@ -234,7 +234,7 @@ class Term(NamedTuple):
 
 def _cores(variables: list[Variable]) -> set[Hashable]:
     """What functions of the table are taken of, without the moves of its parts."""
-    return {_unmoved(leaf.argument.core) for v in variables for leaf in Reader().survey(v)}
+    return {_unmoved(leaf.argument.core) for v in variables for leaf in leaves_of(v)}
 
 
 def _unmoved(core: Hashable, depth: int = 8) -> Hashable:
@@ -305,9 +305,7 @@ def with_fewest_arguments(basic: bool, build: Callable[[bool], Variable]) -> Var
 
 
 def _arguments(variable: Variable) -> int:
-    reader = Reader()
-    reader.survey(variable)
-    return len(reader.units)
+    return len({leaf.name for leaf in leaves_of(variable)})
 
 
 def read(variable: Variable, node: Apply, inputs: Sequence[Variable]) -> Variable:
