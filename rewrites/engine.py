@@ -16,7 +16,7 @@ from pytensor.tensor.shape import specify_shape
 from pytensor_stabilize.rewrites import registration_state
 from pytensor_stabilize.rewrites.interning import interned
 from pytensor_stabilize.rewrites.matching import is_a
-from pytensor_stabilize.rewrites.memory import Memory, Wanted, at_hand, memory_of
+from pytensor_stabilize.rewrites.memory import Memory, at_hand, bit_of_rule, memory_of
 from pytensor_stabilize.rewrites.rules import Left, Rule
 from pytensor_stabilize.rewrites.switches import is_switched_on
 from pytensor_stabilize.rewrites.trace import (
@@ -36,7 +36,7 @@ class RuleRewriter(NodeRewriter):
     def __init__(self, rule: Rule) -> None:
         self.rule = rule
         self.__name__ = rule.name
-        self._wanted = Wanted.of(rule.needs) if rule.needs else None
+        self._bit = bit_of_rule(rule)
 
     def __str__(self) -> str:
         return self.rule.name
@@ -51,11 +51,11 @@ class RuleRewriter(NodeRewriter):
         rule = self.rule
         if enforce_tracks and node.op not in rule.tracks and type(node.op) not in rule.tracks:
             return False
+        memory = memory_of(fgraph)
+        if memory.idle(node) & self._bit:
+            return False
         on = registration_state.is_registered and is_switched_on(rule.name)
         if not on and current_recorder() is None:
-            return False
-        memory = memory_of(fgraph)
-        if self._wanted is not None and not self._wanted.among(memory.kinds(node)):
             return False
         result = self._look(fgraph, node, memory)
         if result is None:
@@ -82,16 +82,18 @@ class RuleRewriter(NodeRewriter):
         assert rule.transform is not None
         if rule.sees_clients:
             return rule.transform(fgraph, node)
-        known = memory.findings.setdefault(node, {})
-        if rule.name in known:
-            return known[rule.name]
+        if known := memory.reason(node, rule.name):
+            return known
         token = at_hand.set(memory)
         try:
             result = rule.transform(fgraph, node)
         finally:
             at_hand.reset(token)
-        if result is None or (isinstance(result, Left) and result.lasts):
-            known[rule.name] = result
+        if result is None:
+            memory.set_idle(node, self._bit)
+        elif isinstance(result, Left) and result.lasts:
+            # A reason is given to each recorder that asks.
+            memory.leave(node, rule.name, result)
         return result
 
 

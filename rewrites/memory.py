@@ -7,6 +7,7 @@ in each of two databases.
 from collections.abc import Hashable
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from pytensor.graph.basic import Apply, Variable
@@ -15,7 +16,7 @@ from pytensor.graph.fg import FunctionGraph
 from pytensor.tensor.elemwise import Elemwise
 
 from pytensor_stabilize.rewrites.matching import is_a
-from pytensor_stabilize.rewrites.rules import Left, Needs
+from pytensor_stabilize.rewrites.rules import Left, Needs, Rule
 
 # A change with more nodes downstream makes everything be looked at anew: following each change to
 # the end of a long chain would be quadratic.
@@ -26,11 +27,17 @@ at_hand: ContextVar["Memory | None"] = ContextVar("at_hand", default=None)
 
 # A bit for each class of op that was ever seen, so that a set of classes is an integer.
 _bits: dict[type, int] = {}
+# A bit for each rule, and what it needs.
+_rule_bits: dict[tuple[str, Needs], int] = {}
+_wanted: list[tuple[int, "Wanted"]] = []
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The `Needs` of a rule, as bits: one of some classes, or all of one of some groups."""
+    """The `Needs` of a rule, as bits: one of some classes, or all of one of some groups.
+
+    Without any, all that there is will do.
+    """
 
     one_of: int
     groups: tuple[int, ...]
@@ -44,7 +51,7 @@ class Wanted:
 
     def among(self, kinds: int) -> bool:
         """Whether what is wanted is among some classes."""
-        if kinds & self.one_of:
+        if kinds & self.one_of or not (self.one_of or self.groups):
             return True
         return any(kinds & group == group for group in self.groups)
 
@@ -54,9 +61,6 @@ class Memory(Feature):
 
     Attributes
     ----------
-    findings
-        For a node the rules that found nothing in it, or left it; forgotten as soon as anything
-        changes that the node is computed from.
     factorings
         What sums of the algebra were factored to: the terms say all, whatever graph they are
         read from.
@@ -65,7 +69,10 @@ class Memory(Feature):
     """
 
     def __init__(self) -> None:
-        self.findings: dict[Apply, dict[str, Left | None]] = {}
+        # For a node the rules that need not be asked, as bits, and why others left it; forgotten as
+        # soon as anything changes that the node is computed from.
+        self._idle: dict[Apply, int] = {}
+        self._left: dict[Apply, dict[str, Left]] = {}
         self.factorings: dict[Any, Any] = {}
         self.readings: dict[Variable, dict[Hashable, Any]] = {}
         # May name classes that the node is no longer computed from, and never too few.
@@ -92,8 +99,27 @@ class Memory(Feature):
     ) -> None:
         if new.owner is not None and node in self._kinds:
             self._add_kinds(fgraph, node, self.kinds(new.owner))
-        if self.findings or self.readings:
+        if self._idle:
             self._forget_below(fgraph, node)
+
+    def idle(self, node: Apply) -> int:
+        """The rules that have nothing to do in a node, as bits: most of them, most of the time."""
+        known = self._idle.get(node)
+        if known is None:
+            known = self._idle[node] = _unwanted(self.kinds(node), len(_rule_bits))
+        return known
+
+    def set_idle(self, node: Apply, rule: int) -> None:
+        """Note that a rule found nothing in a node."""
+        self._idle[node] = self.idle(node) | rule
+
+    def reason(self, node: Apply, rule: str) -> Left | None:
+        """Why a rule left a node."""
+        return self._left.get(node, {}).get(rule)
+
+    def leave(self, node: Apply, rule: str, reason: Left) -> None:
+        """Note why a rule left a node."""
+        self._left.setdefault(node, {})[rule] = reason
 
     def about(self, variable: Variable) -> dict[Hashable, Any]:
         """What the algebra read of a variable, to be added to."""
@@ -124,7 +150,7 @@ class Memory(Feature):
 
     def forget(self) -> None:
         """Drop all that is known: functions keep their graphs, and would keep this."""
-        for known in (self.findings, self.factorings, self.readings, self._kinds):
+        for known in (self._idle, self._left, self.factorings, self.readings, self._kinds):
             known.clear()
 
     def clone(self) -> "Memory":
@@ -139,11 +165,13 @@ class Memory(Feature):
             if known is None or known | kinds == known:
                 continue
             self._kinds[current] = known | kinds
+            self._idle.pop(current, None)
             for output in current.outputs:
                 todo += [client for client, _ in fgraph.clients.get(output, ())]
 
     def _forget_node(self, node: Apply) -> None:
-        self.findings.pop(node, None)
+        self._idle.pop(node, None)
+        self._left.pop(node, None)
         for output in node.outputs:
             self.readings.pop(output, None)
 
@@ -157,7 +185,8 @@ class Memory(Feature):
                         seen.add(client)
                         todo.append(client)
             if len(todo) > _MOST_DOWNSTREAM:
-                self.findings.clear()
+                self._idle.clear()
+                self._left.clear()
                 self.readings.clear()
                 return
 
@@ -169,6 +198,25 @@ def memory_of(fgraph: FunctionGraph) -> Memory:
         memory = Memory()
         fgraph.attach_feature(memory)
     return memory
+
+
+def bit_of_rule(rule: Rule) -> int:
+    """The bit that stands for a rule."""
+    key = rule.name, rule.needs
+    if key not in _rule_bits:
+        _rule_bits[key] = 1 << len(_rule_bits)
+        _wanted.append((_rule_bits[key], Wanted.of(rule.needs)))
+    return _rule_bits[key]
+
+
+@lru_cache(maxsize=4096)
+def _unwanted(kinds: int, rules: int) -> int:
+    """Of so many rules those that need other classes of ops, as bits."""
+    found = 0
+    for bit, wanted in _wanted[:rules]:
+        if not wanted.among(kinds):
+            found |= bit
+    return found
 
 
 def _kind(node: Apply) -> type:
