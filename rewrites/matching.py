@@ -88,7 +88,7 @@ def exact_constant(variable: Variable) -> Fraction | None:
     if base is variable:
         # Looking at each element again would take long.
         if not hasattr(base.tag, "exact_constant"):
-            value = base.unique_value if is_a(base, TensorConstant) else base.data
+            value = base.unique_value if is_a(base, TensorConstant) else base.data  # type: ignore[attr-defined]
             base.tag.exact_constant = None if value is None else _exact_value(value)
         return base.tag.exact_constant
     try:

@@ -13,10 +13,10 @@ from typing import Any
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.features import Feature, register_feature_callback
 from pytensor.graph.fg import FunctionGraph
-from pytensor.tensor.elemwise import Elemwise
+from pytensor.scalar.basic import Pow
 
-from pytensor_stabilize.rewrites.matching import is_a
-from pytensor_stabilize.rewrites.rules import Left, Needs, Rule
+from pytensor_stabilize.rewrites.matching import exact_constant, is_a, scalar_op_of
+from pytensor_stabilize.rewrites.rules import ConstantPower, Left, Needs, Rule
 
 # A change with more nodes downstream makes everything be looked at anew: following each change to
 # the end of a long chain would be quadratic.
@@ -220,7 +220,10 @@ def _unwanted(kinds: int, rules: int) -> int:
 
 
 def _kind(node: Apply) -> type:
-    return type(node.op.scalar_op) if is_a(node.op, Elemwise) else type(node.op)
+    op = scalar_op_of(node)
+    if is_a(op, Pow) and exact_constant(node.inputs[1]) is not None:
+        return ConstantPower
+    return type(node.op if op is None else op)
 
 
 def _bit(kind: type) -> int:

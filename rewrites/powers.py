@@ -16,7 +16,7 @@ from pytensor_stabilize.rewrites import symbols
 from pytensor_stabilize.rewrites.additive import Factors, signed_terms
 from pytensor_stabilize.rewrites.arithmetic import constant_like, difference_of, product_of
 from pytensor_stabilize.rewrites.matching import FLOATS, exact_constant, is_a, scalar_op, strip_sign
-from pytensor_stabilize.rewrites.rules import Interval, Left, Rule
+from pytensor_stabilize.rewrites.rules import ConstantPower, Interval, Left, Rule
 from pytensor_stabilize.rewrites.scaling import read_squares
 from pytensor_stabilize.rewrites.symbols import Value
 
@@ -242,7 +242,7 @@ POWERS: tuple[Rule, ...] = (
         databases=("stabilize", "specialize"),
         tracks=(add, sub),
         transform=power_minus_one,
-        needs=(ps.Pow, ps.Exp2),
+        needs=(ps.Pow, ConstantPower, ps.Exp2),
         source="(1 + v)**p = exp(p log1p(v)), c**x = exp(x log(c))",
     ),
     Rule(

@@ -24,6 +24,10 @@ class Left:
     lasts: bool = True
 
 
+class ConstantPower:
+    """Stands in `Rule.needs` for powers with a constant exponent; `Pow` is the others."""
+
+
 # Classes of ops or scalar ops; a tuple among them asks for all of its own.
 Needs = tuple[type | tuple[type, ...], ...]
 # A list for a node with several outputs.

@@ -62,7 +62,8 @@ class Reader(Survey):
 
     def with_argument(self, family: Family, variable: Variable) -> Reader:
         """This reading with another argument in place of that of a family."""
-        arguments = {**self.arguments, (family.core, family.moves): {family.unit: variable}}
+        own: dict[Fraction, Variable] = {Fraction(family.unit): variable}
+        arguments = {**self.arguments, (family.core, family.moves): own}
         others = {call: v for call, v in self.sources.items() if call[0] != family}
         return replace(self, arguments=arguments, sources=others)
 

@@ -24,7 +24,7 @@ from pytensor_stabilize.rewrites import symbols
 from pytensor_stabilize.rewrites.arithmetic import constant_like, signed_sum
 from pytensor_stabilize.rewrites.differences.pairs import build_product, factors, flat_terms
 from pytensor_stabilize.rewrites.matching import FLOATS, exact_constant, is_a, scalar_op
-from pytensor_stabilize.rewrites.rules import Interval, Left, Rule, Transform
+from pytensor_stabilize.rewrites.rules import ConstantPower, Interval, Left, Rule, Transform
 from pytensor_stabilize.rewrites.shared_terms import subtract
 from pytensor_stabilize.rewrites.symbols import Value
 
@@ -288,7 +288,7 @@ ADDITION: tuple[Rule, ...] = tuple(
         databases=("stabilize", "specialize"),
         tracks=(add, sub),
         transform=difference(op, form),
-        needs=(op,),
+        needs=(op, ConstantPower) if op is ps.Pow else (op,),
         opt_in=opt_in,
         tested_in="tests/test_rational.py",
         source="addition theorems",

@@ -221,7 +221,9 @@ def quotient(family: Family) -> Transform:
         if np.dtype(output.type.dtype).kind != "f":
             return None
         divided = _divided_by_pairs(node)
-        for pair in divided.pairs if divided is not None else ():
+        if divided is None:
+            return None
+        for pair in divided.pairs:
             if pair.family is family:
                 need = 2 if len(divided.summed) > 1 else 1
                 result = _mend(pair, divided.summed, divided.read, output, need)

@@ -47,7 +47,7 @@ from pytensor_stabilize.rewrites.rational.reading import (
     variable_of,
     whole_part,
 )
-from pytensor_stabilize.rewrites.rules import Interval, Left, Rule
+from pytensor_stabilize.rewrites.rules import ConstantPower, Interval, Left, Rule
 
 
 @dataclass
@@ -234,7 +234,7 @@ RATIONAL: tuple[Rule, ...] = (
         databases=("stabilize", "specialize"),
         tracks=(add, sub),
         transform=cancelling_rational,
-        needs=(ps.TrueDiv, ps.Reciprocal, ps.Sqr, ps.Sqrt, ps.Pow),
+        needs=(ps.TrueDiv, ps.Reciprocal, ps.Sqr, ps.Sqrt, ps.Pow, ConstantPower),
         source="exact arithmetic of rational functions",
     ),
 )

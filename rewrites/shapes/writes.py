@@ -77,6 +77,7 @@ class Scatter:
             variable = node.inputs[0] if is_a(node.op, DimShuffle) else node.inputs[1]
         self.value = variable
         self.gathered: dict[Variable, Variable] = {}
+        self._lowered: dict[Variable, Variable] = {}
 
     @property
     def base(self) -> Variable:
@@ -167,6 +168,11 @@ class Scatter:
 
     def lowered(self, variable: Variable) -> Variable:
         """The variable with its functions of elements read as functions of the operands'."""
+        if variable not in self._lowered:
+            self._lowered[variable] = self._lower(variable)
+        return self._lowered[variable]
+
+    def _lower(self, variable: Variable) -> Variable:
         node = variable.owner
         if node is None:
             return variable
@@ -178,7 +184,9 @@ class Scatter:
             if same(self.gather(source), variable):
                 return self.below(source)
         if is_a(scalar_op_of(node), *FUNCTIONS, *SUMS, *ARITHMETIC):
-            return cast(Variable, node.op(*map(self.lowered, node.inputs)))
+            inputs = [self.lowered(v) for v in node.inputs]
+            if any(new is not old for new, old in zip(inputs, node.inputs, strict=True)):
+                return cast(Variable, node.op(*inputs))
         return variable
 
     @property

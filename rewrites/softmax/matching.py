@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import cast
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, cast
 
 import pytensor.tensor as pt
 from pytensor.graph.basic import Apply, Variable
@@ -28,6 +28,7 @@ from pytensor_stabilize.rewrites.matching import (
     is_float_cast,
     scalar_op_of,
 )
+from pytensor_stabilize.rewrites.memory import at_hand
 
 SCATTERS = (IncSubtensor, AdvancedIncSubtensor)
 _THROUGH = (Elemwise, Sum, *SCATTERS, *MOVES)
@@ -88,8 +89,15 @@ def component(variable: Variable) -> tuple[Variable, tuple[Apply, ...]] | None:
 
 
 def is_near(variable: Variable, wanted: Callable[[Apply], bool]) -> bool:
-    """Whether a wanted node is among the nearest that make `variable`, through arithmetic."""
-    return near(variable, wanted) is not None
+    """Whether a wanted node is among the nearest that make `variable`, through arithmetic.
+
+    Half a dozen rules ask it of every sum.
+    """
+    memory = at_hand.get()
+    known: dict[Hashable, Any] = {} if memory is None else memory.about(variable)
+    if wanted not in known:
+        known[wanted] = near(variable, wanted) is not None
+    return known[wanted]
 
 
 def near(variable: Variable, wanted: Callable[[Apply], bool]) -> Apply | None:
