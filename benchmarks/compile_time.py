@@ -14,14 +14,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from statistics import median
 from tempfile import TemporaryDirectory
 
 from compile_models import MODELS, compile_model, rewrite_terms
+from sides import SIDES, on_side
 from versions import versions
-
-import pytensor_stabilize
 
 
 def seconds(work: Callable[[], None]) -> float:
@@ -39,13 +37,9 @@ def seconds(work: Callable[[], None]) -> float:
     return elapsed
 
 
-def switched(side: str) -> AbstractContextManager[None]:
-    return pytensor_stabilize.excluding("all") if side == "stock" else nullcontext()
-
-
 def in_turn(measure: Callable[[str], float], repeats: int, warm_up: bool) -> str:
     """Measure stock and ours in turn; the rest of a row of the table."""
-    samples: dict[str, list[float]] = {"stock": [], "ours": []}
+    samples: dict[str, list[float]] = {side: [] for side in SIDES}
     for repeat in range(repeats + warm_up):
         for side, found in samples.items():
             elapsed = measure(side)
@@ -57,7 +51,7 @@ def in_turn(measure: Callable[[str], float], repeats: int, warm_up: bool) -> str
 
 def here(work: Callable[[], None]) -> Callable[[str], float]:
     def measure(side: str) -> float:
-        with switched(side):
+        with on_side(side):
             return seconds(work)
 
     return measure
@@ -88,7 +82,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.once:
         side, name = options.once
-        with switched(side):
+        with on_side(side):
             print(seconds(lambda: compile_model(name)))
         return
     print(f"{versions()}\n")

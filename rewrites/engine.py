@@ -38,6 +38,9 @@ class RuleRewriter(NodeRewriter):
         self.__name__ = rule.name
         self._bit = bit_of_rule(rule)
 
+    # PyTensor asks for it at every node, and its own is written in Python.
+    __hash__ = object.__hash__
+
     def __str__(self) -> str:
         return self.rule.name
 
@@ -51,8 +54,10 @@ class RuleRewriter(NodeRewriter):
         rule = self.rule
         if enforce_tracks and node.op not in rule.tracks and type(node.op) not in rule.tracks:
             return False
-        memory = memory_of(fgraph)
-        if memory.idle(node) & self._bit:
+        # Called for each of our rules at each node, and most have nothing to do there.
+        memory: Memory = getattr(fgraph, "stabilize_memory", None) or memory_of(fgraph)
+        idle = memory.idle.get(node)
+        if (memory.first_look(node) if idle is None else idle) & self._bit:
             return False
         on = registration_state.is_registered and is_switched_on(rule.name)
         if not on and current_recorder() is None:

@@ -61,17 +61,18 @@ class Memory(Feature):
 
     Attributes
     ----------
-    factorings
-        What sums of the algebra were factored to: the terms say all, whatever graph they are
+    idle
+        The rules that have nothing to do in a node, as bits: most of them, most of the time.
+        Forgotten as soon as anything changes that the node is computed from, as is why others
+        left it.
+    factorings of the algebra were factored to: the terms say all, whatever graph they are
         read from.
     readings
         What the algebra read of a variable; forgotten with the findings.
     """
 
     def __init__(self) -> None:
-        # For a node the rules that need not be asked, as bits, and why others left it; forgotten as
-        # soon as anything changes that the node is computed from.
-        self._idle: dict[Apply, int] = {}
+        self.idle: dict[Apply, int] = {}
         self._left: dict[Apply, dict[str, Left]] = {}
         self.factorings: dict[Any, Any] = {}
         self.readings: dict[Variable, dict[Hashable, Any]] = {}
@@ -99,19 +100,17 @@ class Memory(Feature):
     ) -> None:
         if new.owner is not None and node in self._kinds:
             self._add_kinds(fgraph, node, self.kinds(new.owner))
-        if self._idle:
+        if self.idle:
             self._forget_below(fgraph, node)
 
-    def idle(self, node: Apply) -> int:
-        """The rules that have nothing to do in a node, as bits: most of them, most of the time."""
-        known = self._idle.get(node)
-        if known is None:
-            known = self._idle[node] = _unwanted(self.kinds(node), len(_rule_bits))
-        return known
+    def first_look(self, node: Apply) -> int:
+        """The rules that have nothing to do in a node that none has looked at, as bits."""
+        found = self.idle[node] = _unwanted(self.kinds(node), len(_rule_bits))
+        return found
 
     def set_idle(self, node: Apply, rule: int) -> None:
         """Note that a rule found nothing in a node."""
-        self._idle[node] = self.idle(node) | rule
+        self.idle[node] = rule | (self.idle[node] if node in self.idle else self.first_look(node))
 
     def reason(self, node: Apply, rule: str) -> Left | None:
         """Why a rule left a node."""
@@ -150,7 +149,7 @@ class Memory(Feature):
 
     def forget(self) -> None:
         """Drop all that is known: functions keep their graphs, and would keep this."""
-        for known in (self._idle, self._left, self.factorings, self.readings, self._kinds):
+        for known in (self.idle, self._left, self.factorings, self.readings, self._kinds):
             known.clear()
 
     def clone(self) -> "Memory":
@@ -165,12 +164,12 @@ class Memory(Feature):
             if known is None or known | kinds == known:
                 continue
             self._kinds[current] = known | kinds
-            self._idle.pop(current, None)
+            self.idle.pop(current, None)
             for output in current.outputs:
                 todo += [client for client, _ in fgraph.clients.get(output, ())]
 
     def _forget_node(self, node: Apply) -> None:
-        self._idle.pop(node, None)
+        self.idle.pop(node, None)
         self._left.pop(node, None)
         for output in node.outputs:
             self.readings.pop(output, None)
@@ -185,7 +184,7 @@ class Memory(Feature):
                         seen.add(client)
                         todo.append(client)
             if len(todo) > _MOST_DOWNSTREAM:
-                self._idle.clear()
+                self.idle.clear()
                 self._left.clear()
                 self.readings.clear()
                 return

@@ -89,7 +89,10 @@ def multiplied(left: list[Term], right: list[Term]) -> list[Term]:
     """
     if len(left) * len(right) > MOST_TERMS:
         raise TooBigError
-    return [(a * b, times(m, n)) for a, m in left for b, n in right]
+    # A product of fractions takes a dozen times as long as a look at them, and most are 1.
+    return [
+        (b if a == 1 else a if b == 1 else a * b, times(m, n)) for a, m in left for b, n in right
+    ]
 
 
 def raised(terms: list[Term], power: int) -> list[Term]:

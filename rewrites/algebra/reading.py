@@ -150,11 +150,14 @@ class Reader(Survey):
             whole = self.by_factors(variable, moves)
             return [(whole.coefficient, whole.as_monomial())] if whole.coefficient else []
         if is_a(op, ps.Mul):
-            result = [(Fraction(1), ONE)]
+            result: list[Term] | None = None
             for operand, count in Counter(node.inputs).items():
-                factor = self._raised(operand, Fraction(count), operand, moves)
-                result = multiplied(result, factor)
-            return result
+                if count == 1:
+                    factor = self.terms(operand, moves)
+                else:
+                    factor = self._raised(operand, Fraction(count), operand, moves)
+                result = factor if result is None else multiplied(result, factor)
+            return result or []
         if is_a(op, ps.TrueDiv):
             return multiplied(
                 self.terms(node.inputs[0], moves), self._inverse(node.inputs[1], moves)
@@ -216,8 +219,8 @@ class Reader(Survey):
     def _sum(self, op: ps.ScalarOp, node: Apply, variable: Variable, moves: Moves) -> list[Term]:
         result: list[Term] = []
         for position, operand in enumerate(node.inputs):
-            sign = -1 if position and is_a(op, ps.Sub) else 1
-            result += [(sign * c, m) for c, m in self.terms(operand, moves)]
+            own = self.terms(operand, moves)
+            result += [(-c, m) for c, m in own] if position and is_a(op, ps.Sub) else own
         if len(result) > 4 * LARGEST_POWER:
             raise TooBigError
         bare = {f for f in families(m for _, m in result) if f[:3] in self.exponentials}
