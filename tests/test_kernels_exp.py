@@ -152,7 +152,7 @@ def assembly(inputs, outputs, *values):
 
 def assert_vectorised(text, packed):
     assert re.search(rf"\b(v?mul|vfmadd\d+){packed}\b", text)
-    library = r"exp|log|tanh|composite|branch_free|scalar_core|inlined_core"
+    library = r"exp|log|tanh|composite|branch_free|scalar_core|scalar_outputs"
     assert not [name for name in called(text) if re.search(library, name)]
 
 
@@ -163,6 +163,21 @@ def test_an_op_alone_is_vectorised(kernel, dtype):
     u = pt.vector("u", dtype=dtype)
     text = assembly([u], TABLE[kernel][1](u), np.full(3, -0.5, dtype))
     assert_vectorised(text, "pd" if dtype == "float64" else "ps")
+
+
+@on_x86_64
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_large_loop_with_a_scalar_is_vectorised(dtype):
+    """PyTensor wraps its function once more, and LLVM moves code into the sides of a switch."""
+    u, v, w = (pt.vector(name, dtype=dtype) for name in "uvw")
+    valid = pt.vector("valid", dtype="bool")
+    same = pt.isinf(u) & pt.eq(u, -v)
+    total = pt.log1mexp(pt.switch(same, 0, w)) - pt.softplus(u) - pt.softplus(v)
+    value = pt.switch(valid.all(), total, -np.inf)
+    ones = [np.full(3, -1.0, dtype)] * 3
+    for results in ([value.sum(), -v], [value, -v]):
+        text = assembly([u, v, w, valid], results, *ones, np.ones(2, bool))
+        assert_vectorised(text, "pd" if dtype == "float64" else "ps")
 
 
 x, y = pt.dvectors("x", "y")
