@@ -38,6 +38,7 @@ from pytensor.tensor.shape import reshape
 
 from pytensor_stabilize.rewrites import registration_state, symbols
 from pytensor_stabilize.rewrites.branch_free import ops
+from pytensor_stabilize.rewrites.branch_free.scatters import writes_apart
 from pytensor_stabilize.rewrites.interpolations import is_interpolation, strict_sum
 from pytensor_stabilize.rewrites.logistic_families import (
     KINDS,
@@ -91,8 +92,9 @@ def target_of(linker: object) -> Target | str:
 
 
 # For numba, what is left where the families have been found.
-# Not exp and expm1: fused with fast-math instructions, -exp(88.53) was -inf in float32.
 GENERAL: dict[type, Elemwise] = {
+    ps.Exp: ops.exp,
+    ps.Expm1: ops.expm1,
     ps.Log: ops.log,
     ps.Log1p: ops.log1p,
     psm.Log1mexp: ops.log1mexp,
@@ -200,6 +202,7 @@ class LoweringPass(GraphRewriter):
             self._lower_one_by_one(fgraph, general)
             for node in sums:
                 self._replace(fgraph, node.outputs[0], strict_sum(node))
+            fgraph.replace_all_validate(writes_apart(fgraph), reason=self.rule.name)
 
     def _lower_one_by_one(self, fgraph: FunctionGraph, nodes: list[Apply]) -> None:
         # Not noted: the same function of the same number, only faster.

@@ -18,6 +18,7 @@ from pytensor.link.numba.dispatch.basic import (
     numba_funcify_and_cache_key,
     numba_njit,
     register_funcify_and_cache_key,
+    register_funcify_default_op_cache_key,
 )
 from pytensor.link.numba.dispatch.elemwise import numba_funcify_FusedElemwise
 from pytensor.link.numba.dispatch.scalar import (
@@ -33,6 +34,7 @@ from pytensor.tensor.rewriting.scalarize import ScalarizedElemwise
 from pytensor_stabilize.rewrites.branch_free import ops
 from pytensor_stabilize.rewrites.branch_free.kernels import FORMATS
 from pytensor_stabilize.rewrites.branch_free.ops import WITHOUT_CALLS, KernelOp, digest
+from pytensor_stabilize.rewrites.branch_free.scatters import Apart
 
 # Goes up when the instructions change and the kernels do not.
 VERSION = 4
@@ -268,8 +270,15 @@ def funcify_cast_composite(op, node, **kwargs):
 @register_funcify_and_cache_key(FusedElemwise)
 @register_funcify_and_cache_key(ScalarizedElemwise)
 def funcify_fused(op, node, **kwargs):
-    # Two elements may be written to one place: LLVM does that one by one.
-    writes = any(entry is not None for entry in getattr(op, "indexed_outputs", ()))
     scalars = any(isinstance(v.type, ps.ScalarType) for v in node.inputs)
-    with during(_one_by_one, writes), during(_takes_scalars, scalars):
+    with during(_takes_scalars, scalars):
         return numba_funcify_FusedElemwise(op, node=node, **kwargs)
+
+
+@register_funcify_default_op_cache_key(Apart)
+def funcify_apart(op, **kwargs):
+    @numba_njit
+    def apart(x):
+        return x
+
+    return apart
