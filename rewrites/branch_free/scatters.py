@@ -6,7 +6,8 @@ place, so LLVM runs that loop element by element, and all functions in it.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import Any
 
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.fg import FunctionGraph
@@ -22,16 +23,14 @@ class Apart(Op):
     """Its input, which PyTensor's fusion of writes does not look behind."""
 
     __props__ = ()
-    view_map: ClassVar = {0: [0]}
+    view_map = {0: [0]}
 
-    def make_node(self, x):
+    def make_node(self, *inputs: Variable) -> Apply:
+        (x,) = inputs
         return Apply(self, [x], [x.type()])
 
-    def perform(self, node, inputs, output_storage):
+    def perform(self, node: Apply, inputs: Sequence[Any], output_storage: list[list[Any]]) -> None:
         output_storage[0][0] = inputs[0]
-
-    def infer_shape(self, fgraph, node, shapes):
-        return shapes
 
 
 apart = Apart()
@@ -40,7 +39,7 @@ apart = Apart()
 def writes_apart(fgraph: FunctionGraph) -> list[tuple[Variable, Variable]]:
     """Pairs of writes whose values have kernels in their loop, and the same writes apart."""
     with_kernels: set[Variable] = set()
-    pairs = []
+    pairs: list[tuple[Variable, Variable]] = []
     for node in fgraph.toposort():
         if is_a(node.op, Elemwise):
             if is_a(node.op.scalar_op, KernelOp) or not with_kernels.isdisjoint(node.inputs):

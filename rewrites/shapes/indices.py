@@ -53,13 +53,16 @@ class Indices:
 def indices_of(node: Apply) -> Indices | None:
     """Read an index that has an array of integers for each axis."""
     indices = indices_from_subtensor(node.inputs[1:], node.op.idx_list)
-    (output,), found = node.outputs, []
+    (output,) = node.outputs
+    found: list[Variable] = []
     kept = [d for d, one in enumerate(output.type.broadcastable) if not one]
     if len(indices) != node.inputs[0].type.ndim:
         return None
     for index in indices:
-        kind = index.type if isinstance(index, Variable) else None
-        if not isinstance(kind, TensorType) or np.dtype(kind.dtype).kind not in "iu":
+        if not isinstance(index, Variable) or not isinstance(index.type, TensorType):
+            return None
+        kind = index.type
+        if np.dtype(kind.dtype).kind not in "iu":
             return None
         skipped = output.type.ndim - kind.ndim
         own = [d - skipped for d in kept if d >= skipped]
