@@ -14,7 +14,7 @@ import pytensor.tensor as pt
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.fg import FunctionGraph
 from pytensor.tensor.basic import Join
-from pytensor.tensor.subtensor import AdvancedSubtensor
+from pytensor.tensor.subtensor import AdvancedSubtensor, Subtensor, indices_from_subtensor
 
 from pytensor_stabilize.rewrites import symbols
 from pytensor_stabilize.rewrites.algebra.arguments import is_float
@@ -34,15 +34,19 @@ def index_of_joined_sum(fgraph: FunctionGraph, node: Apply) -> Variable | Left |
     if joined is None or not is_a(joined.op, Join) or not is_float(matrix) or matrix.type.ndim < 2:
         return None
     axis = joined.op.axis % matrix.type.ndim
-    found, indices = _across_and_along(joined, axis), indices_of(node)
+    ends = [constant_of(part) for part in joined.inputs]
+    sums = [part for part, end in zip(joined.inputs, ends, strict=True) if end is None]
+    if len(sums) != 1 or not all(end is None or np.isinf(end) for end in ends):
+        return None
+    found, indices = _across_and_along(sums[0], axis), indices_of(node)
     if found is None or indices is None:
         return None
     across, along = found
     parts = [
-        shuffled(along, [axis])
-        if (end := constant_of(part)) is None
+        along
+        if end is None
         else pt.full((length_of(fgraph, part, axis),), end, dtype=matrix.type.dtype)
-        for part in joined.inputs
+        for part, end in zip(joined.inputs, ends, strict=True)
     ]
     chosen = cast(Variable, pt.join(0, *parts)[indices.arrays[axis]])
     sign, moved = strip_sign(difference_of([(s, indices.elements(v)) for s, v in across]))
@@ -52,23 +56,31 @@ def index_of_joined_sum(fgraph: FunctionGraph, node: Apply) -> Variable | Left |
 
 
 def _across_and_along(
-    joined: Apply, axis: int
+    variable: Variable, axis: int
 ) -> tuple[list[tuple[int, Variable]], Variable] | None:
-    """The sum that is joined with infinities: terms that are constant along the axis, and others.
+    """The terms of a sum that are constant along the axis, and a vector: the sum of the others.
 
     The others must be constant along all other axes.
     """
-    ends = [constant_of(part) for part in joined.inputs]
-    sums = [part for part, end in zip(joined.inputs, ends, strict=True) if end is None]
-    if len(sums) != 1 or not all(end is None or np.isinf(end) for end in ends):
-        return None
-    terms = signed_terms(sums[0])
+    slices: list[slice | Variable] = []
+    while variable.owner is not None and is_a(variable.owner.op, Subtensor):
+        index = [*indices_from_subtensor(variable.owner.inputs[1:], variable.owner.op.idx_list)]
+        if len(index) != axis + 1 or any(i != slice(None) for i in index[:-1]):
+            return None
+        slices.insert(0, index[-1])
+        variable = variable.owner.inputs[0]
+    terms = signed_terms(variable)
     across = [(sign, v) for sign, v in terms if v.type.broadcastable[axis]]
-    along = [(sign, v) for sign, v in terms if not v.type.broadcastable[axis]]
-    pattern = tuple(d != axis for d in range(sums[0].type.ndim))
-    if not across or not along or any(v.type.broadcastable != pattern for _, v in along):
+    others = [(sign, v) for sign, v in terms if not v.type.broadcastable[axis]]
+    pattern = tuple(d != axis for d in range(variable.type.ndim))
+    if not across or not others or any(v.type.broadcastable != pattern for _, v in others):
         return None
-    return across, difference_of(along)
+    along = shuffled(difference_of(others), [axis])
+    for index in slices:
+        if not isinstance(index, slice):
+            return None
+        along = cast(Variable, along[index])  # type: ignore[index]
+    return across, along
 
 
 INDEXED_SUMS: tuple[Rule, ...] = (
@@ -84,6 +96,6 @@ INDEXED_SUMS: tuple[Rule, ...] = (
         transform=index_of_joined_sum,
         needs=(Join,),
         source="Element by element",
-        tested_in="tests/test_differences.py",
+        tested_in="tests/test_indexed_sums.py",
     ),
 )
