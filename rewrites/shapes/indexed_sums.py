@@ -62,12 +62,15 @@ def _across_and_along(
 
     The others must be constant along all other axes.
     """
-    slices: list[slice | Variable] = []
+    slices: list[slice] = []
     while variable.owner is not None and is_a(variable.owner.op, Subtensor):
         index = [*indices_from_subtensor(variable.owner.inputs[1:], variable.owner.op.idx_list)]
-        if len(index) != axis + 1 or any(i != slice(None) for i in index[:-1]):
+        last = index.pop()
+        if len(index) != axis or any(i != slice(None) for i in index):
             return None
-        slices.insert(0, index[-1])
+        if not isinstance(last, slice):
+            return None
+        slices.insert(0, last)
         variable = variable.owner.inputs[0]
     terms = signed_terms(variable)
     across = [(sign, v) for sign, v in terms if v.type.broadcastable[axis]]
@@ -76,10 +79,8 @@ def _across_and_along(
     if not across or not others or any(v.type.broadcastable != pattern for _, v in others):
         return None
     along = shuffled(difference_of(others), [axis])
-    for index in slices:
-        if not isinstance(index, slice):
-            return None
-        along = cast(Variable, along[index])  # type: ignore[index]
+    for taken in slices:
+        along = cast(Variable, along[taken])  # type: ignore[index]
     return across, along
 
 
