@@ -13,8 +13,8 @@ JAX, PyTorch and MLX differentiate after us and take the wrong side of ``|x|`` a
 is lowered for them here; `jax_lowering` does what JAX needs.
 """
 
-from collections.abc import Callable, Container
-from functools import cached_property, partial
+from collections.abc import Container
+from functools import cached_property
 from importlib import import_module
 from math import prod
 from typing import Literal, get_args
@@ -38,6 +38,7 @@ from pytensor.tensor.shape import reshape
 
 from pytensor_stabilize.rewrites import registration_state, symbols
 from pytensor_stabilize.rewrites.branch_free import ops
+from pytensor_stabilize.rewrites.branch_free.scatters import writes_apart
 from pytensor_stabilize.rewrites.interpolations import is_interpolation, strict_sum
 from pytensor_stabilize.rewrites.logistic_families import (
     KINDS,
@@ -91,8 +92,9 @@ def target_of(linker: object) -> Target | str:
 
 
 # For numba, what is left where the families have been found.
-# Not exp and expm1: fused with fast-math instructions, -exp(88.53) was -inf in float32.
 GENERAL: dict[type, Elemwise] = {
+    ps.Exp: ops.exp,
+    ps.Expm1: ops.expm1,
     ps.Log: ops.log,
     ps.Log1p: ops.log1p,
     psm.Log1mexp: ops.log1mexp,
@@ -114,33 +116,31 @@ class Shared:
     def __init__(self, x: Variable, plain: bool, target: str) -> None:
         self.x = x
         self.plain = plain
-        self.target = target
+        self.shape = short_rows(x) if target == "numba" else None
 
     def apply(self, op: Elemwise, *inputs: Variable) -> Variable:
         return made(ops.PLAIN.get(op, op) if self.plain else op, *inputs)
 
-    def alone(self, op: Elemwise, x: Variable) -> Variable:
-        function = partial(self.apply, op)
-        return in_long_loop(function, x) if self.target == "numba" else function(x)
-
     @cached_property
     def e(self) -> Variable:
-        return self.alone(ops.exp_minus_abs, self.x)
+        return self.apply(ops.exp_minus_abs, flat(self.x, self.shape))
 
     @cached_property
     def log(self) -> Variable:
-        return self.alone(ops.log1p_of_unit, self.e)
+        return self.apply(ops.log1p_of_unit, self.e)
 
     @cached_property
     def density(self) -> Variable:
-        return self.apply(ops.density_from_exp, self.e)
+        return in_rows(self.apply(ops.density_from_exp, self.e), self.shape)
 
     def member(self, member: Member) -> Variable:
-        x = full_argument(member)
+        x = flat(full_argument(member), self.shape)
         if member.kind is psm.Softplus:
-            return self.apply(ops.softplus_from_log, x, self.log)
-        op = ops.sigmoid_from_exp if member.kind is psm.Sigmoid else ops.tanh_from_exp
-        return self.apply(op, x, self.e)
+            value = self.apply(ops.softplus_from_log, x, self.log)
+        else:
+            op = ops.sigmoid_from_exp if member.kind is psm.Sigmoid else ops.tanh_from_exp
+            value = self.apply(op, x, self.e)
+        return in_rows(value, self.shape)
 
 
 def of_ordinary_ops(x: Variable) -> Variable:
@@ -200,16 +200,15 @@ class LoweringPass(GraphRewriter):
             self._lower_one_by_one(fgraph, general)
             for node in sums:
                 self._replace(fgraph, node.outputs[0], strict_sum(node))
+            fgraph.replace_all_validate(writes_apart(fgraph), reason=self.rule.name)
 
     def _lower_one_by_one(self, fgraph: FunctionGraph, nodes: list[Apply]) -> None:
         # Not noted: the same function of the same number, only faster.
-        pairs = [
-            (
-                node.outputs[0],
-                in_long_loop(partial(made, GENERAL[type(scalar_op_of(node))]), *node.inputs),
-            )
-            for node in nodes
-        ]
+        pairs = []
+        for node in nodes:
+            (x,), shape = node.inputs, short_rows(node.inputs[0])
+            value = made(GENERAL[type(scalar_op_of(node))], flat(x, shape))
+            pairs.append((node.outputs[0], in_rows(value, shape)))
         if pairs:
             fgraph.replace_all_validate(pairs, reason=self.rule.name)
 
@@ -255,9 +254,19 @@ def is_small(node: Apply) -> bool:
     return None not in shape and prod(shape) < FEW
 
 
-def in_long_loop(function: Callable[[Variable], Variable], x: Variable) -> Variable:
-    """A function of x, computed on a flat view if x is known to have many short rows."""
+def short_rows(x: Variable) -> tuple[int, ...] | None:
+    """The shape of a variable, if it is known to have many short rows."""
     shape = x.type.shape
     if len(shape) < 2 or None in shape or shape[-1] >= SHORT_ROW or prod(shape) < MANY:
-        return function(x)
-    return reshape(function(reshape(x, (prod(shape),))), shape)
+        return None
+    return shape
+
+
+def flat(x: Variable, shape: tuple[int, ...] | None) -> Variable:
+    """A flat view of a variable of that shape, for one long loop."""
+    return x if shape is None else reshape(x, (prod(shape),))
+
+
+def in_rows(x: Variable, shape: tuple[int, ...] | None) -> Variable:
+    """What a long loop made, in the shape again."""
+    return x if shape is None else reshape(x, shape)

@@ -51,6 +51,7 @@ from pytensor_stabilize.rewrites.removable import REMOVABLE
 from pytensor_stabilize.rewrites.roots import ROOTS
 from pytensor_stabilize.rewrites.rules import Rule
 from pytensor_stabilize.rewrites.scaling import SCALING
+from pytensor_stabilize.rewrites.shapes.indexed_sums import INDEXED_SUMS
 from pytensor_stabilize.rewrites.shapes.joins import JOINS
 from pytensor_stabilize.rewrites.shapes.scatters import SCATTERS
 from pytensor_stabilize.rewrites.softmax.logs import LOG_SOFTMAX
@@ -72,6 +73,7 @@ RULES: tuple[Rule, ...] = (
     LOGISTIC
     + needing(OVER_DIFFERENCES, psm.Sigmoid, ps.Tanh, ps.Exp)
     + JOINS
+    + INDEXED_SUMS
     + SCATTERS
     + COMMON_POWERS
     + CRITICAL

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from fractions import Fraction
 
+import numpy as np
 import pytensor.tensor as pt
 from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.scalar import basic as ps
 from pytensor.tensor.basic import Alloc, Join
-from pytensor.tensor.elemwise import DimShuffle, Elemwise
+from pytensor.tensor.elemwise import DimShuffle
 from pytensor.tensor.math import add, mul, sub
-from pytensor.tensor.subtensor import Subtensor
+from pytensor.tensor.subtensor import AdvancedSubtensor, Subtensor
 
 from pytensor_stabilize.rewrites.arithmetic import difference_of, product_of
 from pytensor_stabilize.rewrites.differences.pairs import moved
@@ -20,9 +21,11 @@ from pytensor_stabilize.rewrites.matching import (
     exact_constant,
     is_a,
     same_pattern,
+    scalar_op_of,
     strip_sign,
     terms,
 )
+from pytensor_stabilize.rewrites.shapes.indices import indices_of
 
 
 def subtract(a: Variable, b: Variable) -> Variable:
@@ -44,13 +47,16 @@ def _without_common(a: Variable, b: Variable) -> Variable | None:
             if inner is None or not same_pattern(base_a, base_b):
                 return None
             if not same_pattern(inner, base_a):
+                indices = indices_of(node_a) if is_a(node_a.op, AdvancedSubtensor) else None
+                if indices is not None:
+                    return indices.in_shape(indices.elements(inner))
                 inner = pt.broadcast_to(inner, pt.shape(base_a))
             return moved(inner, [node_a])
         if base_a is base_b:
             return _joined_without_common(node_a, node_b)
     if node_a is not None and node_b is not None and node_a.op == node_b.op == mul:
         return _scaled_without_common(node_a, node_b)
-    sides = [Counter(_signed_terms(v)) for v in (a, b)]
+    sides = [Counter(signed_terms(v)) for v in (a, b)]
     common = sides[0] & sides[1]
     if a is b or not common:
         return None
@@ -84,7 +90,8 @@ def _value_or_itself(v: Variable) -> Variable | Fraction:
     return v if constant is None else constant
 
 
-def _signed_terms(variable: Variable) -> list[tuple[int, Variable]]:
+def signed_terms(variable: Variable) -> list[tuple[int, Variable]]:
+    """The terms of a sum, with their signs."""
     sign, core = strip_sign(variable)
     node = core.owner
     if node is None or node.op not in (add, sub):
@@ -99,11 +106,11 @@ def _joined_without_common(node_a: Apply, node_b: Apply) -> Variable | None:
     if joined is None or not is_a(joined.op, Join):
         return None
     parts = joined.inputs
-    inner = [part for part in parts if not _is_constant(part)]
+    inner = [part for part in parts if constant_of(part) is None]
     if len(inner) != 1:
         return None
     position = joined.op.axis % inner[0].type.ndim
-    signed = _signed_terms(inner[0])
+    signed = signed_terms(inner[0])
     kept = [t for t in signed if not t[1].type.broadcastable[position]]
     if not kept or len(kept) == len(signed):
         return None
@@ -117,16 +124,16 @@ def _joined_without_common(node_a: Apply, node_b: Apply) -> Variable | None:
     return sub(moved(new, [node_a]), moved(new, [node_b]))
 
 
-def _is_constant(part: Variable) -> bool:
-    """Whether all elements are the same constant, infinite ones too."""
+def constant_of(part: Variable) -> float | None:
+    """The constant that all elements are, infinite ones too."""
     while part.owner is not None and part.type.ndim and part.owner.inputs:
         # full_like(x, value): the value is the last input of a fill, the first of an alloc.
-        second = is_a(part.owner.op, Elemwise)
-        second = second and is_a(part.owner.op.scalar_op, ps.Second)
-        if not second and not is_a(part.owner.op, DimShuffle, Alloc):
-            return False
+        second = is_a(scalar_op_of(part.owner), ps.Second)
+        if not second and not is_a(part.owner.op, DimShuffle, Alloc, Subtensor):
+            return None
         part = part.owner.inputs[1 if second else 0]
-    return isinstance(part, Constant)
+    value = np.unique(part.data) if isinstance(part, Constant) else np.empty(0)
+    return float(value[0]) if value.size == 1 else None
 
 
 def _leaves(node: Apply, axes: list[int]) -> bool:

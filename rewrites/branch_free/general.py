@@ -43,7 +43,9 @@ def exp[T](do: Backend[T], x: T) -> T:
     rest = exp_series(do, r, do.multiply_add(r_rest, total, do.add(do.sub(one, total), r)))
     lifted = do.mul(do.add(total, rest), do.exponent(shifted))
     back = do.choose_below(x, zero, do.constant(2.0**-form.lift), do.constant(2.0**form.lift))
-    return do.mul(lifted, back)
+    # LLVM moves a negation, with its fast-math flags, into the last factor, and then multiplies the
+    # last two factors first, which overflows: -exp(88.53) was -inf.  It stops at an absolute value.
+    return do.abs(do.mul(lifted, back))
 
 
 def expm1[T](do: Backend[T], x: T) -> T:

@@ -49,9 +49,10 @@ class Format:
     bias
         Of the exponent.
     vanishes
-        ``exp(-t)`` rounds to 0 from here on.
+        ``exp(-t)`` rounds to 0 before this, and here n is -bias - lift: the bits of the exponent
+        are 0, and so is the product.  One that underflows to 0 takes several times as long.
     lift
-        ``2**(n + lift)`` is a normal number for all n that occur.
+        ``2**(n + lift)`` is a normal number for all n that occur before.
     """
 
     digits: int
@@ -61,8 +62,8 @@ class Format:
 
 
 FORMATS = {
-    "float64": Format(52, 1023, 746.0, 60),
-    "float32": Format(23, 127, 104.0, 30),
+    "float64": Format(52, 1023, 750.75, 60),
+    "float32": Format(23, 127, 108.75, 30),
 }
 LOG2_OF_E = 1.4426950408889634
 

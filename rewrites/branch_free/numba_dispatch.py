@@ -6,16 +6,19 @@ was compiled without them keep their own when they are inlined.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from contextvars import ContextVar
 
 import numpy as np
 from llvmlite import ir
+from numba import types
 from numba.extending import intrinsic
+from pytensor.link.numba.cache import compile_numba_function_src
 from pytensor.link.numba.dispatch.basic import (
     numba_funcify_and_cache_key,
     numba_njit,
     register_funcify_and_cache_key,
+    register_funcify_default_op_cache_key,
 )
 from pytensor.link.numba.dispatch.elemwise import numba_funcify_FusedElemwise
 from pytensor.link.numba.dispatch.scalar import (
@@ -26,13 +29,15 @@ from pytensor.link.numba.dispatch.scalar import (
 from pytensor.scalar import basic as ps
 from pytensor.scalar.basic import Composite
 from pytensor.tensor.rewriting.fused_elemwise import FusedElemwise
+from pytensor.tensor.rewriting.scalarize import ScalarizedElemwise
 
 from pytensor_stabilize.rewrites.branch_free import ops
 from pytensor_stabilize.rewrites.branch_free.kernels import FORMATS
 from pytensor_stabilize.rewrites.branch_free.ops import WITHOUT_CALLS, KernelOp, digest
+from pytensor_stabilize.rewrites.branch_free.scatters import Apart
 
 # Goes up when the instructions change and the kernels do not.
-VERSION = 3
+VERSION = 4
 
 
 def plain_exp_minus_abs(x):
@@ -64,17 +69,20 @@ PLAIN = {
     ops.GeneralLog1p: plain_log1p,
     ops.GeneralLog1mexp: plain_log1mexp,
 }
+# Of the loop that is translated: whether it will not be vectorised, takes scalars, must be
+# without branches.
 _one_by_one: ContextVar[bool] = ContextVar("one_by_one", default=False)
+_takes_scalars: ContextVar[bool] = ContextVar("takes_scalars", default=False)
+_without_branches: ContextVar[bool] = ContextVar("without_branches", default=False)
 
 
 @contextmanager
-def one_by_one() -> Iterator[None]:
-    """Around the translation of a loop that will not be vectorised."""
-    token = _one_by_one.set(True)
+def during(variable: ContextVar[bool], value: bool) -> Iterator[None]:
+    token = variable.set(value)
     try:
         yield
     finally:
-        _one_by_one.reset(token)
+        variable.reset(token)
 
 
 class LLVMBackend:
@@ -187,7 +195,6 @@ def select_of(condition, yes, no):
 
 # LLVM moves what only one side of a branch needs into it, and does not vectorise the loop if that
 # is much.
-_without_branches: ContextVar[bool] = ContextVar("without_branches", default=False)
 _funcify_switch = numba_funcify_and_cache_key.dispatch(ps.Switch)
 
 
@@ -199,10 +206,32 @@ def funcify_switch(op, node, **kwargs):
     return numba_njit(select_of, forceinline=True), scalar_op_cache_key(op, select=VERSION)
 
 
-def inlined(function):
-    """LLVM inlines what is small, and a loop with a call in it is not vectorised."""
+def inlined(function, count: int):
+    """LLVM inlines what is small, and a loop with a call in it is not vectorised.
+
+    PyTensor wraps the function of a loop that takes scalars once more.  There it is called by an
+    intrinsic, which can mark the wrapper too.
+    """
     function.targetoptions["forceinline"] = True
-    return function
+    if not _takes_scalars.get():
+        return function
+
+    def callee():
+        return types.Dispatcher(function)  # which keeps no reference to it
+
+    def typed(typing_context, *arguments):
+        signature = typing_context.resolve_function_type(callee(), arguments, {})
+
+        def codegen(context, builder, signature, values):
+            builder.function.attributes.add("alwaysinline")
+            return context.get_function(callee(), signature)(builder, values)
+
+        return signature, codegen
+
+    # numba packs the arguments of an intrinsic that takes *args.
+    names = ", ".join(f"x{i}" for i in range(count))
+    source = f"def called_inline(context, {names}):\n    return typed(context, {names})\n"
+    return intrinsic(compile_numba_function_src(source, "called_inline", {"typed": typed}))
 
 
 def is_vectorised(op: Composite) -> bool:
@@ -214,13 +243,10 @@ def funcify_composite(op, node, **kwargs):
     if not any(isinstance(inner.op, KernelOp) for inner in op.fgraph.apply_nodes):
         return numba_funcify_Composite(op, node=node, **kwargs)
     if not is_vectorised(op):
-        with one_by_one():
+        with during(_one_by_one, True):
             return numba_funcify_Composite(op, node=node, **kwargs)
-    token = _without_branches.set(True)
-    try:
+    with during(_without_branches, True):
         function, key = numba_funcify_Composite(op, node=node, **kwargs)
-    finally:
-        _without_branches.reset(token)
     return function, key and f"{key}_inlined_{VERSION}"
 
 
@@ -237,13 +263,22 @@ def funcify_cast_composite(op, node, **kwargs):
     function, key = _cast_composite(op, node=node, **kwargs)
     with_kernel = any(isinstance(inner.op, KernelOp) for inner in op.fgraph.apply_nodes)
     if with_kernel and is_vectorised(op):
-        return inlined(function), key
+        return inlined(function, op.nin), key
     return function, key
 
 
 @register_funcify_and_cache_key(FusedElemwise)
+@register_funcify_and_cache_key(ScalarizedElemwise)
 def funcify_fused(op, node, **kwargs):
-    # Two elements may be written to one place: LLVM does that one by one.
-    writes = any(entry is not None for entry in op.indexed_outputs)
-    with one_by_one() if writes else nullcontext():
+    scalars = any(isinstance(v.type, ps.ScalarType) for v in node.inputs)
+    with during(_takes_scalars, scalars):
         return numba_funcify_FusedElemwise(op, node=node, **kwargs)
+
+
+@register_funcify_default_op_cache_key(Apart)
+def funcify_apart(op, **kwargs):
+    @numba_njit
+    def apart(x):
+        return x
+
+    return apart
