@@ -1,7 +1,7 @@
 """The node rewriter that runs one rule: switches, replacement of the right type, traces."""
 
 import typing
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Literal
 
 from pytensor.graph.basic import Apply, Variable
@@ -14,7 +14,7 @@ from pytensor.tensor.rewriting.basic import broadcast_like_elemwise
 from pytensor.tensor.shape import specify_shape
 
 from pytensor_stabilize.rewrites import registration_state
-from pytensor_stabilize.rewrites.interning import interned
+from pytensor_stabilize.rewrites.interning import interned, same_up_to_order
 from pytensor_stabilize.rewrites.matching import is_a
 from pytensor_stabilize.rewrites.memory import Memory, at_hand, bit_of_rule, memory_of
 from pytensor_stabilize.rewrites.rules import Left, Rule
@@ -73,9 +73,10 @@ class RuleRewriter(NodeRewriter):
             note_not_fired(fgraph, rule.name, "off", first, "the rule is switched off")
             return False
         results = result if isinstance(result, list) else [result]
-        replaced = []
+        replaced: list[Variable] = []
+        fresh: dict[Hashable, Apply] = {}
         for old, new in zip(node.outputs, results, strict=True):
-            replaced.append(interned(conform(new, old, node, fgraph), node, fgraph))
+            replaced.append(interned(conform(new, old, node, fgraph), node, fgraph, fresh))
             note_fired(fgraph, rule.name, old, replaced[-1])
         return replaced
 
@@ -94,6 +95,8 @@ class RuleRewriter(NodeRewriter):
             result = rule.transform(fgraph, node)
         finally:
             at_hand.reset(token)
+        if is_a(result, Variable) and same_up_to_order(result, node.outputs[0]):
+            result = None
         if result is None:
             memory.set_idle(node, self._bit)
         elif isinstance(result, Left) and result.lasts:

@@ -5,13 +5,20 @@ between two rules.  ``softplus(x)`` made twice would be two symbols of one sum u
 rewritten a second time.
 """
 
+from collections.abc import Hashable
+
 from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.graph.fg import FunctionGraph
 
+from pytensor_stabilize.rewrites.matching import exact_constant, same_pattern, scalar_op_of
 
-def interned(variable: Variable, node: Apply, fgraph: FunctionGraph) -> Variable:
+
+def interned(
+    variable: Variable, node: Apply, fgraph: FunctionGraph, fresh: dict[Hashable, Apply]
+) -> Variable:
     """A new variable that is to replace an output of `node`, made of nodes of the graph.
 
+    What the graph does not have is made once: `fresh` knows what was made for other outputs.
     Nothing that is computed from `node` is taken, for each node is found by inputs that are known
     not to be: that would be a circle.
     """
@@ -31,11 +38,52 @@ def interned(variable: Variable, node: Apply, fgraph: FunctionGraph) -> Variable
         for client, _ in min(clients, key=len, default=[]):
             if client is not node and client in fgraph.apply_nodes and _equal(client, made, inputs):
                 return client.outputs[index]
-        if all(old is new for old, new in zip(made.inputs, inputs, strict=True)):
-            return made.outputs[index]
-        return made.clone_with_new_inputs(inputs).outputs[index]
+        key = (made.op, *(v.signature() if isinstance(v, Constant) else v for v in inputs))
+        twin = fresh.get(key)
+        if twin is not None and twin.outputs[index].type == made.outputs[index].type:
+            return twin.outputs[index]
+        if any(old is not new for old, new in zip(made.inputs, inputs, strict=True)):
+            made = made.clone_with_new_inputs(inputs)
+        fresh[key] = made
+        return made.outputs[index]
 
     return of_graph(variable)
+
+
+def same_up_to_order(a: Variable, b: Variable) -> bool:
+    """Whether two variables are computed in the same way, but for the order of terms and factors.
+
+    PyTensor's canonical form has an order of its own, so that a rule that changes nothing else
+    would be undone and would fire for ever.
+    """
+    known: dict[tuple[Variable, Variable], bool] = {}
+
+    def same(a: Variable, b: Variable) -> bool:
+        if _same(a, b) or _same_value(a, b):
+            return True
+        if (a, b) not in known:
+            known[a, b] = _is_like(a, b)
+        return known[a, b]
+
+    def _is_like(a: Variable, b: Variable) -> bool:
+        first, second = a.owner, b.owner
+        if first is None or second is None or first.op != second.op or a.type != b.type:
+            return False
+        if first.outputs.index(a) != second.outputs.index(b):
+            return False
+        left = list(second.inputs)
+        if len(first.inputs) != len(left):
+            return False
+        if not getattr(scalar_op_of(first), "commutative", False):
+            return all(map(same, first.inputs, left))
+        for v in first.inputs:
+            place = next((i for i, w in enumerate(left) if same(v, w)), None)
+            if place is None:
+                return False
+            left.pop(place)
+        return True
+
+    return same(a, b)
 
 
 def _equal(client: Apply, made: Apply, inputs: list[Variable]) -> bool:
@@ -46,6 +94,14 @@ def _equal(client: Apply, made: Apply, inputs: list[Variable]) -> bool:
         and client.op == made.op
         and all(a.type == b.type for a, b in zip(client.outputs, made.outputs, strict=True))
     )
+
+
+def _same_value(a: Variable, b: Variable) -> bool:
+    """Whether both are one number, of whatever dtype: what they are in shows in its own type."""
+    if not same_pattern(a, b):
+        return False
+    value = exact_constant(a)
+    return value is not None and value == exact_constant(b)
 
 
 def _same(a: Variable, b: Variable) -> bool:

@@ -28,6 +28,7 @@ from pytensor_stabilize.rewrites.algebra.families import (
 from pytensor_stabilize.rewrites.algebra.forms import (
     ONE,
     Exponent,
+    Generator,
     Monomial,
     Term,
     TooBigError,
@@ -36,6 +37,7 @@ from pytensor_stabilize.rewrites.algebra.forms import (
     times,
 )
 from pytensor_stabilize.rewrites.algebra.reading import Reader
+from pytensor_stabilize.rewrites.matching import is_condition
 from pytensor_stabilize.rewrites.normal.forms import log_erfc
 
 
@@ -105,6 +107,9 @@ class LogBuilder:
         """Sum of the logarithms of companions, and of what is no companion."""
         if not taken:
             return None
+        signs = [t for _, _, t in (powers(taken, family) for family in logistic) if t % 2]
+        if len(signs) > 1 or (signs and not all(map(_is_positive, rest))):
+            return None  # tanh(u) and what multiplies it may both be negative
         parts: list[Variable] = []
         for family in logistic:
             p, q, t = powers(taken, family)
@@ -186,7 +191,7 @@ class LogBuilder:
             return None
         if not any(isinstance(g, Member) for g, _ in factors):
             f = self.builder.product(Factored(coefficient, factors))
-            return pt.neg(pt.log1p(pt.true_div(self.builder.product(difference), f)))
+            return _log_of_sum(f, self.builder.product(difference), _is_bounded(spelled))
         return self._two_sided(coefficient, factors, difference, small)
 
     def _near_one_at_0(
@@ -241,10 +246,39 @@ class LogBuilder:
         inner = Builder(self.reader.with_argument(family, clamped), self.builder.dtype)
         side = pt.lt(u, zero) if p > 0 else pt.gt(u, zero)
         # log1p(-g) would be the sum that this rule looks for.
-        ratio = pt.true_div(
-            inner.product(difference), inner.product(Factored(coefficient, factors))
+        bounded = _is_bounded(expanded(coefficient, factors))
+        near = _log_of_sum(
+            inner.product(Factored(coefficient, factors)), inner.product(difference), bounded
         )
-        return pt.switch(self.builder.moved(side, family), -pt.log1p(ratio), logs)
+        return pt.switch(self.builder.moved(side, family), near, logs)
+
+
+def _log_of_sum(f: Variable, g: Variable, bounded: bool) -> Variable:
+    """``log(f)`` from f and ``g = 1 - f``; where f is large, ``g / f`` is -1."""
+    if bounded:
+        return pt.neg(pt.log1p(pt.true_div(g, f)))
+    above = pt.lt(g, pt.constant(0, dtype="int8"))
+    log = pt.log1p(pt.switch(above, pt.neg(g), pt.true_div(g, f)))
+    return pt.switch(above, log, pt.neg(log))
+
+
+def _is_bounded(terms: list[Term]) -> bool:
+    """Whether a sum of products has no factor that may be large."""
+    return all(
+        is_condition(g.variable) if isinstance(g, Symbol) else n > 0
+        for _, factors in terms
+        for g, n in factors
+    )
+
+
+def _is_positive(factor: tuple[Generator, Exponent]) -> bool:
+    """Whether a factor cannot be negative; a symbol may be."""
+    generator, power = factor
+    if power % 2 == 0:
+        return True
+    if isinstance(generator, Residue):
+        return all(c > 0 and all(map(_is_positive, m)) for m, c in generator.items)
+    return isinstance(generator, Member) and generator.companion != "t"
 
 
 def expanded(coefficient: Fraction, factors: Monomial) -> list[Term]:
