@@ -8,7 +8,9 @@ import pytensor.tensor as pt
 from pytensor.graph.basic import Variable
 from pytensor.tensor.math import add, mul, neg, sub
 
-from pytensor_stabilize.rewrites.matching import exact_constant, strip_sign
+from pytensor_stabilize.rewrites.matching import FLOATS, exact_constant, strip_sign
+
+_SIGNED = {"bool": "int8", "uint8": "int16", "uint16": "int32", "uint32": "int64"}
 
 
 def as_dtype(variable: Variable, dtype: str) -> Variable:
@@ -40,9 +42,22 @@ def difference_of(stripped: list[tuple[int, Variable]]) -> Variable:
     """As `signed_sum`, of terms that have no sign of their own left."""
     above = [core for sign, core in stripped if sign > 0]
     below = [core for sign, core in stripped if sign < 0]
+    above = _added_up(above, negated=False)
+    below = _added_up(below, negated=not any(map(_is_float, above)))
     if not above:
         return neg(sum_of(below))
     return sub(sum_of(above), sum_of(below)) if below else sum_of(above)
+
+
+def _added_up(terms: list[Variable], negated: bool) -> list[Variable]:
+    """Terms that can be added up, and negated: unsigned integers wrap, conditions refuse."""
+    if any(map(_is_float, terms)) or not (negated or len(terms) > 1):
+        return terms
+    return [as_dtype(v, _SIGNED.get(v.type.dtype, v.type.dtype)) for v in terms]
+
+
+def _is_float(variable: Variable) -> bool:
+    return variable.type.dtype in FLOATS
 
 
 def strip_factor(variable: Variable) -> tuple[int, Variable]:

@@ -14,7 +14,7 @@ from pytensor.tensor.rewriting.basic import broadcast_like_elemwise
 from pytensor.tensor.shape import specify_shape
 
 from pytensor_stabilize.rewrites import registration_state
-from pytensor_stabilize.rewrites.interning import interned
+from pytensor_stabilize.rewrites.interning import interned, same_up_to_order
 from pytensor_stabilize.rewrites.matching import is_a
 from pytensor_stabilize.rewrites.memory import Memory, at_hand, bit_of_rule, memory_of
 from pytensor_stabilize.rewrites.rules import Left, Rule
@@ -94,6 +94,8 @@ class RuleRewriter(NodeRewriter):
             result = rule.transform(fgraph, node)
         finally:
             at_hand.reset(token)
+        if is_a(result, Variable) and same_up_to_order(result, node.outputs[0]):
+            result = None
         if result is None:
             memory.set_idle(node, self._bit)
         elif isinstance(result, Left) and result.lasts:

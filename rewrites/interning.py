@@ -8,6 +8,8 @@ rewritten a second time.
 from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.graph.fg import FunctionGraph
 
+from pytensor_stabilize.rewrites.matching import exact_constant, same_pattern, scalar_op_of
+
 
 def interned(variable: Variable, node: Apply, fgraph: FunctionGraph) -> Variable:
     """A new variable that is to replace an output of `node`, made of nodes of the graph.
@@ -38,6 +40,42 @@ def interned(variable: Variable, node: Apply, fgraph: FunctionGraph) -> Variable
     return of_graph(variable)
 
 
+def same_up_to_order(a: Variable, b: Variable) -> bool:
+    """Whether two variables are computed in the same way, but for the order of terms and factors.
+
+    PyTensor's canonical form has an order of its own, so that a rule that changes nothing else
+    would be undone and would fire for ever.
+    """
+    known: dict[tuple[Variable, Variable], bool] = {}
+
+    def same(a: Variable, b: Variable) -> bool:
+        if _same(a, b) or _same_value(a, b):
+            return True
+        if (a, b) not in known:
+            known[a, b] = _is_like(a, b)
+        return known[a, b]
+
+    def _is_like(a: Variable, b: Variable) -> bool:
+        first, second = a.owner, b.owner
+        if first is None or second is None or first.op != second.op or a.type != b.type:
+            return False
+        if first.outputs.index(a) != second.outputs.index(b):
+            return False
+        left = list(second.inputs)
+        if len(first.inputs) != len(left):
+            return False
+        if not getattr(scalar_op_of(first), "commutative", False):
+            return all(map(same, first.inputs, left))
+        for v in first.inputs:
+            place = next((i for i, w in enumerate(left) if same(v, w)), None)
+            if place is None:
+                return False
+            left.pop(place)
+        return True
+
+    return same(a, b)
+
+
 def _equal(client: Apply, made: Apply, inputs: list[Variable]) -> bool:
     return (
         type(client.op) is type(made.op)
@@ -46,6 +84,14 @@ def _equal(client: Apply, made: Apply, inputs: list[Variable]) -> bool:
         and client.op == made.op
         and all(a.type == b.type for a, b in zip(client.outputs, made.outputs, strict=True))
     )
+
+
+def _same_value(a: Variable, b: Variable) -> bool:
+    """Whether both are one number, of whatever dtype: what they are in shows in its own type."""
+    if not same_pattern(a, b):
+        return False
+    value = exact_constant(a)
+    return value is not None and value == exact_constant(b)
 
 
 def _same(a: Variable, b: Variable) -> bool:

@@ -28,6 +28,7 @@ from pytensor_stabilize.rewrites.algebra.families import (
 from pytensor_stabilize.rewrites.algebra.forms import (
     ONE,
     Exponent,
+    Generator,
     Monomial,
     Term,
     TooBigError,
@@ -105,6 +106,9 @@ class LogBuilder:
         """Sum of the logarithms of companions, and of what is no companion."""
         if not taken:
             return None
+        signs = [t for _, _, t in (powers(taken, family) for family in logistic) if t % 2]
+        if len(signs) > 1 or (signs and not all(map(_is_positive, rest))):
+            return None  # tanh(u) and what multiplies it may both be negative
         parts: list[Variable] = []
         for family in logistic:
             p, q, t = powers(taken, family)
@@ -245,6 +249,16 @@ class LogBuilder:
             inner.product(difference), inner.product(Factored(coefficient, factors))
         )
         return pt.switch(self.builder.moved(side, family), -pt.log1p(ratio), logs)
+
+
+def _is_positive(factor: tuple[Generator, Exponent]) -> bool:
+    """Whether a factor cannot be negative; a symbol may be."""
+    generator, power = factor
+    if power % 2 == 0:
+        return True
+    if isinstance(generator, Residue):
+        return all(c > 0 and all(map(_is_positive, m)) for m, c in generator.items)
+    return isinstance(generator, Member) and generator.companion != "t"
 
 
 def expanded(coefficient: Fraction, factors: Monomial) -> list[Term]:

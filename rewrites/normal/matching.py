@@ -12,7 +12,7 @@ from pytensor.graph.basic import Apply, Variable
 from pytensor.scalar import basic as ps
 from pytensor.scalar.math import Erf, Erfc, Erfcx
 
-from pytensor_stabilize.rewrites.arithmetic import product_of
+from pytensor_stabilize.rewrites.arithmetic import as_dtype, product_of
 from pytensor_stabilize.rewrites.matching import (
     MOVES,
     exact_constant,
@@ -162,7 +162,9 @@ class Argument:
         c = monomial.coefficient
         if c == 1 or not monomial.powers:
             return cls(Fraction(1), monomial.key, variable)
-        core = monomial.build(str(variable.type.dtype), Fraction(1))
+        # A constant may have made it wider than what it multiplies.
+        dtype = str(variable.type.dtype)
+        core = as_dtype(monomial.build(dtype, Fraction(1)), dtype)
         if not same_pattern(core, variable):
             return cls(Fraction(1), frozenset({(variable, 1)}), variable)
         return cls(_RECIPROCALS.get(abs(c), abs(c)) * (1 if c > 0 else -1), monomial.key, core)

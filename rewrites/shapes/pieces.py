@@ -287,14 +287,15 @@ def indexed_axis(node: Apply, inputs: Sequence[Variable]) -> tuple[int, Index] |
     ((axis, index),) = taken
     if isinstance(index, slice):
         ends = [None if e is None else _number(e) for e in (index.start, index.stop, index.step)]
-        known = all(e is None or isinstance(e, int) for e in ends) and ends[2] in (None, 1)
+        given = [e for e in (index.start, index.stop, index.step) if e is not None]
+        known = all(isinstance(_number(e), int) for e in given) and ends[2] in (None, 1)
         return (axis, slice(*ends[:2])) if known else None
     number = _number(index)
     return None if number is None else (axis, number)
 
 
 def _number(index: object) -> int | list[int] | None:
-    """A constant index; False for a slice's end that is not known."""
+    """A constant index; None if it is not known."""
     if isinstance(index, int):
         return index
     if isinstance(index, Constant) and np.asarray(index.data).dtype.kind in "iu":

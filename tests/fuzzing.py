@@ -1,0 +1,372 @@
+"""The fuzzer: what must hold for any graph, and how a graph that breaks it is made small.
+
+    python tests/fuzzing.py [--count 2000] [--seed 0] [--numba 50]      (or: make fuzz)
+
+Random programs (`fuzz_graphs`) are compiled with our rules and without, and compared with each other
+and with the exact value.  What is printed are counts, and each finding as a Python program.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytensor
+import pytensor.scalar.math as psm
+from flint import arb, ctx
+from fuzz_graphs import INPUTS, Program, UnbuildableError, build, smaller
+from pytensor.compile.mode import Mode
+from pytensor.graph.basic import Variable
+from pytensor.graph.fg import FunctionGraph
+from pytensor.scalar import basic as ps
+
+from pytensor_stabilize import excluding
+from pytensor_stabilize.graphs import Truth, same_graph, to_python, truth, ulp_error
+from pytensor_stabilize.graphs.exact import Program as ExactProgram
+from pytensor_stabilize.graphs.exact import Undecided
+from pytensor_stabilize.graphs.exact.values import as_value
+from pytensor_stabilize.graphs.truth import MAX_BITS
+from pytensor_stabilize.rewrites.matching import scalar_op_of
+from pytensor_stabilize.rewrites.trace import recording
+
+# Where stock is so good, ours must be as good, or as good as promised.
+GOOD, PROMISE, SLACK = 8.0, 4.0, 2.0
+# Ulps that each unit of the condition number may cost.
+PER_CONDITION = 4.0
+_STEP = 100  # bits of the relative step of a difference quotient
+_SECONDS = 60
+# What has an argument that was rounded: exp(t) is right to 4 (1 + |t|) ulp and no better.
+_OF_AN_ARGUMENT = (
+    *(ps.Exp, ps.Expm1, ps.Sinh, ps.Cosh, ps.Tanh, ps.Sin, ps.Cos),
+    *(psm.Sigmoid, psm.Softplus, psm.Erf, psm.Erfc, psm.Erfcx, psm.Log1mexp),
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A property that a graph breaks.
+
+    Attributes
+    ----------
+    kind
+        "raises", "type", "second pass", "not finite" (where stock is finite and right), "worse"
+        (where stock is good), "worse than bad", or "special" (an infinite or nan input).
+    detail
+        Which rule or error, or the numbers.
+    program, values
+        The graph and its inputs.
+    point
+        The values of the inputs that belong to the element, as far as they are aligned with it.
+    """
+
+    kind: str
+    detail: str
+    program: Program
+    values: Mapping[str, np.ndarray]
+    point: tuple[tuple[str, float], ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.detail}\n  {self.program}\n  at {dict(self.point)}"
+
+    def to_python(self) -> str:
+        """A program that shows it."""
+        inputs, outputs = build(self.program)
+        given = {v.name: repr(self.values[v.name]) for v in inputs}
+        lines = [to_python(outputs), "import numpy as np", "from numpy import array, float32"]
+        lines += [f"# {self.kind}: {self.detail}".replace("\n", " ")]
+        lines += [f"values = {{{', '.join(f'{k!r}: np.{v}' for k, v in given.items())}}}"]
+        return "\n".join(lines)
+
+
+@dataclass
+class Counts:
+    """What was looked at."""
+
+    graphs: Counter[str] = field(default_factory=Counter)
+    points: Counter[str] = field(default_factory=Counter)
+
+
+class TooSlowError(Exception):
+    """An exact value or a rewriting takes too long."""
+
+
+@contextmanager
+def limited(seconds: int) -> Iterator[None]:
+    """Raise `TooSlowError` in the block after some seconds."""
+
+    def stop(*_: object) -> None:
+        raise TooSlowError
+
+    old = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, old)
+
+
+def plain() -> Mode:
+    """Everything that PyTensor rewrites, for Python's functions: nothing is compiled."""
+    return Mode("py", "fast_run").excluding("fusion", "inplace", "sigmoids_share_exp")
+
+
+def rewritten(inputs: Sequence[Variable], outputs: Sequence[Variable]) -> FunctionGraph:
+    """The graph after PyTensor's rewriting; what a rewriter raises is raised."""
+    graph = FunctionGraph(list(inputs), list(outputs), clone=True)
+    # Without a compiler what constants are folded with is Python as well.
+    with pytensor.config.change_flags(on_opt_error="raise", cxx=""):
+        plain().optimizer.rewrite(graph)
+    return graph
+
+
+def evaluated(graph: FunctionGraph, values: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """What a graph computes as it stands."""
+    copy = graph.clone()
+    function = pytensor.function(
+        copy.inputs, copy.outputs, mode=Mode("py", None), on_unused_input="ignore"
+    )
+    with np.errstate(all="ignore"):
+        return function(*values)
+
+
+def findings(
+    program: Program, values: Mapping[str, np.ndarray], counts: Counts | None = None
+) -> list[Finding]:
+    """The properties that a program breaks, one finding of each kind.
+
+    An error is allowed up to ``max(4, stock + 2) + 4 (1 + condition)`` ulps, where stock's is at
+    most 8.  The condition number is the sum of ``|x df/dx / f|`` over all inputs x and over all
+    arguments of exponentials and their like: what it costs to round each of them once.  So a
+    cancellation that is in the question is no finding, and one that a rewrite has made is.
+    """
+    counts = counts or Counts()
+    try:
+        with limited(_SECONDS):
+            return _findings(program, values, counts)
+    except TooSlowError:
+        counts.graphs["too slow"] += 1
+        return []
+
+
+def _findings(
+    program: Program, values: Mapping[str, np.ndarray], counts: Counts
+) -> list[Finding]:
+    try:
+        inputs, outputs = build(program)
+    except UnbuildableError:
+        counts.graphs["not built"] += 1
+        return []
+    given = [np.asarray(values[v.name]) for v in inputs]
+    try:
+        with excluding("all"):
+            stock = rewritten(inputs, outputs)
+        before = evaluated(stock, given)
+    except TooSlowError:
+        raise
+    except Exception:
+        counts.graphs["stock raises"] += 1
+        return []
+    counts.graphs["compiled"] += 1
+    try:
+        ours = rewritten(inputs, outputs)
+        after = evaluated(ours, given)
+    except TooSlowError:
+        return [Finding("raises", "takes too long", program, values)]
+    except Exception as error:
+        lines = str(error).splitlines() or [""]
+        return [Finding("raises", f"{type(error).__name__}: {lines[0]}", program, values)]
+    found: list[Finding] = []
+    types = [(a.type, b.type) for a, b in zip(stock.outputs, ours.outputs, strict=True)]
+    if any(a != b and not a.is_super(b) for a, b in types):
+        found.append(Finding("type", str(types), program, values))
+    if any(a.shape != b.shape for a, b in zip(before, after, strict=True)):
+        found.append(Finding("type", "the shape differs", program, values))
+    rules = second_pass(ours, stock)
+    if rules is not None:
+        found.append(Finding("second pass", rules, program, values))
+    if not any(f.kind == "type" for f in found):
+        found += _numbers(program, values, inputs, outputs, (before, after), counts)
+    return found
+
+
+def second_pass(ours: FunctionGraph, stock: FunctionGraph) -> str | None:
+    """What changes the graph when it is rewritten again; None if nothing of ours does."""
+    again = ours.clone()
+    flags = pytensor.config.change_flags(on_opt_error="raise", cxx="")
+    with recording() as recorder, flags:
+        plain().optimizer.rewrite(again)
+    if same_graph(ours, again):
+        return None
+    fired = sorted({event.rule for event in recorder.events if event.outcome == "fired"})
+    if not fired:
+        with excluding("all"):
+            own = stock.clone()
+            plain().optimizer.rewrite(own)
+            if not same_graph(stock, own):
+                return None
+            plain().optimizer.rewrite(again := ours.clone())
+            if not same_graph(ours, again):
+                return None  # PyTensor would do it to the same graph without us
+    return ", ".join(fired) or "PyTensor's rules"
+
+
+def _numbers(
+    program: Program,
+    values: Mapping[str, np.ndarray],
+    inputs: Sequence[Variable],
+    outputs: Sequence[Variable],
+    computed: tuple[list[np.ndarray], list[np.ndarray]],
+    counts: Counts,
+) -> list[Finding]:
+    """Findings about the elements of the outputs."""
+    givens = {v: values[v.name] for v in inputs}
+    special = any(not np.all(np.isfinite(v)) for v in givens.values())
+    found: dict[str, Finding] = {}
+    try:
+        with limited(_SECONDS // 2):
+            exact = truth(list(outputs), givens)
+    except TooSlowError:
+        counts.graphs["truth too slow"] += 1
+        exact = [None] * len(outputs)
+    except Exception as error:
+        counts.graphs[f"no truth: {type(error).__name__}"] += 1
+        exact = [None] * len(outputs)
+    sensitivity = Sensitivity(inputs, outputs, [values[v.name] for v in inputs])
+    for output, (stock, ours, known) in enumerate(zip(*computed, exact, strict=True)):
+        errors = [np.full(stock.shape, np.nan)] * 2
+        if stock.dtype.kind == "f" and known is not None and known.value.shape == stock.shape:
+            errors = [np.atleast_1d(ulp_error(a, known)).reshape(stock.shape) for a in (stock, ours)]
+        for element in np.ndindex(stock.shape):
+            kind = _kind(
+                float(stock[element]),
+                float(ours[element]),
+                (float(errors[0][element]), float(errors[1][element])),
+                0 if known is None else int(known.status[element]),
+                special,
+            )
+            counts.points[kind.partition(" ")[0] if kind.startswith("ok") else kind] += 1
+            if kind.startswith("ok") or kind == "undecided" or kind in found:
+                continue
+            stock_error, error = (float(e[element]) for e in errors)
+            if kind.startswith("worse"):
+                condition = sensitivity.at(output, element)
+                bound = max(PROMISE, stock_error + SLACK) + PER_CONDITION * (1 + condition)
+                if kind == "worse than bad":
+                    bound = 4 * bound
+                if not error > bound:
+                    counts.points["within the condition number"] += 1
+                    continue
+            detail = f"stock {stock[element]!r}, ours {ours[element]!r}"
+            if known is not None:
+                detail += f", truth {known.value[element]!r}"
+            detail += f"; ulps {stock_error:.3g}, {error:.3g}"
+            found[kind] = Finding(kind, detail, program, values, _point(values, inputs, element))
+    return list(found.values())
+
+
+def _kind(
+    stock: float, ours: float, errors: tuple[float, float], status: int, special: bool
+) -> str:
+    """What an element shows; "ok", "undecided", or the kind of a finding."""
+    if np.isnan(errors[0]) or status:
+        # Nothing is known of it.  What stock says of an infinite or nan input holds as well.
+        if np.isnan(ours) and not np.isnan(stock):
+            return "special" if special else "undecided, nan"
+        if np.isnan(stock) and not np.isnan(ours):
+            return "undecided"
+        return "undecided" if not stock == ours else "ok"
+    if not np.isfinite(ours) and np.isfinite(stock) and errors[0] <= GOOD:
+        return "not finite" if errors[1] > GOOD else "ok"
+    if errors[1] <= max(PROMISE, errors[0] + SLACK):
+        return "ok"
+    return "worse" if errors[0] <= GOOD else "worse than bad"
+
+
+def _point(
+    values: Mapping[str, np.ndarray], inputs: Sequence[Variable], element: tuple[int, ...]
+) -> tuple[tuple[str, float], ...]:
+    named = []
+    for v in inputs:
+        value = np.asarray(values[v.name])
+        flat = value.ravel()
+        index = element[-1] if element and INPUTS[v.name][1] == (None,) else 0
+        if flat.size:
+            named.append((v.name, flat[min(index, flat.size - 1)].item()))
+    return tuple(named)
+
+
+class Sensitivity:
+    """Condition numbers of the elements of outputs at one point, by exact difference quotients."""
+
+    def __init__(
+        self, inputs: Sequence[Variable], outputs: Sequence[Variable], values: Sequence[np.ndarray]
+    ) -> None:
+        self._arguments = inputs, outputs, values
+        self._runs: list | None = None
+
+    def at(self, output: int, element: tuple[int, ...]) -> float:
+        """Of one element; infinite where it is not known, 0 where nothing can be moved."""
+        if self._runs is None:
+            self._runs = self._run(*self._arguments)
+        if not self._runs:
+            return np.inf
+        with ctx.workprec(8 * _STEP):
+            base, *others = (_at(run[output], element) for run in self._runs)
+            if not base.is_finite() or base.is_zero():
+                return np.inf
+            changes = [abs((there - base) / base) * arb(2) ** _STEP for there in others]
+            if not all(change.is_finite() for change in changes):
+                return np.inf
+            return sum(float(change.mid()) for change in changes)
+
+    @staticmethod
+    def _run(
+        inputs: Sequence[Variable], outputs: Sequence[Variable], values: Sequence[np.ndarray]
+    ) -> list:
+        graph = FunctionGraph(list(inputs), list(outputs), clone=True)
+        factors: dict[Variable, Variable] = {}
+        for node in list(graph.toposort()):
+            argument = node.inputs[0] if node.inputs else None
+            if not isinstance(scalar_op_of(node), _OF_AN_ARGUMENT) or argument.owner is None:
+                continue
+            if argument not in factors:
+                factor = pytensor.tensor.scalar(dtype="float64")
+                graph.add_input(factor)
+                factors[argument] = argument * factor.astype(argument.type.dtype)
+            graph.change_node_input(node, 0, factors[argument])
+        program = ExactProgram(graph.inputs, graph.outputs)
+        given = [*values, *[np.array(1.0)] * len(factors)]
+        balls = [as_value(v, a) for v, a in zip(program.inputs, given, strict=True)]
+        with ctx.workprec(8 * _STEP):
+            factor = 1 + arb(2) ** -_STEP
+            try:
+                runs = [program.run(balls)]
+                for i, (variable, ball) in enumerate(zip(program.inputs, balls, strict=True)):
+                    if variable.type.dtype in ("float32", "float64"):
+                        runs.append(program.run([*balls[:i], ball * factor, *balls[i + 1 :]]))
+            except (Undecided, ArithmeticError):
+                return []
+        return runs
+
+
+def _at(value: object, element: tuple[int, ...]) -> arb:
+    return value[element] if isinstance(value, np.ndarray) else value
+
+
+def shrunk(finding: Finding) -> Finding:
+    """A finding of the same kind in a program that nothing makes smaller."""
+    again = True
+    while again:
+        again = False
+        for program in smaller(finding.program):
+            same = [f for f in findings(program, finding.values) if f.kind == finding.kind]
+            if same:
+                finding, again = same[0], True
+                break
+    return finding
