@@ -1,7 +1,7 @@
 """The node rewriter that runs one rule: switches, replacement of the right type, traces."""
 
 import typing
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Literal
 
 from pytensor.graph.basic import Apply, Variable
@@ -73,9 +73,10 @@ class RuleRewriter(NodeRewriter):
             note_not_fired(fgraph, rule.name, "off", first, "the rule is switched off")
             return False
         results = result if isinstance(result, list) else [result]
-        replaced = []
+        replaced: list[Variable] = []
+        fresh: dict[Hashable, Apply] = {}
         for old, new in zip(node.outputs, results, strict=True):
-            replaced.append(interned(conform(new, old, node, fgraph), node, fgraph))
+            replaced.append(interned(conform(new, old, node, fgraph), node, fgraph, fresh))
             note_fired(fgraph, rule.name, old, replaced[-1])
         return replaced
 

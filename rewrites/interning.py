@@ -5,15 +5,20 @@ between two rules.  ``softplus(x)`` made twice would be two symbols of one sum u
 rewritten a second time.
 """
 
+from collections.abc import Hashable
+
 from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.graph.fg import FunctionGraph
 
 from pytensor_stabilize.rewrites.matching import exact_constant, same_pattern, scalar_op_of
 
 
-def interned(variable: Variable, node: Apply, fgraph: FunctionGraph) -> Variable:
+def interned(
+    variable: Variable, node: Apply, fgraph: FunctionGraph, fresh: dict[Hashable, Apply]
+) -> Variable:
     """A new variable that is to replace an output of `node`, made of nodes of the graph.
 
+    What the graph does not have is made once: `fresh` knows what was made for other outputs.
     Nothing that is computed from `node` is taken, for each node is found by inputs that are known
     not to be: that would be a circle.
     """
@@ -33,9 +38,14 @@ def interned(variable: Variable, node: Apply, fgraph: FunctionGraph) -> Variable
         for client, _ in min(clients, key=len, default=[]):
             if client is not node and client in fgraph.apply_nodes and _equal(client, made, inputs):
                 return client.outputs[index]
-        if all(old is new for old, new in zip(made.inputs, inputs, strict=True)):
-            return made.outputs[index]
-        return made.clone_with_new_inputs(inputs).outputs[index]
+        key = (made.op, *(v.signature() if isinstance(v, Constant) else v for v in inputs))
+        twin = fresh.get(key)
+        if twin is not None and twin.outputs[index].type == made.outputs[index].type:
+            return twin.outputs[index]
+        if any(old is not new for old, new in zip(made.inputs, inputs, strict=True)):
+            made = made.clone_with_new_inputs(inputs)
+        fresh[key] = made
+        return made.outputs[index]
 
     return of_graph(variable)
 

@@ -113,11 +113,12 @@ class Builder:
     def constant(self, value: Fraction) -> Variable:
         """An exact constant of the dtype."""
         if not self._is_exact(value):
-            raise InexactError(f"{float(value):.17g} is rounded")
+            raise InexactError("it is no float of that dtype")
         return pt.constant(np.dtype(self.dtype).type(float(value)), dtype=self.dtype)
 
     def _is_exact(self, value: Fraction) -> bool:
-        return Fraction(float(np.dtype(self.dtype).type(float(value)))) == value
+        largest = Fraction(float(np.finfo(self.dtype).max))
+        return abs(value) <= largest and Fraction(float(np.dtype(self.dtype).type(value))) == value
 
     def sum(self, form: Form) -> Variable:
         """The graph of a sum."""

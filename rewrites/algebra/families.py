@@ -101,7 +101,7 @@ def stable_key(thing: Any) -> tuple:
         name = str(thing.auto_name)
         return (0, len(name), name)
     if is_a(thing, Fraction, int):
-        return (3, float(thing))
+        return (3, thing)  # as a float, 1e300 squared would be none
     return (4, str(thing))
 
 

@@ -38,7 +38,7 @@ def within_limits(look: Look) -> Look:
         try:
             with untraced():
                 return look(fgraph, node)
-        except TooBigError:
+        except (TooBigError, OverflowError):  # the latter of a constant beyond the floats
             return _TOO_BIG
         except InexactError as error:
             return Left(f"a constant of the result would be rounded: {error}")

@@ -37,6 +37,7 @@ from pytensor_stabilize.rewrites.algebra.forms import (
     times,
 )
 from pytensor_stabilize.rewrites.algebra.reading import Reader
+from pytensor_stabilize.rewrites.matching import is_condition
 from pytensor_stabilize.rewrites.normal.forms import log_erfc
 
 
@@ -190,7 +191,7 @@ class LogBuilder:
             return None
         if not any(isinstance(g, Member) for g, _ in factors):
             f = self.builder.product(Factored(coefficient, factors))
-            return pt.neg(pt.log1p(pt.true_div(self.builder.product(difference), f)))
+            return _log_of_sum(f, self.builder.product(difference), _is_bounded(spelled))
         return self._two_sided(coefficient, factors, difference, small)
 
     def _near_one_at_0(
@@ -245,10 +246,29 @@ class LogBuilder:
         inner = Builder(self.reader.with_argument(family, clamped), self.builder.dtype)
         side = pt.lt(u, zero) if p > 0 else pt.gt(u, zero)
         # log1p(-g) would be the sum that this rule looks for.
-        ratio = pt.true_div(
-            inner.product(difference), inner.product(Factored(coefficient, factors))
+        bounded = _is_bounded(expanded(coefficient, factors))
+        near = _log_of_sum(
+            inner.product(Factored(coefficient, factors)), inner.product(difference), bounded
         )
-        return pt.switch(self.builder.moved(side, family), -pt.log1p(ratio), logs)
+        return pt.switch(self.builder.moved(side, family), near, logs)
+
+
+def _log_of_sum(f: Variable, g: Variable, bounded: bool) -> Variable:
+    """``log(f)`` from f and ``g = 1 - f``; where f is large, ``g / f`` is -1."""
+    if bounded:
+        return pt.neg(pt.log1p(pt.true_div(g, f)))
+    above = pt.lt(g, pt.constant(0, dtype="int8"))
+    log = pt.log1p(pt.switch(above, pt.neg(g), pt.true_div(g, f)))
+    return pt.switch(above, log, pt.neg(log))
+
+
+def _is_bounded(terms: list[Term]) -> bool:
+    """Whether a sum of products has no factor that may be large."""
+    return all(
+        is_condition(g.variable) if isinstance(g, Symbol) else n > 0
+        for _, factors in terms
+        for g, n in factors
+    )
 
 
 def _is_positive(factor: tuple[Generator, Exponent]) -> bool:

@@ -101,7 +101,7 @@ def sum_of_scatters(fgraph: FunctionGraph, node: Apply) -> Variable | Left | Non
     todo = list(terms(node))
     for sign, variable in todo:
         term = term_of(variable) if same_pattern(variable, output) else None
-        if term is None or term.rest:
+        if term is None or term.rest or _replaces(term.scatter):
             others.append((sign, variable))
             continue
         known = (g for g in groups if g[0][1].scatter.writes_like(term.scatter))
@@ -115,6 +115,11 @@ def sum_of_scatters(fgraph: FunctionGraph, node: Apply) -> Variable | Left | Non
     meet = any(sum(term.has_functions for _, term in group) > 1 for group in groups)
     apart = apart and sum(bool(leaves_of(v)) for _, v in others) > 1
     return _written(groups, others, output) if meet or apart else None
+
+
+def _replaces(scatter: Scatter) -> bool:
+    """Whether what stood in the places is lost: ``a[i].set(v)`` is not ``a + zeros[i].set(v)``."""
+    return not is_zero(scatter.base) and scatter.nodes[0].op.set_instead_of_inc
 
 
 def _written(

@@ -201,6 +201,10 @@ def exp_of_log_softmax(fgraph: FunctionGraph, node: Apply) -> Variable | Left | 
     """``exp(log_softmax(x)) -> softmax(x)`` with any number of clients, moved elements too."""
     path: list[Apply] = []
     variable = node.inputs[0]
+    if is_a(node.op, Softmax):  # of log_softmax(x), which is shifted, it is that of x
+        inner = variable.owner
+        same = inner is not None and is_a(inner.op, LogSoftmax) and inner.op.axis == node.op.axis
+        return node.op(inner.inputs[0]) if same else None
     while (step := variable.owner) is not None and is_a(step.op, *MOVES):
         path.append(step)
         variable = step.inputs[0]
@@ -375,7 +379,7 @@ SOFTMAX: tuple[Rule, ...] = (
         promise=4.0,
         mends="with another client exp(log_softmax(x)) stays, and no rule knows it for a softmax",
         databases=_BOTH,
-        tracks=(exp,),
+        tracks=(exp, Softmax),
         transform=exp_of_log_softmax,
         tags=_RECOGNITION,
         tested_in=_TESTS,
