@@ -9,7 +9,9 @@ from pytensor.compile.mode import get_mode
 from pytensor.graph.fg import FunctionGraph
 from pytensor.graph.traversal import ancestors
 
+import pytensor_stabilize
 from pytensor_stabilize.graphs import same_graph, truth
+from pytensor_stabilize.rewrites.arithmetic import signed_sum
 
 x, y = pt.dvectors("x", "y")
 s, t = pt.sigmoid(x), pt.tanh(x)
@@ -78,6 +80,35 @@ EXACT |= {
     ),
     "sign of a sigmoid": (second(pt.log(pt.abs(s))), ([-700.1, 3.0], [0.0] * 2), 4.0),
 }
+# What a rule took for granted of a sign, a bound, a dtype or an index.
+EXACT |= {
+    "log of two negative factors": (
+        pt.log(pt.expm1(x) * x),
+        ([-0.7, 0.3, -40.1], [0.0] * 3),
+        6.0,
+    ),
+    "log of tanh and a negative label": (pt.log(t * y), ([-0.7, 0.3], [-2.0, 3.0]), 6.0),
+    "log of a large number minus a sigmoid": (
+        pt.log(y - s),
+        ([-708.9, 3.0, 0.3, 40.1, -2.0], [744.7, 1e20, 1.1, 1.0, 1e-3 + 1]),
+        16.0,
+    ),
+    "a part of a join, up to a length": (
+        pt.concatenate([pt.exp(x / 2), x])[: x.shape[0]] / s**2,
+        ([0.3, -2.0], [0.0] * 2),
+        6.0,
+    ),
+    "gradient of a part of a join": (
+        first(pt.concatenate([pt.exp(x / 2), pt.exp(x / 2)])[: x.shape[0]] / s**2),
+        ([0.3, -2.0], [0.0] * 2),
+        6.0,
+    ),
+    "what is set is not added": (
+        first(pt.set_subtensor(x[:1], (s * x)[:1])),
+        ([0.05, 0.3, -40.1], [0.0] * 3),
+        4.0,
+    ),
+}
 # Zero times what has not overflowed yet is zero; and an infinite value is infinite.
 LIMITS = {
     "exp(x**2) twice": (second(pt.sigmoid(x / pt.exp(-(x**2))) ** 0.5), (20.1, 0.0), 0.0),
@@ -120,6 +151,8 @@ ENDLESS = {
     "a function made twice": first(pt.expm1(x) / pt.softplus(-x) / pt.tanh(t)),
     "a condition made twice": first(pt.maximum(x - t / x / pt.sigmoid(2 * x), 0)),
     "s - x * exp(-x**2)": first((s - x * pt.exp(-(x**2))) / (2 * x)),
+    "two terms in another order": 2 * (x + pt.cosh(x)),
+    "one term from each piece of a join": first(pt.tanh(pt.sigmoid(pt.concatenate([x, x])))),
     "sinh in two units": (1 + pt.sinh(y))
     * (x / pt.sigmoid(y) * pt.sinh(y) + 3 * (pt.sinh(y) - 1 + s)),
 }
@@ -133,3 +166,37 @@ def test_a_second_pass_changes_nothing(case):
         twice = once.clone()
         mode().optimizer.rewrite(twice)
     assert same_graph(once, twice)
+
+
+RAISED = {
+    "a condition that is a term": first(pt.maximum(pt.maximum(x, 0), x)),
+    "the square of a constant is beyond the floats": first(pt.arctan(1e300 + t**2)),
+}
+
+
+@pytest.mark.parametrize("case", RAISED)
+def test_it_is_as_stock_has_it(case):
+    at = [0.3, -2.0]
+    with pytensor_stabilize.excluding("all"):
+        stock = pytensor.function([x], RAISED[case], mode=mode())(at)
+    np.testing.assert_allclose(pytensor.function([x], RAISED[case], mode=mode())(at), stock)
+
+
+def test_a_wide_factor_makes_phi_of_a_narrow_input_wide():
+    w = pt.fvector("w")
+    value = pt.erfc(w * np.float64(-0.7))
+    at = np.float32([0.05, -19.4, 3.0])
+    assert np.all(ulps(pytensor.function([w], value, mode=mode())(at), truth(value, {w: at})) < 8)
+
+
+def test_what_is_subtracted_does_not_wrap():
+    """Unsigned integers and conditions, as terms of a sum that is built anew."""
+    u, b = pt.vector("u", dtype="uint8"), pt.vector("b", dtype="bool")
+    for signed in ([(-1, u), (-1, u)], [(-1, b)], [(1, u), (-1, b)], [(1, b), (1, b), (-1, u)]):
+        total = signed_sum(signed)
+        values = {u: np.uint8([200, 3]), b: np.array([True, False])}
+        given = {v: values[v] for _, v in signed}
+        wanted = sum(sign * given[v].astype("int64") for sign, v in signed)
+        assert np.array_equal(
+            total.eval({v: a for v, a in given.items() if v in ancestors([total])}), wanted
+        )

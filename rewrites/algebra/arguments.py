@@ -78,6 +78,12 @@ def as_multiple(variable: Variable) -> Multiple:
                 key = ("mul", frozenset(Counter(others).items()))
                 return Multiple(coefficient, key, variable)
             core = others[0]
+        elif is_a(op, ps.Add):
+            # PyTensor makes exp(x + x + x) of a product, and another such sum of the next one.
+            terms = Counter(_named(i) for i in node.inputs)
+            if len(terms) > 1:
+                return Multiple(coefficient, ("add", frozenset(terms.items())), variable)
+            coefficient, core = coefficient * len(node.inputs), node.inputs[0]
         elif is_a(op, ps.Sub):
             a, b = node.inputs
             # Variables count up as they are made, so that the order is the same in every run.
@@ -91,6 +97,12 @@ def as_multiple(variable: Variable) -> Multiple:
         if core.type.broadcastable != variable.type.broadcastable:
             return Multiple(Fraction(1), variable, variable)
     return Multiple(coefficient, core, variable)
+
+
+def _named(term: Variable) -> Hashable:
+    """A term of a sum; constants of one value are the same term, unless they give it a shape."""
+    value = exact_constant(term) if all(term.type.broadcastable) else None
+    return term if value is None else value
 
 
 @dataclass
