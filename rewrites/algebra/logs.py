@@ -258,7 +258,7 @@ def _log_of_sum(f: Variable, g: Variable, bounded: bool) -> Variable:
     if bounded:
         return pt.neg(pt.log1p(pt.true_div(g, f)))
     above = pt.lt(g, pt.constant(0, dtype="int8"))
-    log = pt.log1p(pt.switch(above, pt.neg(g), pt.true_div(g, f)))
+    log = pt.log1p(pt.true_div(g, pt.switch(above, pt.constant(-1, dtype=f.type.dtype), f)))
     return pt.switch(above, log, pt.neg(log))
 
 
