@@ -192,6 +192,8 @@ def _undoes(outer: Apply, inner: Apply) -> bool:
 
 def broadcasts(node: Apply) -> bool:
     """Whether an operand, constants aside, is broadcast: indices of the result do not fit it."""
+    if scalar_op_of(node) is None:
+        return False
     (output,) = node.outputs
     return any(not same_pattern(v, output) and exact_constant(v) is None for v in node.inputs)
 
