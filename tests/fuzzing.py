@@ -95,7 +95,7 @@ def findings(
     """The properties that a program breaks, one finding of each kind.
 
     An error is allowed up to ``max(4, stock + 2) + 4 (1 + condition)`` ulps, where stock's is at
-    most 8.  The condition number is the sum of ``|x df/dx / f|`` over all inputs x and over all
+    most 8; stock's error is the largest at the point and at six next to it.  The condition number is the sum of ``|x df/dx / f|`` over all inputs x and over all
     arguments of exponentials and their like: what it costs to round each of them once.  So a
     cancellation that is in the question is no finding, and one that a rewrite has made is.
     """
@@ -194,16 +194,16 @@ def _numbers(
     # What was computed in float32 on the way is measured in its ulps.
     narrow = 2.0**-29 if any(v.type.dtype == "float32" for v in _real(outputs)) else 1.0
     sensitivity = Sensitivity(inputs, outputs, [values[v.name] for v in inputs])
-    for output, (stock, ours, known) in enumerate(zip(*computed, exact, strict=True)):
+    for output, (stock, ours, right) in enumerate(zip(*computed, exact, strict=True)):
         errors = [np.full(stock.shape, np.nan)] * 2
-        if stock.dtype.kind == "f" and known is not None and known.value.shape == stock.shape:
+        if stock.dtype.kind == "f" and right is not None and right.value.shape == stock.shape:
             errors = [
-                np.atleast_1d(ulp_error(a, known)).reshape(stock.shape) for a in (stock, ours)
+                np.atleast_1d(ulp_error(a, right)).reshape(stock.shape) for a in (stock, ours)
             ]
         for element in np.ndindex(stock.shape):
             wide = narrow if stock.dtype == "float64" else 1.0
             stock_error, error = (float(e[element]) * wide for e in errors)
-            status = 0 if known is None else int(known.status[element])
+            status = 0 if right is None else int(right.status[element])
             numbers = float(stock[element]), float(ours[element])
             kind = _kind(*numbers, (stock_error, error), status, special)
             counts.points[kind] += 1
@@ -218,7 +218,7 @@ def _numbers(
                 if not error > bound:
                     counts.points["within the condition number"] += 1
                     continue
-            exactly = np.nan if known is None else float(known.value[element])
+            exactly = np.nan if right is None else float(right.value[element])
             detail = f"stock {numbers[0]!r}, ours {numbers[1]!r}, truth {exactly!r}; "
             detail += f"ulps {stock_error:.3g}, {error:.3g}"
             point = _point(values, inputs, element)
