@@ -3,17 +3,20 @@
 VENV ?= .venv
 RUN := $(VENV)/bin/python
 WORKERS ?= 2
+COUNT ?= 20000
+SEED ?= 0
 DEMO_OUT ?= build/demo
 export PYTHON VENV DEMO_OUT
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-linkers lint types format build-check clean
+.PHONY: help venv demo test test-linkers fuzz lint types format build-check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 	@echo
 	@echo 'Variables: PYTHON=python3.13 (the interpreter of a new environment), VENV=.venv,'
-	@echo '           ARGS="-k name" (for test and demo), WORKERS=2 (for test).'
+	@echo '           ARGS="-k name" (for test and demo), WORKERS=2 (for test),'
+	@echo '           COUNT=20000, SEED=0 (for fuzz).'
 
 venv: ## make or refresh the environment (does nothing when it is up to date)
 	@bash .ci/make_venv
@@ -27,6 +30,9 @@ test: venv ## run the tests in parallel; ARGS="-k name" is handed on to pytest
 
 test-linkers: venv ## the tests of the families under every linker: half an hour more
 	$(RUN) -m pytest -n $(WORKERS) --all-linkers $(ARGS)
+
+fuzz: venv ## random graphs: COUNT of them, from the seed SEED on; ARGS="--known" is handed on
+	$(RUN) tests/fuzzing.py --count $(COUNT) --seed $(SEED) $(ARGS)
 
 lint: venv ## ruff: rules and format, nothing is changed
 	$(RUN) -m ruff check .

@@ -6,11 +6,14 @@ rewritten a second time.
 """
 
 from collections.abc import Hashable
+from typing import Any
 
 from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.graph.fg import FunctionGraph
+from pytensor.tensor.elemwise import DimShuffle
+from pytensor.tensor.variable import TensorConstant
 
-from pytensor_stabilize.rewrites.matching import exact_constant, same_pattern, scalar_op_of
+from pytensor_stabilize.rewrites.matching import exact_constant, is_a, same_pattern, scalar_op_of
 
 
 def interned(
@@ -29,7 +32,8 @@ def interned(
         if made is None or made in fgraph.apply_nodes:
             return new
         if new not in known:
-            known[new] = like(made, made.outputs.index(new))
+            folded = _folded(made)
+            known[new] = folded if folded is not None else like(made, made.outputs.index(new))
         return known[new]
 
     def like(made: Apply, index: int) -> Variable:
@@ -48,6 +52,16 @@ def interned(
         return made.outputs[index]
 
     return of_graph(variable)
+
+
+def _folded(made: Apply) -> Variable | None:
+    """A constant with dimensions added, as PyTensor would fold it: as such the graph has it."""
+    constant = made.inputs[0] if made.inputs else None
+    if not is_a(made.op, DimShuffle) or not is_a(constant, TensorConstant):
+        return None
+    storage: list[list[Any]] = [[None]]
+    made.op.perform(made, [constant.data], storage)
+    return TensorConstant(made.outputs[0].type, storage[0][0])
 
 
 def same_up_to_order(a: Variable, b: Variable) -> bool:

@@ -18,6 +18,7 @@ from pytensor_stabilize.rewrites import symbols
 from pytensor_stabilize.rewrites.algebra.arguments import is_float
 from pytensor_stabilize.rewrites.algebra.families import families
 from pytensor_stabilize.rewrites.algebra.forms import TooBigError
+from pytensor_stabilize.rewrites.algebra.logs import is_positive
 from pytensor_stabilize.rewrites.algebra.products import spelled_product
 from pytensor_stabilize.rewrites.algebra.reading import Reader
 from pytensor_stabilize.rewrites.matching import (
@@ -51,11 +52,12 @@ def log_of_parts(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
         return None
     parts = [inner.inputs[i] for i in positions]
     complement = node.op == log1p
-    if not any(_gains(part) for part in parts):
-        return None
     op = scalar_op_of(inner)
+    ordered = is_a(op, ps.Clip, ps.Maximum, ps.Minimum)
+    if not any(_gains(part, ordered) for part in parts):
+        return None
     if is_a(op, ps.Switch, ps.Clip, ps.Maximum, ps.Minimum) and not all(
-        _gains(part) or _is_inside(part, complement) for part in parts
+        _gains(part, ordered) or _is_inside(part, complement) for part in parts
     ):
         # The derivative of the branch that is not taken would be 0 times infinity.
         return Left("a branch may be 0, and the derivative of its logarithm infinite")
@@ -98,14 +100,19 @@ def _parts(node: Apply, complement: bool) -> list[int]:
     return []
 
 
-def _gains(part: Variable) -> bool:
-    """Whether the logarithm of a part is a sum of logarithms of companions."""
+def _gains(part: Variable, ordered: bool) -> bool:
+    """Whether the logarithm of a part is a sum of logarithms of companions.
+
+    Of parts that are compared each must have a logarithm: ``max(tanh(x), 1)`` is 1 for x < 0.
+    """
     reader = Reader()
     try:
         if not is_float(part) or not reader.survey(part):
             return False
         product = spelled_product(reader, part)
     except TooBigError:
+        return False
+    if ordered and not all(map(is_positive, product.factors)):
         return False
     return product.coefficient > 0 and bool(families([product.factors]))
 

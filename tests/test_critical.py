@@ -16,7 +16,14 @@ sa = pt.sigmoid(a)
 p, q = pt.sigmoid(x), pt.sigmoid(-x)
 index = pt.lvector("index")
 
+
 # spelling: (as it is written, as it ends)
+def log_of_difference(g, f):
+    """``log(f)`` for ``f = 1 - g``, which may be large: y is a label, or any number."""
+    log = pt.log1p(g / pt.switch(pt.lt(g, 0), np.float64(-1), f))
+    return pt.switch(pt.lt(g, 0), log, -log)
+
+
 SUMS = {
     "1 - s": (1 - s, q),
     "s - 1": (s - 1, -q),
@@ -87,7 +94,7 @@ LOGS = {
         pt.switch(pt.gt(y, 0), -pt.softplus(-x), -pt.softplus(x)),
     ),
     "log of a clip": (pt.log(pt.clip(s, 0, 1)), -pt.softplus(-x)),
-    "log(1 - s y)": (pt.log(1 - s * y), -pt.log1p(y * p / (q + (1 - y) * p))),
+    "log(1 - s y)": (pt.log(1 - s * y), log_of_difference(y * p, q + (1 - y) * p)),
 }
 ALL = SUMS | PRODUCTS | LOGS
 INPUTS = [x, a, y, c, index]

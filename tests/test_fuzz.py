@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from fuzz_findings import Finding, known
 from fuzz_graphs import Program, build, cases, random_case, smaller
-from fuzzing import Finding, findings, known, shrunk
+from fuzzing import findings, shrunk
 from hypothesis import HealthCheck, given, settings
 
 import pytensor_stabilize

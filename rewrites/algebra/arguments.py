@@ -85,9 +85,8 @@ def as_multiple(variable: Variable) -> Multiple:
                 return Multiple(coefficient, ("add", frozenset(terms.items())), variable)
             coefficient, core = coefficient * len(node.inputs), node.inputs[0]
         elif is_a(op, ps.Sub):
-            a, b = node.inputs
-            # Variables count up as they are made, so that the order is the same in every run.
-            if (len(a.auto_name), a.auto_name) > (len(b.auto_name), b.auto_name):
+            a, b = map(_named, node.inputs)
+            if _comes_later(a, b):
                 return Multiple(-coefficient, ("sub", b, a), variable)
             return Multiple(coefficient, ("sub", a, b), variable)
         elif is_a(node.op, SpecifyShape):
@@ -103,6 +102,16 @@ def _named(term: Variable) -> Hashable:
     """A term of a sum; constants of one value are the same term, unless they give it a shape."""
     value = exact_constant(term) if all(term.type.broadcastable) else None
     return term if value is None else value
+
+
+def _comes_later(a: Hashable, b: Hashable) -> bool:
+    """Whether a is subtracted from b in the order that a difference is written in.
+
+    Variables count up as they are made, so that it is the same in every run.
+    """
+    if isinstance(a, Variable) and isinstance(b, Variable):
+        return (len(a.auto_name), a.auto_name) > (len(b.auto_name), b.auto_name)
+    return isinstance(b, Variable)
 
 
 @dataclass
@@ -183,6 +192,8 @@ def _undoes(outer: Apply, inner: Apply) -> bool:
 
 def broadcasts(node: Apply) -> bool:
     """Whether an operand, constants aside, is broadcast: indices of the result do not fit it."""
+    if scalar_op_of(node) is None:
+        return False
     (output,) = node.outputs
     return any(not same_pattern(v, output) and exact_constant(v) is None for v in node.inputs)
 

@@ -351,6 +351,9 @@ def _between_labels(
     if any(power_of(m, label) not in (0, 1) for m in form):
         return None
     own = monomial([(label, 1)])
+    # (1 - y) t + y p, for t + y q, cancels where y is large and q is small.
+    if own not in form:
+        return None
     at_zero = {m: c for m, c in form.items() if not power_of(m, label)}
     at_one = merged(
         (c, times(m, to_power(own, -1)) if power_of(m, label) else m) for m, c in form.items()

@@ -108,7 +108,7 @@ class LogBuilder:
         if not taken:
             return None
         signs = [t for _, _, t in (powers(taken, family) for family in logistic) if t % 2]
-        if len(signs) > 1 or (signs and not all(map(_is_positive, rest))):
+        if len(signs) > 1 or (signs and not all(map(is_positive, rest))):
             return None  # tanh(u) and what multiplies it may both be negative
         parts: list[Variable] = []
         for family in logistic:
@@ -258,7 +258,7 @@ def _log_of_sum(f: Variable, g: Variable, bounded: bool) -> Variable:
     if bounded:
         return pt.neg(pt.log1p(pt.true_div(g, f)))
     above = pt.lt(g, pt.constant(0, dtype="int8"))
-    log = pt.log1p(pt.switch(above, pt.neg(g), pt.true_div(g, f)))
+    log = pt.log1p(pt.true_div(g, pt.switch(above, pt.constant(-1, dtype=f.type.dtype), f)))
     return pt.switch(above, log, pt.neg(log))
 
 
@@ -271,13 +271,13 @@ def _is_bounded(terms: list[Term]) -> bool:
     )
 
 
-def _is_positive(factor: tuple[Generator, Exponent]) -> bool:
+def is_positive(factor: tuple[Generator, Exponent]) -> bool:
     """Whether a factor cannot be negative; a symbol may be."""
     generator, power = factor
     if power % 2 == 0:
         return True
     if isinstance(generator, Residue):
-        return all(c > 0 and all(map(_is_positive, m)) for m, c in generator.items)
+        return all(c > 0 and all(map(is_positive, m)) for m, c in generator.items)
     return isinstance(generator, Member) and generator.companion != "t"
 
 
