@@ -49,15 +49,22 @@ apart, without_gaps = Apart(), WithoutGaps()
 def keep_loops_vectorised(fgraph: FunctionGraph, reason: str) -> None:
     """Take writes and inputs with gaps out of the loops with kernels."""
     nodes = fgraph.toposort()
-    writes = [(node.outputs[0], _write_apart(node)) for node in _writes_of_loops(nodes)]
-    fgraph.replace_all_validate(writes, reason=reason)
-    copies: dict[Variable, Variable] = {}
-    for node in _nodes_of_loops(nodes):
-        for position, v in enumerate(node.inputs):
-            if has_gaps(v):
-                if v not in copies:
-                    (copies[v],) = without_gaps.make_node(v).outputs
-                fgraph.change_node_input(node, position, copies[v], reason=reason)
+    known: dict[tuple[Op, Variable], Variable] = {}
+
+    def change(node: Apply, position: int, op: Op) -> None:
+        old = node.inputs[position]
+        if (op, old) not in known:
+            (known[op, old],) = op.make_node(old).outputs
+        fgraph.change_node_input(node, position, known[op, old], reason=reason)
+
+    with_kernels = _with_kernels(nodes)
+    for node in nodes:
+        if is_a(node.op, AdvancedIncSubtensor) and node.inputs[1] in with_kernels:
+            change(node, 1, apart)
+    for node in _nodes_of_loops(nodes, with_kernels):
+        for position, variable in enumerate(node.inputs):
+            if has_gaps(variable):
+                change(node, position, without_gaps)
 
 
 def _with_kernels(nodes: list[Apply]) -> set[Variable]:
@@ -72,30 +79,15 @@ def _with_kernels(nodes: list[Apply]) -> set[Variable]:
     return found
 
 
-def _writes_of_loops(nodes: list[Apply]) -> Iterator[Apply]:
-    with_kernels = _with_kernels(nodes)
-    for node in nodes:
-        if is_a(node.op, AdvancedIncSubtensor) and node.inputs[1] in with_kernels:
-            yield node
-
-
-def _write_apart(node: Apply) -> Variable:
-    target, value, *indices = node.inputs
-    (write,) = node.op.make_node(target, *apart.make_node(value).outputs, *indices).outputs
-    return write
-
-
-def _nodes_of_loops(nodes: list[Apply]) -> list[Apply]:
+def _nodes_of_loops(nodes: list[Apply], with_kernels: set[Variable]) -> Iterator[Apply]:
     """Elementwise nodes before and after kernels, which will be fused with them."""
-    loops, used = _with_kernels(nodes), set[Variable]()
-    found = []
+    used: set[Variable] = set()
     for node in reversed(nodes):
         if is_a(node.op, Elemwise) and not (
-            loops.isdisjoint(node.outputs) and used.isdisjoint(node.outputs)
+            with_kernels.isdisjoint(node.outputs) and used.isdisjoint(node.outputs)
         ):
             used.update(node.inputs)
-            found.append(node)
-    return found
+            yield node
 
 
 def has_gaps(variable: Variable) -> bool:
