@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 from measured_time import interleaved
-from speed_candidates import QUANTITIES, candidates
+from speed_candidates import QUANTITIES, candidates, missing
 from versions import versions
 
 COLUMNS = (
@@ -137,6 +137,8 @@ def main() -> None:
     options = parser.parse_args()
     quantities = [quantity for quantity in QUANTITIES if re.search(options.only, quantity)]
     print(f"{versions()}; one core, medians of CPU time")
+    if missing():
+        print(f"\nNot installed, and without a column: {', '.join(missing())}.")
     speed_table(options, quantities)
     if not options.no_memory:
         memory_table(quantities)

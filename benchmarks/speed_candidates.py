@@ -6,6 +6,7 @@ A candidate is a function without arguments that computes everything once and wa
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -119,6 +120,15 @@ def torch_call(quantity: str, arrays: tuple[np.ndarray, ...]) -> Call:
     return lambda: function(*given)
 
 
+# Of each column that needs more than this package does: the module, and what makes the call.
+OPTIONAL = {"JAX": ("jax", jax_call), "PyTorch": ("torch", torch_call)}
+
+
+def missing() -> list[str]:
+    """The columns of what is not installed."""
+    return [name for name, (module, _) in OPTIONAL.items() if find_spec(module) is None]
+
+
 def candidates(quantity: str, arrays: tuple[np.ndarray, ...]) -> Iterator[tuple[str, Call]]:
     """The names and calls of all that is installed."""
     x, out = arrays[0], np.empty_like(arrays[0])
@@ -134,11 +144,9 @@ def candidates(quantity: str, arrays: tuple[np.ndarray, ...]) -> Iterator[tuple[
     if pytensor.config.cxx:
         yield "stock, C", compiled(build, arrays, "CVM", stock=True)
         yield "ours, C", compiled(build, arrays, "CVM", stock=False)
-    for name, make in (("JAX", jax_call), ("PyTorch", torch_call)):
-        try:
+    for name, (module, make) in OPTIONAL.items():
+        if find_spec(module) is not None:
             yield name, make(quantity, arrays)
-        except ImportError:
-            continue
     yield "NumPy exp", lambda: np.exp(x, out=out)
     yield "SciPy expit", lambda: expit(x, out=out)
     yield "copy", lambda: np.copyto(out, x)

@@ -3,7 +3,16 @@
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
-PACKAGES = ("pytensor-stabilize", "pytensor", "numpy", "numba", "pymc", "jax", "python-flint")
+PACKAGES = (
+    "pytensor-stabilize",
+    "pytensor",
+    "numpy",
+    "numba",
+    "pymc",
+    "jax",
+    "torch",
+    "python-flint",
+)
 
 
 def versions() -> str:

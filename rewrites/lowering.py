@@ -38,7 +38,7 @@ from pytensor.tensor.shape import reshape
 
 from pytensor_stabilize.rewrites import registration_state, symbols
 from pytensor_stabilize.rewrites.branch_free import ops
-from pytensor_stabilize.rewrites.branch_free.scatters import writes_apart
+from pytensor_stabilize.rewrites.branch_free.loops import keep_loops_vectorised
 from pytensor_stabilize.rewrites.interpolations import is_interpolation, strict_sum
 from pytensor_stabilize.rewrites.logistic_families import (
     KINDS,
@@ -49,7 +49,7 @@ from pytensor_stabilize.rewrites.logistic_families import (
     products,
     with_density,
 )
-from pytensor_stabilize.rewrites.matching import FLOATS, scalar_op_of
+from pytensor_stabilize.rewrites.matching import FLOATS, is_a, scalar_op_of
 from pytensor_stabilize.rewrites.memory import memory_of
 from pytensor_stabilize.rewrites.rules import REAL, Rule
 from pytensor_stabilize.rewrites.switches import is_switched_on
@@ -165,7 +165,7 @@ class LoweringPass(GraphRewriter):
         memory_of(fgraph).forget()  # the other rules have run
         nodes = fgraph.toposort()
         found = [node for node in nodes if can_be_lowered(node, KINDS)]
-        general = [node for node in nodes if can_be_lowered(node, GENERAL) and not is_small(node)]
+        general = [node for node in nodes if can_be_lowered(node, GENERAL) and pays(node)]
         sums = [node for node in nodes if is_interpolation(node)]
         if not (found or general or sums):
             return
@@ -200,7 +200,7 @@ class LoweringPass(GraphRewriter):
             self._lower_one_by_one(fgraph, general)
             for node in sums:
                 self._replace(fgraph, node.outputs[0], strict_sum(node))
-            fgraph.replace_all_validate(writes_apart(fgraph), reason=self.rule.name)
+            keep_loops_vectorised(fgraph, self.rule.name)
 
     def _lower_one_by_one(self, fgraph: FunctionGraph, nodes: list[Apply]) -> None:
         # Not noted: the same function of the same number, only faster.
@@ -248,10 +248,16 @@ def can_be_lowered(node: Apply, kinds: Container[type]) -> bool:
     )
 
 
-def is_small(node: Apply) -> bool:
-    """Whether a node is known to have only a few elements."""
+def pays(node: Apply) -> bool:
+    """Whether a kernel is known to be no slower: it is not worth compiling for a few elements.
+
+    Element by element the C library's exp is faster, and its other functions are slower.
+    """
     shape = node.outputs[0].type.shape
-    return None not in shape and prod(shape) < FEW
+    if None not in shape and prod(shape) < FEW:
+        return False
+    short = shape[-1] is not None and shape[-1] < SHORT_ROW and short_rows(node.inputs[0]) is None
+    return not (short and is_a(scalar_op_of(node), ps.Exp))
 
 
 def short_rows(x: Variable) -> tuple[int, ...] | None:

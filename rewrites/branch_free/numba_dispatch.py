@@ -33,8 +33,8 @@ from pytensor.tensor.rewriting.scalarize import ScalarizedElemwise
 
 from pytensor_stabilize.rewrites.branch_free import ops
 from pytensor_stabilize.rewrites.branch_free.kernels import FORMATS
+from pytensor_stabilize.rewrites.branch_free.loops import Apart, WithoutGaps
 from pytensor_stabilize.rewrites.branch_free.ops import WITHOUT_CALLS, KernelOp, digest
-from pytensor_stabilize.rewrites.branch_free.scatters import Apart
 
 # Goes up when the instructions change and the kernels do not.
 VERSION = 4
@@ -282,3 +282,12 @@ def funcify_apart(op, **kwargs):
         return x
 
     return apart
+
+
+@register_funcify_default_op_cache_key(WithoutGaps)
+def funcify_without_gaps(op, **kwargs):
+    @numba_njit
+    def without_gaps(x):
+        return np.ascontiguousarray(x)
+
+    return without_gaps
