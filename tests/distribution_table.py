@@ -1,7 +1,9 @@
 """Every distribution of PyMC with free parameters, at typical and at far values.
 
 A case builds one distribution of value variables, and says where it is looked at: rows of the
-value and the parameters in the order of the arguments.
+value and the parameters in the order of the arguments.  Left out are those that have no density
+(Flat, Simulator), take none of ours (Interpolated, CAR, HyperGeometric, DiscreteUniform: splines,
+eigenvalues and combinations of integers), or are made of others of the table.
 """
 
 from collections.abc import Callable
@@ -32,6 +34,15 @@ def count(make, *rows: Row, name: str = "") -> Case:
     return case(make, *rows, name=name, discrete=True)
 
 
+def named(make, names: str, *rows: Row) -> Case:
+    """A distribution that takes its parameters by name."""
+
+    def build(*parameters):
+        return make.dist(**dict(zip(names.split(), parameters, strict=True)))
+
+    return Case(make.__name__, build, rows)
+
+
 def vector(*values: float) -> np.ndarray:
     return np.array(values)
 
@@ -48,20 +59,37 @@ CASES = [
     case(pm.Gumbel, *LOCATED[:2], (-300.0, 0.0, 2.0), (600.0, 0.0, 1.0)),
     case(pm.Logistic, *LOCATED, (800.0, 0.0, 1.0), (-800.0, 0.0, 1.0)),
     case(pm.Moyal, *LOCATED[:2], (300.0, 0.0, 1.0)),
-    case(pm.StudentT, (0.3, 3.0, -0.5, 1.5), (1e4, 2.0, 0.0, 1e-2), (5.0, 1e6, 0.0, 1.0)),
-    case(pm.SkewStudentT, (0.3, 3.0, 2.0, -0.5, 1.5), (40.0, 2.5, 1.5, 0.0, 1.0)),
+    named(
+        pm.StudentT,
+        "nu mu sigma",
+        (0.3, 3.0, -0.5, 1.5),
+        (1e4, 2.0, 0.0, 1e-2),
+        (5.0, 1e6, 0.0, 1.0),
+    ),
+    named(pm.SkewStudentT, "a b mu sigma", (0.3, 3.0, 2.0, -0.5, 1.5), (40.0, 2.5, 1.5, 0.0, 1.0)),
     case(pm.AsymmetricLaplace, (0.3, 1.2, -0.5, 1.5), (-40.0, 0.3, 0.0, 2.0)),
-    case(
-        lambda mu, s, alpha: pm.SkewNormal.dist(mu, s, alpha=alpha),
+    named(
+        pm.SkewNormal,
+        "mu sigma alpha",
         (0.3, -0.5, 1.5, 2.0),
         (-12.0, 0.0, 1.0, 3.0),
         (-40.0, 0.0, 1.0, 2.0),
-        name="SkewNormal",
     ),
-    case(pm.ExGaussian, (0.3, -0.5, 1.5, 0.7), (-20.0, 0.0, 1.0, 2.0), (60.0, 0.0, 1.0, 2.0)),
+    named(
+        pm.ExGaussian,
+        "mu sigma nu",
+        (0.3, -0.5, 1.5, 0.7),
+        (-20.0, 0.0, 1.0, 2.0),
+        (60.0, 0.0, 1.0, 2.0),
+    ),
     case(pm.VonMises, (0.3, -0.5, 1.5), (3.0, 0.0, 300.0), (-2.0, 1.0, 1e-3)),
     case(pm.LogitNormal, (0.3, -0.5, 1.5), (1 - 2.0**-50, 0.0, 1.0), (1e-30, 0.0, 9.0)),
-    case(pm.TruncatedNormal, (0.3, -0.5, 1.5, -1.0, 2.0), (9.5, 0.0, 1.0, 9.0, 30.0)),
+    named(
+        pm.TruncatedNormal,
+        "mu sigma lower upper",
+        (0.3, -0.5, 1.5, -1.0, 2.0),
+        (9.5, 0.0, 1.0, 9.0, 30.0),
+    ),
     case(
         lambda mu, s: pm.Truncated.dist(pm.Normal.dist(mu, s), 0, 3),
         (0.3, -0.5, 1.5),
@@ -88,7 +116,7 @@ CASES = [
     case(pm.Exponential, (0.7, 1.5), (300.0, 4.0), (1e-9, 1e-3)),
     case(pm.HalfNormal, (0.7, 1.5), (40.0, 1.0), (1e-9, 1e3)),
     case(pm.HalfCauchy, (0.7, 1.5), (1e9, 1.0), (1e-9, 1e3)),
-    case(pm.HalfStudentT, (0.7, 3.0, 1.5), (1e5, 2.0, 1.0)),
+    named(pm.HalfStudentT, "nu sigma", (0.7, 3.0, 1.5), (1e5, 2.0, 1.0)),
     case(pm.ChiSquared, (0.7, 3.0), (300.0, 4.0)),
     case(pm.Gamma, *POSITIVE),
     case(pm.InverseGamma, *POSITIVE[:2], (300.0, 5.0, 30.0)),
@@ -99,7 +127,6 @@ CASES = [
     case(lambda nu, s: pm.Rice.dist(nu, s), (0.7, 1.5, 2.5), (20.0, 1.0, 2.0), name="Rice"),
     case(pm.Beta, (0.3, 1.5, 2.5), (1e-20, 0.5, 4.0), (1 - 2.0**-50, 3.0, 0.1)),
     case(pm.Kumaraswamy, (0.3, 1.5, 2.5), (1e-20, 0.5, 4.0), (1 - 2.0**-50, 3.0, 0.1)),
-    case(lambda x: pm.Interpolated.dist(TABLE, np.exp(-(TABLE**2))), (0.3,), name="Interpolated"),
     case(
         lambda mu: pm.Mixture.dist([0.25, 0.75], [pm.Normal.dist(mu, 1), pm.Normal.dist(9, 1)]),
         (0.3, -0.5),
@@ -262,11 +289,6 @@ CASES = [
         (vector(0.3, 1, -1.3), 1.5),
         (vector(30, 100, -130), 1e-2),
         name="ZeroSumNormal",
-    ),
-    case(
-        lambda tau: pm.CAR.dist(np.zeros(2), np.array([[0, 1], [1, 0]]), 0.5, tau),
-        (vector(0.3, -2), 1.5),
-        name="CAR",
     ),
     case(
         lambda s: pm.ICAR.dist(np.array([[0, 1], [1, 0]]), s), (vector(0.3, -2), 1.5), name="ICAR"
