@@ -21,6 +21,7 @@ from pytensor_stabilize.rewrites.algebra.forms import TooBigError
 from pytensor_stabilize.rewrites.algebra.logs import is_positive
 from pytensor_stabilize.rewrites.algebra.products import spelled_product
 from pytensor_stabilize.rewrites.algebra.reading import Reader
+from pytensor_stabilize.rewrites.guards import asked_of_argument
 from pytensor_stabilize.rewrites.matching import (
     MOVES,
     exact_constant,
@@ -54,14 +55,16 @@ def log_of_parts(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
     complement = node.op == log1p
     op = scalar_op_of(inner)
     ordered = is_a(op, ps.Clip, ps.Maximum, ps.Minimum)
-    if not any(_gains(part, ordered) for part in parts):
+    if not any(_gains(part, complement, ordered) for part in parts):
         return None
     if is_a(op, ps.Switch, ps.Clip, ps.Maximum, ps.Minimum) and not all(
-        _gains(part, ordered) or _is_inside(part, complement) for part in parts
+        _gains(part, complement, ordered) or _is_inside(part, complement) for part in parts
     ):
         # The derivative of the branch that is not taken would be 0 times infinity.
         return Left("a branch may be 0, and the derivative of its logarithm infinite")
     inputs = list(inner.inputs)
+    if is_a(op, ps.Switch) and (reached := asked_of_argument(inputs[0])) is not None:
+        inputs[0] = reached  # a guard against the logarithm of 0, which is no longer needed
     for i in positions:
         part = inputs[i]
         if part.type.dtype != output.type.dtype:
@@ -100,11 +103,16 @@ def _parts(node: Apply, complement: bool) -> list[int]:
     return []
 
 
-def _gains(part: Variable, ordered: bool) -> bool:
-    """Whether the logarithm of a part is a sum of logarithms of companions.
+def _gains(part: Variable, complement: bool, ordered: bool) -> bool:
+    """Whether the logarithm of a part is a sum of logarithms of companions, or a switch of them.
 
     Of parts that are compared each must have a logarithm: ``max(tanh(x), 1)`` is 1 for x < 0.
     """
+    if part.owner is not None and is_a(scalar_op_of(part.owner), ps.Switch):
+        parts = part.owner.inputs[1:]
+        gaining = [_gains(v, complement, ordered) for v in parts]
+        finite = [_is_inside(v, complement) for v in parts]
+        return any(gaining) and all(map(any, zip(gaining, finite, strict=True)))
     reader = Reader()
     try:
         if not is_float(part) or not reader.survey(part):

@@ -32,6 +32,7 @@ from pytensor_stabilize.rewrites.engine import RuleRewriter
 from pytensor_stabilize.rewrites.exponentials.logs import LOG_SUMS
 from pytensor_stabilize.rewrites.exponentials.nested import NESTED
 from pytensor_stabilize.rewrites.exponentials.shares import SHARES
+from pytensor_stabilize.rewrites.guards import GUARDS
 from pytensor_stabilize.rewrites.inner_graphs import StabilizeInnerGraphs
 from pytensor_stabilize.rewrites.jax_lowering import JAX_LOWERING, JaxLoweringPass
 from pytensor_stabilize.rewrites.log_parts import LOG_PARTS
@@ -80,6 +81,7 @@ RULES: tuple[Rule, ...] = (
     + LOG_PARTS
     + BRANCHES
     + CLIPS
+    + GUARDS
     + MONOTONE
     + SYMBOLIC_POWERS
     + POWERS

@@ -114,8 +114,10 @@ def _combined(
             return _whole(reader, variable, moves)
         coefficient *= raised[0]
         factors = times(factors, raised[1])
-        # A root is an operation of its own.
-        total += part.cost * int(abs(power) + Fraction(1, 2))
+        # A root is an operation of its own.  A constant is raised once, before anything runs:
+        # (0.5 / y)**2 as 0.25 / y**2 would save nothing, and its gradient has a y**4.
+        constant = min(part.cost, constant_cost(part.coefficient))
+        total += constant + (part.cost - constant) * int(abs(power) + Fraction(1, 2))
         total += ROOT if power.denominator != 1 else 0
     return Spelled(coefficient, factors, total)
 
