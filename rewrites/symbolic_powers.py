@@ -129,7 +129,10 @@ def _log_of_power(variable: Variable, factor: Fraction, dtype: str) -> Variable 
     sign, power = strip_sign(variable)
     try:
         found = _read(power)
-        if found is None or found.below or not (found.symbolic or found.degree > _FEW):
+        if found is None or found.below:
+            return None
+        # Of roots the conjugate is shorter.
+        if not (found.symbolic or found.degree > _FEW or found.degree.denominator > 2):
             return None
         constants = [exact_constant(v) or Fraction(0) for v in found.above]
         if sign * prod(constants, start=Fraction(1)) != factor:
