@@ -58,11 +58,13 @@ def erfinv_of_tanh(y: Variable) -> Variable:
 
 
 def _before(x: Value) -> Value:
-    return pt.erfinv(2 * x - 1) if isinstance(x, Variable) else (2 * x - 1).erfinv()
+    shifted: Value = 2 * x - 1
+    return pt.erfinv(shifted) if isinstance(shifted, Variable) else shifted.erfinv()
 
 
 def _after(x: Value) -> Value:
-    return pt.neg(pt.erfcinv(2 * x)) if isinstance(x, Variable) else -((2 * x).erfcinv())
+    twice: Value = 2 * x
+    return pt.neg(pt.erfcinv(twice)) if isinstance(twice, Variable) else -twice.erfcinv()
 
 
 INVERSE: tuple[Rule, ...] = (
