@@ -163,6 +163,24 @@ def errors_of(value: np.ndarray, exact: Exact, flushes: bool = False) -> Errors:
     return Errors(*errors)
 
 
+def allowances(exact: Exact, points: Sequence[Point]) -> np.ndarray:
+    """Factors by which errors of 4 ulp are allowed to grow: 1 + |t| for results like exp(t).
+
+    t is log|f|, but no more than the condition number allows beyond that of a product: `f = x`
+    with x = 1e-300 is not of this form.  Where there is no condition number, it is the largest
+    difference of inputs.
+    """
+    with np.errstate(all="ignore"):
+        size = np.abs(np.log(np.abs(exact.value)))
+        if exact.lenient is exact.strict:
+            spread = [2 * np.max(np.abs(np.concatenate(point))) for point in points]
+            bound = np.reshape(spread, (-1,) + (1,) * (size.ndim - 1))
+        else:
+            bound = exact.lenient / np.abs(exact.value) - 1
+        factors = 1 + np.fmin(size, bound)
+    return np.where(np.isfinite(factors), np.maximum(factors, 1), 1)
+
+
 def text_of(point: Point) -> str:
     """A point as people write it; in full where two numbers would look alike."""
     numbers = [element for column in point for element in np.ravel(column)]

@@ -24,6 +24,7 @@ SHORTHANDS = {
     "sec": "lambda u: 1 / cos(u)",
     "logit": "lambda u: log(u / (1 - u))",
     "xlogx": "lambda u: u * log(u)",
+    "mapped": "lambda f, u: __import__('pytensor').map(f, u, return_updates=False)",
     "softmax": "special.softmax",
     "log_softmax": "special.log_softmax",
 }

@@ -1,13 +1,17 @@
 """Scoreboard: natural spellings in stock PyTensor and with our rules, worst error in ulps.
 
-    python benchmarks/spellings.py [--only REGEX] [--failures] [--joint] [--quick]
-        [--linker cvm] [--dtype float64] [--cache DIR] [--json FILE]
+    python benchmarks/spellings.py [--list held-out] [--only REGEX] [--failures] [--joint]
+        [--quick] [--linker cvm] [--dtype float64] [--cache DIR] [--json FILE]
 
-Each spelling of `spelling_list.py`: its value, gradient and second derivative, each compiled
-alone and, with --joint, all in one function with the sigmoids and their like as further outputs.
-Errors are in ulps of the exact value (`measuring.py` says what near zeros).  `cond` is the
-condition number at our worst point, `lenient` our worst error in ulps of `max(|f|, sum |x_i
-df/dx_i|)`: what is large in `ours` and small there is the rounding of an argument.
+Each spelling of `spelling_list.py`, on which the rules were developed, or of
+`spelling_list_held_out.py`, on which they were not: its value, gradient and second derivative, each
+compiled alone and, with --joint, all in one function with the sigmoids and their like as further
+outputs.  Errors are in ulps of the exact value (`measuring.py` says what near zeros).  `cond` is
+the condition number at our worst point, `lenient` our worst error in ulps of `max(|f|, sum |x_i
+df/dx_i|)`: what is large in `ours` and small there is the rounding of an argument.  `goal` is our
+worst error in ulps divided by `1 + |t|` for a result of the form exp(t): the rounding of t alone
+costs |t|/2 ulp, unless t is an input.  `near` leaves out inputs beyond 700, `beyond` counts what is
+worse than a good stock by more than that.
 """
 
 import os
@@ -38,17 +42,28 @@ from typing import Any
 
 import numpy as np
 import pytensor
-from measuring import Errors, Exact, Point, condition, errors_of, exact_values, text_of
+from measuring import (
+    Errors,
+    Exact,
+    Point,
+    allowances,
+    condition,
+    errors_of,
+    exact_values,
+    text_of,
+)
 from pytensor.compile.mode import Mode, get_mode
 from pytensor.printing import debugprint
 from spelling_graphs import Graph, points_of
 from spelling_list import SPELLINGS, Spelling
+from spelling_list_held_out import SPELLINGS as HELD_OUT
 
 import pytensor_stabilize
 
 FORMAT = 6  # of the cached files
 LINKERS = ("cvm", "cvm_fused", "numba", "numba_strict", "jax")
 GOOD, PASSES = 4.0, 8.0
+LISTS = {"developed": SPELLINGS, "held-out": HELD_OUT, "both": SPELLINGS + HELD_OUT}
 SECONDS = 120  # to compile and call one function
 
 
@@ -58,21 +73,29 @@ class Row:
 
     Attributes
     ----------
-    normal, lenient
-        Worst errors where the truth is a normal float, and in ulps of the lenient scale.
+    normal, lenient, near
+        Worst errors where the truth is a normal float, in ulps of the lenient scale, and where no
+        input is larger than 700.
+    goal
+        Worst errors divided by what the rounding of an exponent allows, `measuring.allowances`.
     worse
         Our worst error at points where stock is within 8 ulp and we are above the promise and
         more than 2 ulp above stock; and the point.
+    beyond
+        The same where we are above the promise for exp(t) as well.
     """
 
     quantity: str
     ulps: tuple[float, float]
     normal: tuple[float, float]
     lenient: tuple[float, float]
+    goal: tuple[float, float]
+    near: tuple[float, float]
     at: str
     condition: float
     worse: float = 0.0
     worse_at: str = ""
+    beyond: float = 0.0
 
 
 @dataclass
@@ -242,8 +265,13 @@ def row_of(
     stock, ours = (nothing if isinstance(errors, str) else errors for errors in (before, after))
     row = ours.worst[0]
     normal = np.abs(exact.value) >= np.finfo(exact.value.dtype).tiny
-    promised = np.maximum(GOOD, stock.strict + 2)
-    worse = np.where((stock.strict <= PASSES) & (ours.strict > promised), ours.strict, 0.0)
+    allowed = allowances(exact, points)
+    near = np.array([[max(np.max(np.abs(column)) for column in point) <= 700] for point in points])
+    right = stock.strict <= PASSES
+    worse, beyond = (
+        np.where(right & (ours.strict > np.maximum(promise, stock.strict + 2)), ours.strict, 0.0)
+        for promise in (GOOD, GOOD * allowed)
+    )
     return Row(
         name,
         *(
@@ -252,12 +280,15 @@ def row_of(
                 lambda errors: errors.strict,
                 lambda errors: np.where(normal, errors.strict, 0.0),
                 lambda errors: errors.lenient,
+                lambda errors: errors.strict / allowed,
+                lambda errors: np.where(near, errors.strict, 0.0),
             )
         ),
         after if isinstance(after, str) else text_of(points[row]),
         condition(exact, row),
         float(np.max(worse)),
         text_of(points[int(np.argmax(worse.max(axis=1)))]) if worse.any() else "",
+        float(np.max(beyond)),
     )
 
 
@@ -280,15 +311,17 @@ def show(results: list[Result], options: argparse.Namespace) -> None:
     choose = failures if options.failures else list
     shown = [(r.spelling.text, row) for r in results for row in choose(r.rows)]
     shown.sort(key=lambda pair: -pair[1].ulps[1])
-    line = "{:58s} {:12s} {:>7s} {:>7s} {:>7s} {:>7s} {:>7s}  {}"
-    titles = ("spelling", "quantity", "stock", "ours", "normal", "lenient", "cond", "ours worst at")
+    line = "{:58s} {:12s} {:>7s} {:>7s} {:>7s} {:>7s} {:>7s} {:>7s} {:>7s}  {}"
+    titles = ("spelling", "quantity", "stock", "ours", "normal", "lenient", "near", "goal", "cond")
+    titles += ("ours worst at",)
     if options.regressions:
         shown = sorted((p for p in shown if p[1].worse), key=lambda pair: -pair[1].worse)
-        titles = (*titles[:3], "worse", *titles[4:7], "worse at, where stock is right")
+        titles = (*titles[:3], "worse", *titles[4:9], "worse at, where stock is right")
     print(line.format(*titles))
     for text, row in shown[: options.top]:
         error, at = (row.worse, row.worse_at) if options.regressions else (row.ulps[1], row.at)
-        figures = (row.ulps[0], error, row.normal[1], row.lenient[1], row.condition)
+        figures = (row.ulps[0], error, row.normal[1], row.lenient[1], row.near[1], row.goal[1])
+        figures += (row.condition,)
         print(line.format(text, row.quantity, *map(number, figures), at))
     totals(results)
     for result in results:
@@ -309,10 +342,10 @@ def show(results: list[Result], options: argparse.Namespace) -> None:
 
 def totals(results: list[Result]) -> None:
     """How many quantities keep the promise, by group: stock before the slash, ours after."""
-    line = "{:16s} {:>6s} {:>12s} {:>12s} {:>12s} {:>12s} {:>12s} {:>6s}"
+    line = "{:20s} {:>5s}" + " {:>12s}" * 7 + " {:>6s} {:>7s}"
     print("\nquantities within so many ulp, stock / ours")
-    titles = ("group", "all", "4", "8", "4, normal", "8, normal", "4, lenient", "worse")
-    print(line.format(*titles))
+    titles = ("group", "all", "4", "8", "4, normal", "8, normal", "4, lenient", "goal", "4, near")
+    print(line.format(*titles, "worse", "beyond"))
     for group in [*dict.fromkeys(result.spelling.group for result in results), "all"]:
         rows = [row for r in results if group in ("all", r.spelling.group) for row in r.rows]
         cells = []
@@ -322,15 +355,19 @@ def totals(results: list[Result]) -> None:
             ("normal", GOOD),
             ("normal", PASSES),
             ("lenient", GOOD),
+            ("goal", GOOD),
+            ("near", GOOD),
         ):
             counts = [sum(getattr(row, kind)[who] <= limit for row in rows) for who in (0, 1)]
             cells.append(f"{counts[0]} / {counts[1]}")
-        print(line.format(group, str(len(rows)), *cells, str(sum(row.worse > 0 for row in rows))))
+        worse = [str(sum(getattr(row, kind) > 0 for row in rows)) for kind in ("worse", "beyond")]
+        print(line.format(group, str(len(rows)), *cells, *worse))
 
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", help="regex on 'group: spelling'")
+    parser.add_argument("--list", default="developed", choices=LISTS)
     parser.add_argument("--dtype", default="float64", choices=("float64", "float32"))
     parser.add_argument("--linker", default="cvm", choices=LINKERS, help="cvm is without fusion")
     both = parser.add_mutually_exclusive_group()
@@ -352,7 +389,9 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     options, start = parse(), time.time()
     chosen = [
-        s for s in SPELLINGS if not options.only or re.search(options.only, f"{s.group}: {s.text}")
+        s
+        for s in LISTS[options.list]
+        if not options.only or re.search(options.only, f"{s.group}: {s.text}")
     ]
     if options.workers > 1 and len(chosen) > 4:
         with ProcessPoolExecutor(options.workers) as pool:

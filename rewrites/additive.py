@@ -11,7 +11,7 @@ from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.fg import FunctionGraph
 from pytensor.scalar import basic as ps
 from pytensor.scalar.math import Sigmoid, Softplus
-from pytensor.tensor.math import add, mul, sub
+from pytensor.tensor.math import add, log, mul, sub
 
 from pytensor_stabilize.rewrites import symbols
 from pytensor_stabilize.rewrites.arithmetic import constant_like, difference_of, product_of
@@ -229,6 +229,27 @@ def log_of_successor(fgraph: FunctionGraph, node: Apply) -> Variable | Left | No
     return None
 
 
+def log_of_share(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
+    """``log(a / (a + b)) -> -log1p(b / a)`` where b is small beside a."""
+    (argument,), (output,) = node.inputs, node.outputs
+    dtype = output.type.dtype
+    if dtype not in FLOATS or not is_a(scalar_op(argument), ps.TrueDiv):
+        return None
+    above, below = argument.owner.inputs  # type: ignore[union-attr]
+    if exact_constant(above) is not None or not is_a(scalar_op(below), ps.Add):
+        return None
+    summed = signed_terms(below)
+    if (1, above) not in summed or any(v.type.dtype != dtype for v in (above, below)):
+        return None
+    summed.remove((1, above))
+    ratio = pt.true_div(difference_of(summed), above)
+    near = pt.lt(pt.abs(ratio), constant_like(0.5, ratio))
+    small = pt.log1p(pt.switch(near, ratio, constant_like(0, ratio)))
+    return pt.switch(
+        near, pt.neg(small), pt.log(pt.switch(near, constant_like(1, ratio), argument))
+    )
+
+
 _OWN_COMPANIONS = ("Tanh", "Sigmoid", "Sin", "Cos", "Erf", "Erfc", "Exp", "Expm1", "Cosh", "Sinh")
 
 
@@ -300,6 +321,20 @@ ADDITIVE: tuple[Rule, ...] = (
         transform=log_of_successor,
         needs=((ps.Log1p, ps.Log),),
         source="(1 + x) / x = 1 + 1 / x",
+    ),
+    Rule(
+        name="log_of_share",
+        before=lambda a, b: symbols.log(a / (a + b)),
+        after=lambda a, b: -symbols.log1p(b / a),
+        # It holds for all positive numbers; here the naive form fails.
+        domain={"a": Interval(1.0, 2.0), "b": Interval(1e-20, 1e-17)},
+        promise=4.0,
+        mends="log(mu / (mu + alpha)) is 0 where alpha is below 1e-16 mu",
+        databases=("stabilize", "specialize"),
+        tracks=(log,),
+        transform=log_of_share,
+        tested_in="tests/test_additive.py",
+        source="(a + b) / a = 1 + b / a",
     ),
     Rule(
         name="difference_of_squares",

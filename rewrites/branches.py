@@ -11,6 +11,7 @@ from pytensor.graph.fg import FunctionGraph
 from pytensor.graph.op import Op
 from pytensor.scalar import basic as ps
 from pytensor.tensor.basic import Join, MakeVector
+from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.math import add, mul, sub
 
 from pytensor_stabilize.rewrites import symbols
@@ -18,6 +19,7 @@ from pytensor_stabilize.rewrites.algebra.arguments import is_float
 from pytensor_stabilize.rewrites.algebra.factoring import canonical
 from pytensor_stabilize.rewrites.algebra.filters import may_cancel
 from pytensor_stabilize.rewrites.algebra.forms import TooBigError
+from pytensor_stabilize.rewrites.algebra.products import spelled_product
 from pytensor_stabilize.rewrites.algebra.reading import Reader
 from pytensor_stabilize.rewrites.arithmetic import as_dtype, product_of, signed_sum
 from pytensor_stabilize.rewrites.matching import (
@@ -31,6 +33,7 @@ from pytensor_stabilize.rewrites.matching import (
 from pytensor_stabilize.rewrites.rules import REAL, Interval, Left, Rule
 
 _MOST_PARTS = 16
+_MOST_LEVELS = 6
 Split = tuple[Variable, Variable, Variable]
 
 
@@ -46,7 +49,7 @@ def sum_of_switches(fgraph: FunctionGraph, node: Apply) -> Variable | Left | Non
     conditions = [parts[0] for _, _, parts in split if parts is not None]
     shared = next((c for c in conditions if conditions.count(c) > 1), None)
     if shared is None:
-        return None
+        return _with_constants(output, split)
     branches: tuple[list[tuple[int, Variable]], ...] = ([], [])
     rest: list[tuple[int, Variable]] = []
     for sign, term, parts in split:
@@ -63,6 +66,86 @@ def sum_of_switches(fgraph: FunctionGraph, node: Apply) -> Variable | Left | Non
     (switch, *_) = {_switch_of(term) for _, term, parts in split if parts and parts[0] is shared}
     merged = cast(Variable, switch(shared, *sums))
     return signed_sum([*rest, (1, merged)])
+
+
+def _with_constants(
+    output: Variable, split: list[tuple[int, Variable, Split | None]]
+) -> Variable | Left | None:
+    """``1 - switch(c, a, b) -> switch(c, 1 - a, 1 - b)``."""
+    found = [(sign, term, parts) for sign, term, parts in split if parts is not None]
+    rest = [(sign, term) for sign, term, parts in split if parts is None]
+    if len(found) != 1 or not rest or any(exact_constant(term) is None for _, term in rest):
+        return None
+    ((sign, term, parts),) = found
+    if not same_pattern(term, output):
+        return None
+    condition, *branches = parts
+    sums = [signed_sum([*rest, (sign, branch)]) for branch in branches]
+    if not any(map(hides_a_root, sums)):
+        return None
+    return cast(Variable, _switch_of(term)(condition, *sums))
+
+
+def product_with_switch(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
+    """``f * switch(c, a, b) -> switch(c, f * a, f * b)``, where companions cancel in a branch.
+
+    In a branch a switch with the same condition is what it is there: the derivative of
+    ``log(switch(c, p, q))`` is ``switch(c, p', q') / switch(c, p, q)``.
+    """
+    (output,) = node.outputs
+    if not is_float(output):
+        return None
+    inner = [v for v in node.inputs if _has_branches(v)]
+    if node.op == mul and len(inner) == 1:
+        (switch,) = inner
+        others = [v for v in node.inputs if v is not switch]
+    elif is_a(scalar_op_of(node), ps.Switch):
+        switch, others = output, []
+        if not _has_branches(switch):
+            return None
+    else:
+        return None
+    if not same_pattern(switch, output):
+        return None
+    condition, *branches = switch.owner.inputs  # type: ignore[union-attr]
+    taken = [_taken(branch, condition, k) for k, branch in enumerate(branches, start=1)]
+    made = [product_of([*others, branch]) for branch in taken]
+    if not others and all(new is old for new, old in zip(taken, branches, strict=True)):
+        return None
+    if not all(map(_shortens, made)) and (others or not any(map(_shortens, made))):
+        return None
+    return cast(Variable, switch.owner.op(condition, *made))  # type: ignore[union-attr]
+
+
+def _has_branches(variable: Variable) -> bool:
+    """Whether it is a switch, and no guard with a number in place of what is not selected."""
+    if not is_a(scalar_op_of(variable.owner), ps.Switch):
+        return False
+    return all(exact_constant(v) is None for v in variable.owner.inputs[1:])  # type: ignore[union-attr]
+
+
+def _taken(variable: Variable, condition: Variable, branch: int, depth: int = 0) -> Variable:
+    """A variable with the branches that its switches take beside their condition."""
+    node = variable.owner
+    if node is None or depth > _MOST_LEVELS or not is_a(node.op, Elemwise):
+        return variable
+    if is_a(node.op.scalar_op, ps.Switch) and node.inputs[0] is condition:
+        if not _has_branches(variable) or not same_pattern(node.inputs[branch], variable):
+            return variable
+        return _taken(node.inputs[branch], condition, branch, depth + 1)
+    inputs = [_taken(v, condition, branch, depth + 1) for v in node.inputs]
+    if all(new is old for new, old in zip(inputs, node.inputs, strict=True)):
+        return variable
+    return cast(Variable, node.op(*inputs))
+
+
+def _shortens(variable: Variable) -> bool:
+    """Whether companions cancel in a product."""
+    reader = Reader()
+    try:
+        return bool(reader.survey(variable)) and spelled_product(reader, variable).saves
+    except TooBigError:
+        return False
 
 
 def _split(term: Variable) -> Split | None:
@@ -150,6 +233,24 @@ BRANCHES: tuple[Rule, ...] = (
         needs=(ps.Switch,),
         source="Both switches take the same branch",
         # PyTensor merges these two itself, but not those of a second derivative.
+        tested_in="tests/test_critical.py",
+    ),
+    Rule(
+        name="product_with_switch",
+        before=lambda y, x: (
+            symbols.sigmoid(x)
+            * (1 - symbols.sigmoid(x))
+            * symbols.switch(y > 0.5, 1 / symbols.sigmoid(x), 1 / symbols.sigmoid(-x))
+        ),
+        after=lambda y, x: symbols.switch(y > 0.5, symbols.sigmoid(-x), symbols.sigmoid(x)),
+        domain={"y": Interval(0.0, 1.0), "x": REAL},
+        promise=4.0,
+        mends="the derivative of log(switch(y, p, 1 - p)) is 0 / 0 where both vanish",
+        databases=("stabilize", "specialize"),
+        tracks=(mul, pt.switch),
+        transform=product_with_switch,
+        needs=(ps.Switch,),
+        source="A switch beside its own condition takes that branch",
         tested_in="tests/test_critical.py",
     ),
     Rule(

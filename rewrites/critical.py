@@ -27,11 +27,12 @@ from pytensor.tensor.math import (
 from pytensor.tensor.math import pow as pt_pow
 
 from pytensor_stabilize.rewrites import symbols
+from pytensor_stabilize.rewrites.additive import signed_terms
 from pytensor_stabilize.rewrites.algebra.arguments import FUNCTIONS, is_float, kind_of
 from pytensor_stabilize.rewrites.algebra.building import Builder, needed, spent
 from pytensor_stabilize.rewrites.algebra.companions import functions
 from pytensor_stabilize.rewrites.algebra.conjugates import of_roots
-from pytensor_stabilize.rewrites.algebra.factoring import Factored, canonical
+from pytensor_stabilize.rewrites.algebra.factoring import OVER_DENOMINATOR, Factored, canonical
 from pytensor_stabilize.rewrites.algebra.families import Member, Residue, Symbol
 from pytensor_stabilize.rewrites.algebra.filters import may_cancel, may_merge
 from pytensor_stabilize.rewrites.algebra.forms import (
@@ -39,6 +40,7 @@ from pytensor_stabilize.rewrites.algebra.forms import (
     Exponent,
     Form,
     Generator,
+    Term,
     merged,
 )
 from pytensor_stabilize.rewrites.algebra.growth import leaves_the_floats
@@ -49,6 +51,7 @@ from pytensor_stabilize.rewrites.algebra.logs import LogBuilder
 from pytensor_stabilize.rewrites.algebra.products import spelled_product
 from pytensor_stabilize.rewrites.algebra.reading import Reader
 from pytensor_stabilize.rewrites.algebra.survey import leaves_of
+from pytensor_stabilize.rewrites.arithmetic import difference_of
 from pytensor_stabilize.rewrites.matching import exact_constant
 from pytensor_stabilize.rewrites.rules import REAL, Left, Rule
 
@@ -104,6 +107,9 @@ def _factored_sum(output: Variable, ways: Iterable[Reader]) -> Variable | Left |
     dtype = str(output.type.dtype)
     for reader in ways:
         terms = reader.terms(output)
+        shorter_sum = _without_opposites(output, reader, terms)
+        if shorter_sum is not None:
+            return shorter_sum
         if reader.leaves > 1 and may_merge(terms):
             whole = canonical(terms, reader.is_leaf)
             if not whole.coefficient:
@@ -145,6 +151,23 @@ def _factored_sum(output: Variable, ways: Iterable[Reader]) -> Variable | Left |
         reader, found = chosen
         return Builder(reader, dtype).product(found)
     return reason
+
+
+def _without_opposites(output: Variable, reader: Reader, terms: list[Term]) -> Variable | None:
+    """``a + b - a`` without what cancels: PyTensor looks for that in canonicalize alone."""
+    form = merged(terms)
+    if len(terms) < len(form) + 2 or all(m in form for _, m in terms):
+        return None
+    read = [(sign, v, reader.terms(v)) for sign, v in signed_terms(output)]
+    totals: Form = {}
+    for sign, _, own in read:
+        if len(own) == 1:
+            ((c, m),) = own
+            totals[m] = totals.get(m, Fraction(0)) + sign * c
+    kept = [(sign, v) for sign, v, own in read if len(own) != 1 or totals[own[0][1]]]
+    if len(kept) == len(read):
+        return None
+    return difference_of(kept) if kept else pt.zeros_like(output)
 
 
 def _loses_less(whole: Factored, form: Form) -> bool:
@@ -234,7 +257,8 @@ def log_of_companions(fgraph: FunctionGraph, node: Apply) -> Variable | Left | N
     for reader in readings(argument, open_sums=True):
         if plus_one:
             found = canonical([*_ONE_TERM, *reader.terms(argument)], reader.is_leaf)
-            if not found.hidden or not found.coefficient:
+            # 1 + (1 - f) / f is what the logarithm of f was written as
+            if not found.hidden or OVER_DENOMINATOR in found.hidden or not found.coefficient:
                 continue
             coefficient, factors, hidden = found.coefficient, found.as_monomial(), True
         else:

@@ -43,8 +43,8 @@ from pytensor_stabilize.rewrites.rules import REAL, Left, Rule
 _MOST_CLIENTS = 60
 _COMPARISONS = (ps.GE, ps.LE, ps.GT, ps.LT, ps.EQ, ps.NEQ, ps.IsNan, ps.IsInf)
 _FUNCTIONS = (psm.Sigmoid, ps.Tanh, ps.Exp, psm.Erf, psm.Erfc)
-_PASSING = (ps.Add, ps.Sub, ps.Mul, ps.Neg, ps.Sqr, ps.Switch, ps.Cast, ps.Second, ps.TrueDiv)
-_PASSING += (ps.Pow, ps.Identity)
+_MOVING = (ps.Switch, ps.Cast, ps.Second, ps.Identity)
+_PASSING = (ps.Add, ps.Sub, ps.Mul, ps.Neg, ps.Sqr, ps.TrueDiv, ps.Pow, *_MOVING)
 
 
 @within_limits

@@ -20,6 +20,8 @@ from pytensor_stabilize.rewrites.rules import ConstantPower, Interval, Left, Rul
 from pytensor_stabilize.rewrites.scaling import read_squares
 from pytensor_stabilize.rewrites.symbols import Value
 
+# Smaller integer powers are polynomials, and next to x = 0 shorter without their constant.
+_LARGEST_MULTIPLIED_OUT = 8
 _NARROW = ("bool", "int8", "uint8", "int16", "uint16", "float16", "float32")
 
 
@@ -155,7 +157,9 @@ def _power(variable: Variable, dtype: str) -> tuple[Variable, Fraction] | None:
         return None
     base, power = variable.owner.inputs
     exponent = exact_constant(power)
-    if exponent is None or exponent.denominator == 1 or base.type.dtype != dtype:
+    if exponent is None or base.type.dtype != dtype:
+        return None
+    if exponent.denominator == 1 and abs(exponent) <= _LARGEST_MULTIPLIED_OUT:
         return None
     inner = signed_terms(base)
     ones = [k for k, (s, v) in enumerate(inner) if s > 0 and exact_constant(v) == 1]

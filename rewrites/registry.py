@@ -41,9 +41,11 @@ from pytensor_stabilize.rewrites.lowering import LOWERING, LoweringPass
 from pytensor_stabilize.rewrites.matching import is_sigmoid_node
 from pytensor_stabilize.rewrites.monotone import MONOTONE
 from pytensor_stabilize.rewrites.normal.backends import LoadJaxDispatch
+from pytensor_stabilize.rewrites.normal.inverse import INVERSE
 from pytensor_stabilize.rewrites.normal.ops import FAMILY as NORMAL_FAMILY
 from pytensor_stabilize.rewrites.normal.table import NORMAL
 from pytensor_stabilize.rewrites.ops import local_unwrap_sigmoid, unwrapping_pass
+from pytensor_stabilize.rewrites.paired_quotients import PAIRS
 from pytensor_stabilize.rewrites.powers import POWERS
 from pytensor_stabilize.rewrites.pullbacks import PULLBACKS
 from pytensor_stabilize.rewrites.pymc_unwrapping import unwrap_in_pymc
@@ -95,9 +97,11 @@ RULES: tuple[Rule, ...] = (
     + SHARES
     + SCALING
     + needing(NORMAL, *NORMAL_FAMILY)
+    + INVERSE
     + needing(SOFTMAX, *SOFTMAX_NEEDS)
     + needing(LOG_SOFTMAX, *SOFTMAX_NEEDS)
     + NESTED
+    + PAIRS
     + REMOVABLE
     + JAX_LOWERING
     + LOWERING

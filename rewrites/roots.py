@@ -16,7 +16,7 @@ from pytensor_stabilize.rewrites.additive import (
     Factors,
     signed_terms,
 )
-from pytensor_stabilize.rewrites.arithmetic import difference_of, product_of
+from pytensor_stabilize.rewrites.arithmetic import constant_like, difference_of, product_of
 from pytensor_stabilize.rewrites.matching import (
     FLOATS,
     exact_constant,
@@ -153,6 +153,13 @@ def difference_of_reciprocal_roots(fgraph: FunctionGraph, node: Apply) -> Variab
         return None
     read = [_reciprocal_power(term) for _, term in signed]
     one, other = read
+    for k in (0, 1):
+        constant = exact_constant(signed[1 - k][1])
+        power = read[k]
+        if constant is not None and power is not None and not power.rest and power.power == 1:
+            return _against_constant(
+                signed[k][0] * power.factor, power.root, signed[1 - k][0] * constant, dtype
+            )
     if one is None or other is None or one.power != other.power or one.rest != other.rest:
         return None
     c = signed[0][0] * one.factor
@@ -172,6 +179,24 @@ def difference_of_reciprocal_roots(fgraph: FunctionGraph, node: Apply) -> Variab
         inverses = [pt.reciprocal(u), pt.reciprocal(pt.mul(p, q)), pt.reciprocal(v)]
         result = pt.mul(result, pt.add(*inverses))
     return result
+
+
+def _against_constant(
+    factor: Fraction, root: Variable, constant: Fraction, dtype: str
+) -> Variable | Left | None:
+    """``c / sqrt(u) - c -> c (1 - u) / (sqrt(u) (1 + sqrt(u)))``."""
+    square = _square(root)
+    if factor != -constant or square is None:
+        return None
+    difference = _difference(Fraction(1), [], *square, dtype)
+    outer = Factors(factor, Counter()).build(dtype)
+    if difference is None or outer is None:
+        return Left("the difference of the squares is not simpler")
+    one = constant_like(1, root)
+    quotient = pt.true_div(difference, pt.mul(root, pt.add(one, root)))
+    # inf / inf, where the reciprocal of the root is 0
+    value = pt.switch(pt.isinf(root), constant_like(-1, root), quotient)
+    return value if factor == 1 else pt.mul(outer, value)
 
 
 ROOTS: tuple[Rule, ...] = (

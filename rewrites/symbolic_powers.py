@@ -9,6 +9,7 @@ from __future__ import annotations
 from fractions import Fraction
 from math import prod
 
+import pytensor.scalar.math as psm
 import pytensor.tensor as pt
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.fg import FunctionGraph
@@ -33,7 +34,7 @@ from pytensor_stabilize.rewrites.matching import (
     strip_sign,
     terms,
 )
-from pytensor_stabilize.rewrites.rules import Interval, Left, Rule
+from pytensor_stabilize.rewrites.rules import ConstantPower, Interval, Left, Rule
 
 # 1 - s**3 is a short polynomial times sigmoid(-x).
 _FEW = 3
@@ -129,7 +130,10 @@ def _log_of_power(variable: Variable, factor: Fraction, dtype: str) -> Variable 
     sign, power = strip_sign(variable)
     try:
         found = _read(power)
-        if found is None or found.below or not (found.symbolic or found.degree > _FEW):
+        if found is None or found.below:
+            return None
+        # Of roots the conjugate is shorter.
+        if not (found.symbolic or found.degree > _FEW or found.degree.denominator > 2):
             return None
         constants = [exact_constant(v) or Fraction(0) for v in found.above]
         if sign * prod(constants, start=Fraction(1)) != factor:
@@ -189,7 +193,7 @@ SYMBOLIC_POWERS: tuple[Rule, ...] = (
         databases=("stabilize", "specialize"),
         tracks=(add, sub),
         transform=one_minus_power,
-        needs=(ps.Pow,),
+        needs=(ps.Pow, (ConstantPower, psm.Sigmoid)),
         source=_SOURCE,
     ),
     Rule(
@@ -203,7 +207,7 @@ SYMBOLIC_POWERS: tuple[Rule, ...] = (
         databases=("stabilize", "specialize"),
         tracks=(log1p,),
         transform=log1p_of_minus_power,
-        needs=(ps.Pow,),
+        needs=(ps.Pow, (ConstantPower, psm.Sigmoid)),
         source=_SOURCE,
     ),
 )

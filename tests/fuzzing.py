@@ -95,9 +95,10 @@ def findings(
     """The properties that a program breaks, one finding of each kind.
 
     An error is allowed up to ``max(4, stock + 2) + 4 (1 + condition)`` ulps, where stock's is at
-    most 8; stock's error is the largest at the point and at six next to it.  The condition number is the sum of ``|x df/dx / f|`` over all inputs x and over all
-    arguments of exponentials and their like: what it costs to round each of them once.  So a
-    cancellation that is in the question is no finding, and one that a rewrite has made is.
+    most 8; stock's error is the largest at the point and at six next to it.  The condition number
+    is the sum of ``|x df/dx / f|`` over all inputs x and over all arguments of exponentials and
+    their like: what it costs to round each of them once.  So a cancellation that is in the question
+    is no finding, and one that a rewrite has made is.
     """
     counts = counts or Counts()
     try:

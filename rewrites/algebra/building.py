@@ -55,7 +55,7 @@ from pytensor_stabilize.rewrites.matching import is_a, negate, scalar_op
 
 
 class InexactError(Exception):
-    """A constant would have to be rounded."""
+    """A constant would leave the floats."""
 
 
 @dataclass
@@ -111,9 +111,14 @@ class Builder:
         return top if sign > 0 else neg(top)
 
     def constant(self, value: Fraction) -> Variable:
-        """An exact constant of the dtype."""
-        if not self._is_exact(value):
-            raise InexactError("it is no float of that dtype")
+        """A constant of the dtype: a coefficient of the result, which may be rounded once.
+
+        Roots were found with exact fractions; after that rounding costs what that of a product
+        does.  Only what is no normal float has no constant.
+        """
+        info = np.finfo(self.dtype)
+        if value and not Fraction(float(info.tiny)) <= abs(value) <= Fraction(float(info.max)):
+            raise InexactError("it is no normal float of that dtype")
         return pt.constant(np.dtype(self.dtype).type(float(value)), dtype=self.dtype)
 
     def _is_exact(self, value: Fraction) -> bool:

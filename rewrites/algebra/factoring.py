@@ -13,11 +13,9 @@ from pytensor_stabilize.rewrites.algebra.families import (
     Symbol,
     families,
     members,
-    stable_key,
     without,
 )
 from pytensor_stabilize.rewrites.algebra.forms import (
-    MOST_TERMS,
     ONE,
     Exponent,
     Form,
@@ -36,12 +34,16 @@ from pytensor_stabilize.rewrites.algebra.forms import (
     to_power,
 )
 from pytensor_stabilize.rewrites.algebra.homogeneous import homogeneous, reduced
+from pytensor_stabilize.rewrites.algebra.opening import over_residues, without_middle
 from pytensor_stabilize.rewrites.matching import is_condition
 from pytensor_stabilize.rewrites.memory import at_hand
 
 _MOST_ROUNDS = 4
 # Functions that may reach their ends together: the search is exponential in their number.
 _MOST_CORNERS = 2
+
+# What cancels only when terms are brought over their common denominator.
+OVER_DENOMINATOR = "terms over one denominator"
 
 LeafTest = Callable[[Symbol, Family], bool]
 # What parts of a sum are factored to, by part and depth: the search for corners meets each often.
@@ -124,8 +126,11 @@ def _factored(
         return Factored(Fraction(0), residual={})
     hidden: list[str] = []
     factors: Monomial = ONE
-    spelled = _over_residues(terms)
+    spelled = over_residues(terms)
     form = merged(spelled)
+    if spelled is not terms and any(m not in form for _, m in spelled):
+        # a / r - a**2 / r**2 with r = a + b is a b / r**2
+        hidden.append(OVER_DENOMINATOR)
     for _ in range(_MOST_ROUNDS):
         before = form
         form, roots = _reduce(form, spelled, reduce_all)
@@ -167,8 +172,16 @@ def _reduce(form: Form, spelled: list[Term], reduce_all: bool) -> tuple[Form, li
     """Factor a sum family by family; of two families in the order that leaves fewer terms."""
     found = families(form)
     best: tuple[Form, list[str]] | None = None
-    for order in (found, found[::-1]) if len(found) == 2 else (found,):
-        current, now, hidden = form, spelled, []
+    tries = [(form, spelled, found)]
+    if len(found) == 2:
+        tries.append((form, spelled, found[::-1]))
+        for own, other in (found, found[::-1]):
+            # t (p q' + q) - p q p' is p**2 q' - q**2, which takes t = p - q and 1 = p' + q'.
+            opened = without_middle(form, own)
+            if opened is not None:
+                tries.append((merged(opened), opened, [other, own]))
+    for current, now, order in tries:
+        hidden: list[str] = []
         for family in order:
             current, roots = _reduce_groups(current, now, family, reduce_all)
             hidden += roots
@@ -177,30 +190,6 @@ def _reduce(form: Form, spelled: list[Term], reduce_all: bool) -> tuple[Form, li
             best = current, hidden
     assert best is not None
     return best
-
-
-def _over_residues(terms: list[Term]) -> list[Term]:
-    """Bring terms over the same denominators: ``1 - a / R`` is ``(R - a) / R``."""
-    for generator in sorted(generators(m for _, m in terms), key=stable_key):
-        if not isinstance(generator, Residue):
-            continue
-        low = min(power_of(m, generator) for _, m in terms)
-        if low >= 0 or len(terms) < 2:
-            continue
-        total: list[Term] = []
-        for coefficient, factors in terms:
-            lifted = power_of(factors, generator) - low
-            if lifted != int(lifted) or lifted > 2:
-                return terms
-            rest = frozenset((g, n) for g, n in factors if g != generator)
-            own = [(coefficient, times(rest, monomial([(generator, low)])))]
-            for _ in range(int(lifted)):
-                own = multiplied(own, [(c, m) for m, c in generator.form.items()])
-            total += own
-        if len(total) > MOST_TERMS:
-            return terms
-        terms = total
-    return terms
 
 
 def _reduce_groups(

@@ -3,8 +3,20 @@
 from collections import defaultdict
 
 from pytensor_stabilize.rewrites.algebra.companions import powers
-from pytensor_stabilize.rewrites.algebra.families import Member, families, without
-from pytensor_stabilize.rewrites.algebra.forms import Monomial, Term, common, times, to_power
+from pytensor_stabilize.rewrites.algebra.families import (
+    Member,
+    Residue,
+    families,
+    without,
+)
+from pytensor_stabilize.rewrites.algebra.forms import (
+    Monomial,
+    Term,
+    common,
+    power_of,
+    times,
+    to_power,
+)
 
 
 def may_cancel(terms: list[Term]) -> bool:
@@ -14,13 +26,19 @@ def may_cancel(terms: list[Term]) -> bool:
         isinstance(g, Member) and g.companion == "t" for m in monomials for g, _ in m
     ):
         return False
-    if may_merge(terms):
+    if may_merge(terms) or _denominators_differ(monomials):
         return True
     # A label meets a constant: y - p, and w y - w p.
     shared = common(monomials)
     return len(monomials) > 1 and any(
         all(isinstance(g, Member) for g, _ in times(m, to_power(shared, -1))) for m in monomials
     )
+
+
+def _denominators_differ(monomials: list[Monomial]) -> bool:
+    """Whether a sum is brought over a denominator that some terms have in another power."""
+    below = {g for m in monomials for g, n in m if n < 0 and isinstance(g, Residue)}
+    return any(len({power_of(m, g) for m in monomials}) > 1 for g in below)
 
 
 def may_merge(terms: list[Term]) -> bool:

@@ -41,6 +41,6 @@ def within_limits(look: Look) -> Look:
         except (TooBigError, OverflowError):  # the latter of a constant beyond the floats
             return _TOO_BIG
         except InexactError as error:
-            return Left(f"a constant of the result would be rounded: {error}")
+            return Left(f"a constant of the result would be lost: {error}")
 
     return transform

@@ -7,11 +7,14 @@ Where a sum ``f`` comes close to 1 its logarithm needs ``g = 1 - f`` as exactly 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
+import numpy as np
 import pytensor.tensor as pt
 from pytensor.graph.basic import Variable
+from pytensor.scalar import basic as ps
 from pytensor.tensor.math import add
 
 from pytensor_stabilize.rewrites.algebra.building import Builder
@@ -35,10 +38,19 @@ from pytensor_stabilize.rewrites.algebra.forms import (
     monomial,
     multiplied,
     times,
+    to_power,
 )
 from pytensor_stabilize.rewrites.algebra.reading import Reader
-from pytensor_stabilize.rewrites.matching import is_condition
+from pytensor_stabilize.rewrites.matching import (
+    exact_constant,
+    is_a,
+    is_condition,
+    scalar_op_of,
+)
 from pytensor_stabilize.rewrites.normal.forms import log_erfc
+
+# ``g / f``, given where f is above 1.
+Quotient = Callable[[Variable | None], Variable]
 
 
 @dataclass
@@ -58,6 +70,8 @@ class LogBuilder:
         hidden
             Whether the argument, as it is spelled, loses digits itself.
         """
+        if hidden and self._is_clamped(factors):
+            return None
         both_tails = self._both_tails(coefficient, factors)
         if both_tails is not None:
             return both_tails
@@ -189,9 +203,12 @@ class LogBuilder:
         )
         if not shallow or not (small or len({c > 0 for c in left.values()}) == 1):
             return None
+        if any(powers(difference.factors, f)[2] > 0 for f in small):
+            return self._near_one_in_the_middle(coefficient, factors, difference, small)
         if not any(isinstance(g, Member) for g, _ in factors):
             f = self.builder.product(Factored(coefficient, factors))
-            return _log_of_sum(f, self.builder.product(difference), _is_bounded(spelled))
+            g = self.builder.product(difference)
+            return _log_of_sum(g, _quotient(g, f), _is_bounded(spelled))
         return self._two_sided(coefficient, factors, difference, small)
 
     def _near_one_at_0(
@@ -218,6 +235,43 @@ class LogBuilder:
         ratio = pt.true_div(inner.product(difference), inner.product(Factored(coefficient, taken)))
         near = self.builder.moved(pt.lt(pt.abs(u), one), family)
         return pt.switch(near, -pt.log1p(ratio), logs)
+
+    def _near_one_in_the_middle(
+        self, coefficient: Fraction, factors: Monomial, difference: Factored, small: list[Family]
+    ) -> Variable | None:
+        """``log(1 - w + w exp(u))`` is ``log1p(w expm1(u))`` as long as that is small."""
+        if len(small) != 1 or small[0].kind != "logistic":
+            return None
+        (family,) = small
+        if len({c > 0 for c in difference.residual.values()}) > 1:
+            return None
+        taken = frozenset((g, n) for g, n in factors if isinstance(g, Member))
+        logs = self._closed(coefficient, taken, factors - taken, families([factors]))
+        if logs is None:
+            return None
+        u = self.builder.argument(family, Fraction(1))
+        # Beyond it the difference may overflow; JAX differentiates what is not selected.
+        limit = self.builder.constant(-_floor_of_log_tiny(self.builder.dtype))
+        inner = Builder(
+            self.reader.with_argument(family, pt.clip(u, pt.neg(limit), limit)), self.builder.dtype
+        )
+        inside = self.builder.moved(pt.lt(pt.abs(u), limit), family)
+        above_one = inner.product(replace(difference, coefficient=-difference.coefficient))
+        half = self.builder.constant(Fraction(1, 2))
+        near = pt.and_(inside, pt.lt(pt.abs(above_one), half))
+        return pt.switch(near, pt.log1p(above_one), logs)
+
+    def _is_clamped(self, factors: Monomial) -> bool:
+        """Whether it is what stands in the branch next to 1."""
+        limit = -_floor_of_log_tiny(self.builder.dtype)
+        for family in families([factors]):
+            core = family.core
+            node = core.owner if isinstance(core, Variable) else None
+            if is_a(scalar_op_of(node), ps.Clip):
+                assert node is not None
+                if [exact_constant(v) for v in node.inputs[1:]] == [-limit, limit]:
+                    return True
+        return False
 
     def _two_sided(
         self, coefficient: Fraction, factors: Monomial, difference: Factored, small: list[Family]
@@ -247,27 +301,64 @@ class LogBuilder:
         side = pt.lt(u, zero) if p > 0 else pt.gt(u, zero)
         # log1p(-g) would be the sum that this rule looks for.
         bounded = _is_bounded(expanded(coefficient, factors))
-        near = _log_of_sum(
-            inner.product(Factored(coefficient, factors)), inner.product(difference), bounded
-        )
+        g = inner.product(difference)
+        if any(isinstance(b, Residue) and n < 0 for b, n in factors):
+            # What stands below both bars need not be divided by.
+            quotient = times(difference.factors, to_power(factors, -1))
+            share = difference.coefficient / coefficient
+            ratio = inner.product(replace(difference, coefficient=share, factors=quotient))
+            over = _chosen(g, ratio)
+        else:
+            over = _quotient(g, inner.product(Factored(coefficient, factors)))
+        near = _log_of_sum(g, over, bounded)
         return pt.switch(self.builder.moved(side, family), near, logs)
 
 
-def _log_of_sum(f: Variable, g: Variable, bounded: bool) -> Variable:
-    """``log(f)`` from f and ``g = 1 - f``; where f is large, ``g / f`` is -1."""
+def _log_of_sum(
+    g: Variable, over: Callable[[Variable | None], Variable], bounded: bool
+) -> Variable:
+    """``log(f)`` from ``g = 1 - f`` and ``g / f``; where f is large, that is -1.
+
+    `over` makes the quotient, given where f is above 1, where it is of no use.
+    """
     if bounded:
-        return pt.neg(pt.log1p(pt.true_div(g, f)))
+        return pt.neg(pt.log1p(over(None)))
     above = pt.lt(g, pt.constant(0, dtype="int8"))
-    log = pt.log1p(pt.true_div(g, pt.switch(above, pt.constant(-1, dtype=f.type.dtype), f)))
+    log = pt.log1p(over(above))
     return pt.switch(above, log, pt.neg(log))
+
+
+def _chosen(g: Variable, ratio: Variable) -> Quotient:
+    """``g / f`` as it was made, and -g where f is above 1."""
+    return lambda above: ratio if above is None else pt.switch(above, pt.neg(g), ratio)
+
+
+def _quotient(g: Variable, f: Variable) -> Quotient:
+    """``g / f``, and -g where f is above 1: not divided by f there, for the derivative's sake."""
+
+    def over(above: Variable | None) -> Variable:
+        if above is None:
+            return pt.true_div(g, f)
+        return pt.true_div(g, pt.switch(above, pt.constant(-1, dtype=f.type.dtype), f))
+
+    return over
 
 
 def _is_bounded(terms: list[Term]) -> bool:
     """Whether a sum of products has no factor that may be large."""
     return all(
-        is_condition(g.variable) if isinstance(g, Symbol) else n > 0
+        is_condition(g.variable)
+        if isinstance(g, Symbol)
+        else n > 0 or (isinstance(g, Residue) and _is_above_0(g))
         for _, factors in terms
         for g, n in factors
+    )
+
+
+def _is_above_0(total: Residue) -> bool:
+    """Whether it is a sum of companions without a zero."""
+    return is_positive((total, 1)) and not any(
+        isinstance(g, Symbol) for m, _ in total.items for g, _ in m
     )
 
 
@@ -281,20 +372,24 @@ def is_positive(factor: tuple[Generator, Exponent]) -> bool:
     return isinstance(generator, Member) and generator.companion != "t"
 
 
+def _floor_of_log_tiny(dtype: str) -> Fraction:
+    return Fraction(int(np.log(np.finfo(dtype).tiny)))
+
+
 def expanded(coefficient: Fraction, factors: Monomial) -> list[Term]:
-    """A product with all the sums in it multiplied out.
+    """A product with all the sums in it multiplied out, but those below a fraction bar.
 
     Raises
     ------
     TooBigError
-        A sum stands below a fraction bar, or there are too many terms.
+        There are too many terms.
     """
     terms: list[Term] = [(coefficient, ONE)]
     for generator, power in sorted(factors, key=stable_key):
-        if not isinstance(generator, Residue):
+        if not isinstance(generator, Residue) or power < 0:
             terms = [(c, times(m, monomial([(generator, power)]))) for c, m in terms]
             continue
-        if power != int(power) or not 0 < power <= 4:
+        if power != int(power) or power > 4:
             raise TooBigError
         inner = [term for m, c in generator.form.items() for term in expanded(c, m)]
         for _ in range(int(power)):

@@ -405,6 +405,8 @@ def _is_positive(generator: Hashable) -> bool:
 
 def _exact_power(base: Fraction, power: Fraction) -> Fraction | None:
     """A power of a rational number, if it is rational."""
+    if base == 1:
+        return base
     if power.denominator == 1:
         return base**power.numerator if abs(power) <= LARGEST_POWER else None
     if power.denominator != 2 or base < 0:

@@ -23,7 +23,13 @@ from pytensor.tensor.math import add, sub
 from pytensor_stabilize.rewrites import symbols
 from pytensor_stabilize.rewrites.arithmetic import constant_like, signed_sum
 from pytensor_stabilize.rewrites.differences.pairs import build_product, factors, flat_terms
-from pytensor_stabilize.rewrites.matching import FLOATS, exact_constant, is_a, scalar_op
+from pytensor_stabilize.rewrites.matching import (
+    FLOATS,
+    exact_constant,
+    is_a,
+    scalar_op,
+    signed_key,
+)
 from pytensor_stabilize.rewrites.rules import ConstantPower, Interval, Left, Rule, Transform
 from pytensor_stabilize.rewrites.shared_terms import subtract
 from pytensor_stabilize.rewrites.symbols import Value
@@ -103,8 +109,8 @@ def cosh_difference(a: Value, b: Value) -> Value:
     return close.select(pt.mul(constant_like(2, h), h, s * k + c * h), pt.cosh, sign)
 
 
-def _trigonometric(a: Value, b: Value) -> tuple[Close, Value, Value]:
-    close = Close.where(a, b, subtract(a, b), _within(1.0))
+def _trigonometric(a: Value, b: Value, d: Value) -> tuple[Close, Value, Value]:
+    close = Close.where(a, b, d, _within(1.0))
     half = constant_like(0.5, close.d) * close.d
     h, k = (close.hidden(f(half), close.also) for f in (pt.sin, pt.cos))
     return close, h, k
@@ -114,9 +120,10 @@ def cos_difference(a: Value, b: Value) -> Value:
     """``cos(a) - cos(b) = -2 h (sin(b) cos(d / 2) + cos(b) h)``, ``h = sin(d / 2)``."""
     if not isinstance(a, Variable):
         return -2 * ((a + b) / 2).sin() * ((a - b) / 2).sin()
-    # cos is even, and -0.3 and 0.3 are close.
-    a, b = pt.abs(a), pt.abs(b)
-    close, h, k = _trigonometric(a, b)
+    # cos is even, and -0.3 and 0.3 are close; |a| - |b| would not see what a and b share.
+    same = pt.ge(a * b, constant_like(0, a))
+    d = pt.switch(same, subtract(a, b), a + b)
+    close, h, k = _trigonometric(a, pt.switch(same, b, pt.neg(b)), d)
     value = (
         constant_like(-2, h)
         * h
@@ -129,7 +136,7 @@ def sin_difference(a: Value, b: Value) -> Value:
     """``sin(a) - sin(b) = 2 h (cos(b) cos(d / 2) - sin(b) h)``, ``h = sin(d / 2)``."""
     if not isinstance(a, Variable):
         return 2 * ((a + b) / 2).cos() * ((a - b) / 2).sin()
-    close, h, k = _trigonometric(a, b)
+    close, h, k = _trigonometric(a, b, subtract(a, b))
     value = (
         constant_like(2, h)
         * h
@@ -139,12 +146,20 @@ def sin_difference(a: Value, b: Value) -> Value:
 
 
 def softplus_difference(a: Value, b: Value) -> Value:
-    """``softplus(a) - softplus(b) = log1p(sigmoid(b) expm1(a - b))`` for a >= b."""
+    """``softplus(a) - softplus(b) = log1p(sigmoid(b) expm1(d))`` for ``d = a - b >= 0``.
+
+    For b >= 0 it is ``d + log1p(sigmoid(-b) expm1(-d))``, also where the arguments are not close.
+    """
     if not isinstance(a, Variable):
         return symbols.log1p(symbols.sigmoid(b) * symbols.expm1(a - b))
-    close, sign = _ordered(a, b, _within(1.0))
-    value = pt.log1p(close.hidden(pt.sigmoid(close.b) * pt.expm1(close.d)))
-    return close.select(value, pt.softplus, sign)
+    b_above = pt.minimum(a, b) >= constant_like(0, b)
+    close, sign = _ordered(
+        a, b, lambda below, d: pt.or_(b_above, below(pt.abs(d), constant_like(1, d)))
+    )
+    zero = constant_like(0, close.d)
+    low, gap = (pt.switch(close.b >= zero, pt.neg(v), v) for v in (close.b, close.d))
+    value = pt.log1p(close.hidden(pt.sigmoid(low) * pt.expm1(gap)))
+    return close.select(value + pt.switch(close.b >= zero, close.d, zero), pt.softplus, sign)
 
 
 def arctan_difference(a: Value, b: Value) -> Value:
@@ -236,6 +251,9 @@ def _difference(f: Variable, g: Variable, form: Callable[..., Value]) -> Variabl
     assert g.owner is not None
     a, b = f.owner.inputs[0], g.owner.inputs[0]
     if any(v.type.dtype != f.type.dtype for v in (a, b)):
+        return None
+    # Of x and -x: softplus(x) - softplus(-x) is x.
+    if signed_key(a)[1] == signed_key(b)[1]:
         return None
     if len(f.owner.inputs) == 2:
         p, q = (exact_constant(v.owner.inputs[1]) for v in (f, g) if v.owner is not None)

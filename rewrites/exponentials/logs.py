@@ -9,11 +9,12 @@ from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.fg import FunctionGraph
 from pytensor.scalar import basic as ps
 from pytensor.scalar.math import Softplus
-from pytensor.tensor.math import add, log, sub
+from pytensor.tensor.math import Prod, Sum, add, log, sub
 from pytensor.tensor.math import maximum as pt_maximum
+from pytensor.tensor.shape import Shape, Shape_i
 
 from pytensor_stabilize.rewrites import symbols
-from pytensor_stabilize.rewrites.arithmetic import difference_of, sum_of
+from pytensor_stabilize.rewrites.arithmetic import as_dtype, difference_of, sum_of
 from pytensor_stabilize.rewrites.differences.pairs import flat_terms
 from pytensor_stabilize.rewrites.exponentials.rational import (
     Linear,
@@ -22,7 +23,14 @@ from pytensor_stabilize.rewrites.exponentials.rational import (
     is_opaque,
     scaled,
 )
-from pytensor_stabilize.rewrites.matching import FLOATS, exact_constant, is_a, scalar_op
+from pytensor_stabilize.rewrites.matching import (
+    FLOATS,
+    MOVES,
+    exact_constant,
+    is_a,
+    same_pattern,
+    scalar_op,
+)
 from pytensor_stabilize.rewrites.rules import REAL, Interval, Left, Rule
 
 _SUMS = (ps.Add, ps.Mul, ps.TrueDiv, ps.Cosh)
@@ -94,6 +102,46 @@ def logaddexp_of(x: symbols.Value, y: symbols.Value) -> symbols.Value:
     # inf - inf: with 0 in its place the sum is the infinity that it should be.
     finite = pt.switch(pt.isinf(hi), np.asarray(0, dtype=hi.type.dtype), hi)
     return hi + pt.softplus(lo - finite)
+
+
+def log_of_mean(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
+    """``log(sum(exp(x)) / n) -> log(sum(exp(x))) - log(n)``, for a positive number or length n."""
+    (output,), (argument,) = node.outputs, node.inputs
+    op = scalar_op(argument)
+    if not is_a(op, ps.Mul, ps.TrueDiv) or len(argument.owner.inputs) != 2:  # type: ignore[union-attr]
+        return None
+    first, second = argument.owner.inputs  # type: ignore[union-attr]
+    if is_a(op, ps.Mul) and not _is_exponential_sum(first):
+        first, second = second, first
+    if not _is_exponential_sum(first) or first.type.dtype != output.type.dtype:
+        return None
+    if not same_pattern(first, output) or not _is_positive_number(second):
+        return None
+    factor = pt.log(as_dtype(second, output.type.dtype))
+    return pt.add(pt.log(first), factor) if is_a(op, ps.Mul) else pt.sub(pt.log(first), factor)
+
+
+def _is_exponential_sum(variable: Variable) -> bool:
+    """Whether it is ``sum(exp(x))``, of which PyTensor has a stable logarithm."""
+    while variable.owner is not None and is_a(variable.owner.op, *MOVES):
+        variable = variable.owner.inputs[0]
+    node = variable.owner
+    return node is not None and is_a(node.op, Sum) and is_a(scalar_op(node.inputs[0]), ps.Exp)
+
+
+def _is_positive_number(variable: Variable) -> bool:
+    """Whether it is a positive constant, or how many elements there are."""
+    value = exact_constant(variable)
+    if value is not None:
+        return value > 0
+    while variable.owner is not None and (
+        is_a(variable.owner.op, *MOVES) or is_a(scalar_op(variable), ps.Cast)
+    ):
+        variable = variable.owner.inputs[0]
+    if is_a(scalar_op(variable), ps.Mul):
+        assert variable.owner is not None
+        return all(map(_is_positive_number, variable.owner.inputs))
+    return variable.owner is not None and is_a(variable.owner.op, Shape, Shape_i, Prod)
 
 
 def log_of_shifted_sum(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
@@ -228,6 +276,21 @@ LOG_SUMS: tuple[Rule, ...] = (
         tracks=(log,),
         transform=log_of_cosh,
         source="cosh(x)**2 = 1 + sinh(x)**2 and 2 cosh(x) = exp(x) (1 + exp(-2 x))",
+    ),
+    Rule(
+        name="log_of_mean_exponential",
+        before=lambda x: symbols.log((symbols.exp(x) + symbols.exp(x)) / 2),
+        after=lambda x: x,
+        domain={"x": REAL},
+        promise=4.0,
+        mends="log(mean(exp(x))) is inf beyond 710, and -inf below -745",
+        databases=("stabilize", "specialize"),
+        tracks=(log,),
+        transform=log_of_mean,
+        needs=((Sum, ps.Exp),),
+        # The row states the case of two equal elements.
+        tested_in="tests/test_exponential_shares.py",
+        source="log(s / n) = log(s) - log(n)",
     ),
     Rule(
         name="shifted_logaddexp",

@@ -1,6 +1,7 @@
 """Constants inside the normal family: their rounding, their width, and where they stand."""
 
 import numpy as np
+import pytensor.scalar.math as psm
 import pytensor.tensor as pt
 from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.graph.fg import FunctionGraph
@@ -22,7 +23,7 @@ from pytensor_stabilize.rewrites.normal.matching import (
 from pytensor_stabilize.rewrites.rules import Left
 
 OF_CONSTANTS = (ps.Sqrt, ps.Log, ps.Exp, ps.Mul, ps.TrueDiv, ps.Neg, ps.Sqr, ps.Reciprocal)
-_NORMAL = Wanted.of(ops.FAMILY)
+_NORMAL = Wanted.of((*ops.FAMILY, psm.Erfinv, psm.Erfcinv))
 
 
 def absorb_constant(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:

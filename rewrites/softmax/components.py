@@ -7,6 +7,7 @@ from pytensor.tensor.math import exp
 from pytensor.tensor.special import Softmax
 from pytensor.tensor.subtensor import set_subtensor
 
+from pytensor_stabilize.rewrites.matching import FLOATS
 from pytensor_stabilize.rewrites.softmax.matching import component, row_sum, softmax_axes
 from pytensor_stabilize.rewrites.symbols import Value
 
@@ -41,6 +42,8 @@ def complement(p: Value) -> Variable | None:
 def centred(p: Value, g: Value, axes: tuple[int, ...]) -> Variable:
     """``g - sum(g * p)`` without cancellation at the largest component."""
     g = like_row(g, p)
+    if isinstance(g, Variable) and g.type.dtype not in FLOATS:
+        g = pt.cast(g, p.type.dtype)  # a condition: truth values cannot be subtracted
     zero = pt.zeros((), dtype=g.type.dtype)
     # Of the largest component, also where none is above 1/2: 20 - 1e-9 - mean would cancel.
     largest = pt.eq(p, pt.max(p, axis=axes, keepdims=True))

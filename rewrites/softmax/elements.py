@@ -79,6 +79,8 @@ def sum_of_elements(fgraph: FunctionGraph, node: Apply) -> Variable | Left | Non
         found = factored(forms, forms.scalar(output))
         if found is None:
             return None
+        if not found.coefficient:
+            return pt.zeros_like(output)
         return forms.shaped(Builder(forms).scalar(found), output)
     except (UnreadError, LeftOverError):
         return None

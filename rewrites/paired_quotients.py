@@ -1,0 +1,118 @@
+"""Quotients of products that underflow above and below the bar while their quotient does not.
+
+``p q / r**2`` with r = exp(-400) is 0 / 0, ``(p / r) (q / r)`` is not.  PyTensor writes a product
+of quotients as one quotient again when it canonicalizes, so that this is done after that.
+"""
+
+from __future__ import annotations
+
+import pytensor.scalar.math as psm
+import pytensor.tensor as pt
+from pytensor.graph.basic import Apply, Variable
+from pytensor.graph.fg import FunctionGraph
+from pytensor.scalar import basic as ps
+from pytensor.tensor.math import true_div
+
+from pytensor_stabilize.rewrites import symbols
+from pytensor_stabilize.rewrites.arithmetic import product_of
+from pytensor_stabilize.rewrites.matching import (
+    FLOATS,
+    MOVES,
+    constant_exponent,
+    exact_constant,
+    is_a,
+    scalar_op,
+    scalar_op_of,
+)
+from pytensor_stabilize.rewrites.rules import Interval, Left, Rule
+
+# Functions that vanish exponentially.
+VANISHING = (psm.Sigmoid, ps.Exp, psm.Erfc)
+_SUMS = (ps.Add, ps.Sub)
+_MOST_LEVELS = 8
+_MOST_FACTORS = 8
+
+
+def quotient_in_pairs(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
+    """``a b / (r s) -> (a / r) (b / s)``, for factors that may underflow."""
+    (output,) = node.outputs
+    above, below = map(_factors, node.inputs)
+    if output.type.dtype not in FLOATS or not above or not below:
+        return None
+    if any(v.type.dtype != output.type.dtype for v in (*above, *below)):
+        return None
+    small = [v for v in below if _may_vanish(v)]
+    if len(small) < 2 or not any(is_a(scalar_op(v), *_SUMS) for v in (*small, *above)):
+        return None
+    tops = [v for v in above if _may_vanish(v)]
+    if len(tops) < 2:
+        return None
+    # What is largest below the bar comes beside what is first above it: the order does not matter
+    # much, since each quotient alone is a float.
+    pairs = list(zip(tops, small, strict=False))
+    rest = [_without(above, [v for v, _ in pairs]), _without(below, [v for _, v in pairs])]
+    result = product_of([*rest[0], *(pt.true_div(v, r) for v, r in pairs)])
+    return pt.true_div(result, product_of(rest[1])) if rest[1] else result
+
+
+def _without(factors: list[Variable], used: list[Variable]) -> list[Variable]:
+    left = list(factors)
+    for v in used:
+        left.remove(v)
+    return left
+
+
+def _factors(variable: Variable) -> list[Variable]:
+    """Factors of a product, as often as they stand in it; none if there are too many."""
+    node = variable.owner
+    if node is not None and is_a(scalar_op_of(node), ps.Mul):
+        found = [f for v in node.inputs for f in _factors(v)]
+        return found if len(found) <= _MOST_FACTORS else []
+    power = constant_exponent(node) if node is not None else None
+    if power in (2, 3):
+        assert node is not None
+        return _factors(node.inputs[0]) * int(power)
+    return [variable]
+
+
+def _may_vanish(variable: Variable, depth: int = 0) -> bool:
+    """Whether a function that vanishes exponentially is a factor of it, or of all its terms."""
+    node = variable.owner
+    op = scalar_op_of(node)
+    if node is None or depth > _MOST_LEVELS:
+        return False
+    if is_a(op, *VANISHING):
+        return True
+    if is_a(op, ps.Neg) or is_a(node.op, *MOVES):
+        return _may_vanish(node.inputs[0], depth + 1)
+    if is_a(op, ps.Mul):
+        return any(_may_vanish(v, depth + 1) for v in node.inputs)
+    if is_a(op, *_SUMS):
+        return all(exact_constant(v) is None and _may_vanish(v, depth + 1) for v in node.inputs)
+    power = constant_exponent(node)
+    return power is not None and power > 0 and _may_vanish(node.inputs[0], depth + 1)
+
+
+PAIRS: tuple[Rule, ...] = (
+    Rule(
+        name="quotient_in_pairs",
+        before=lambda x: (
+            symbols.sigmoid(-x)
+            * symbols.exp(-x)
+            / (symbols.sigmoid(-x) + symbols.exp(-(x + x))) ** 2
+        ),
+        after=lambda x: (
+            (symbols.sigmoid(-x) / (symbols.sigmoid(-x) + symbols.exp(-(x + x))))
+            * (symbols.exp(-x) / (symbols.sigmoid(-x) + symbols.exp(-(x + x))))
+        ),
+        domain={"x": Interval(-300.0, 700.0)},
+        promise=8.0,
+        mends="p q / r**2 is 0 / 0 where r**2 underflows and p / r is an ordinary number",
+        databases=("specialize",),
+        tracks=(true_div,),
+        transform=quotient_in_pairs,
+        needs=VANISHING,
+        tested_in="tests/test_spelled_otherwise.py",
+        source="a b / (r s) = (a / r) (b / s)",
+    ),
+)

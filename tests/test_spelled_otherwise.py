@@ -1,0 +1,210 @@
+"""Spellings that no rule was written for, by what has to be seen in them: what people write.
+
+`benchmarks/spelling_list_held_out.py` has the rest of them.
+"""
+
+import numpy as np
+import pytensor
+import pytensor.tensor as pt
+import pytest
+from helpers import compile_rewritten, ulps
+from pytensor.compile.mode import get_mode
+from pytensor.graph.traversal import ancestors
+
+import pytensor_stabilize
+from pytensor_stabilize.graphs import explain, truth
+from pytensor_stabilize.rewrites.trace import recording
+
+x, y, w = pt.dvectors("x", "y", "w")
+s, e = pt.sigmoid(x), pt.exp(x)
+sy = pt.sigmoid(y)
+
+TAILS = [-300.3, -37.9, -5.1, -0.3, 0.7, 3.1, 18.3, 36.7, 301.7]
+SMALL = [-3e-3, -2.3e-9, 1.7e-17, 2.1e-5]
+ABOVE = [1e-12, 0.3, 2.7, 41.3, 3e17]
+HALVES = [0.3, 1e-8, 0.97, 0.41, 0.5, 0.013, 0.77, 0.2, 0.99]
+
+# Name: (expression, points of x, points of the other input, ulps of value and two derivatives;
+# None where a derivative is not promised).
+CASES = {
+    # A difference of two logarithms of one pair is the argument.
+    "entropy": (-s * pt.log(s) - (1 - s) * pt.log1p(-s), TAILS, None, (4, 4, 8)),
+    # Coefficients of the result may be rounded, once the root is found.
+    "Beta prior": (1.3 * pt.log(s) + 0.4 * pt.log(1 - s), TAILS, None, (4, 8, 4)),
+    "zero inflation": (pt.log(s + 0.2725 * (1 - s)), TAILS, None, (6, 6, None)),
+    # Exponents that are no small fractions.
+    "1 - s**1.7": (1 - s**1.7, TAILS, None, (None, 4, None)),
+    "log(1 - s**1.7)": (pt.log1p(-(s**1.7)), [-3.1, 0.7, 18.3, 38.3, 301.7], None, (4, 6, None)),
+    # Terms that cancel only over their common denominator.
+    "posterior of a mixture": (w * e / (w * e + 1 - w), TAILS, HALVES, (4, 6, None)),
+    # Logarithms of quotients and sums that come close to 1.
+    "negative binomial": (pt.log(e / (e + 2.5)), [*TAILS, 720.1, -720.1], None, (4, 6, 6)),
+    "negative binomial, alpha": (pt.log(e / (e + w)), TAILS, HALVES, (6, 8, None)),
+    "cumulants of a Bernoulli": (pt.log(1 - w + w * e), [*SMALL, 3.1], HALVES, (6, 6, None)),
+    "log(a / (a + b))": (pt.log(w / (w + y)), None, None, None),
+    # Switches.
+    "1 - Laplace cdf": (
+        1 - pt.where(x < 0, 0.5 * e, 1 - 0.5 * pt.exp(-x)),
+        TAILS,
+        None,
+        (4, 4, 4),
+    ),
+    "log(where(y, p, 1 - p))": (
+        -pt.log(pt.where(pt.eq(y, 1), s, 1 - s)),
+        TAILS,
+        [0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 1.0],
+        (4, 4, 4),
+    ),
+    # Two arguments.
+    "softplus(x + 1) - softplus(x)": (
+        pt.softplus(x + 1) - pt.softplus(x),
+        [-30.3, 3.1, 33.1, 600.3],
+        None,
+        (4, 6, None),
+    ),
+    "cos(w + x) - cos(w)": (pt.cos(w + x) - pt.cos(w), SMALL, HALVES[:4], (4, 4, 4)),
+    "noisy or": (
+        pt.log1p(-s * sy),
+        [-3.1, 0.7, 37.9, 600.3],
+        [2.1, -30.3, 38.3, 601.3],
+        (4, 6, 8),
+    ),
+    "mixture of two": (
+        pt.log(0.3 * e + 0.7 * pt.exp(y)),
+        [720.3, 300.3, -720.3, 3.0],
+        [719.3, 1.5, -722.3, 40.3],
+        (4, 4.0 * 300, 4.0 * 300),
+    ),
+    # Powers and roots.
+    "(1 + x)**12 - 1": ((1 + x) ** 12 - 1, SMALL, None, (4, 8, 8)),
+    "1 / sqrt(1 - x**2) - 1": (1 / pt.sqrt(1 - x**2) - 1, SMALL, None, (4, 6, 6)),
+    "probit": (pt.erfinv(2 * x - 1), [1e-300, 3e-17, 0.013, 0.51, 0.93], None, (4, None, None)),
+    "probit of a logit": (
+        pt.erfinv(2 * s - 1),
+        [-300.3, -38.3, -1.7, 1e-9, 0.3, 37.3, 300.3],
+        None,
+        (8, None, None),
+    ),
+}
+MEASURED = [(name, order) for name, case in CASES.items() if case[3] for order in range(3)]
+
+
+def mode():
+    return get_mode("CVM").excluding("fusion", "inplace")
+
+
+@pytest.mark.parametrize(("name", "order"), MEASURED)
+def test_it_has_its_digits(name, order):
+    value, at, others, bounds = CASES[name]
+    if bounds[order] is None:
+        pytest.skip("no promise")
+    for _ in range(order):
+        value = pt.grad(value.sum(), x)
+    givens = {x: at}
+    for other in (y, w):
+        if other in ancestors([value]):
+            givens[other] = (
+                others[: len(at)] if len(others) >= len(at) else np.resize(others, len(at))
+            )
+    exact = truth(value, givens)
+    function = pytensor.function(list(givens), value, mode=mode(), on_unused_input="ignore")
+    errors = ulps(function(*givens.values()), exact)
+    assert np.all(errors <= bounds[order]), errors
+
+
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case[3]])
+def test_without_the_rules_digits_are_lost(name):
+    value, at, others, bounds = CASES[name]
+    worst = 0.0
+    with pytensor_stabilize.excluding("all"):
+        for bound in bounds:
+            givens = {x: at}
+            for other in (y, w):
+                if other in ancestors([value]):
+                    givens[other] = np.resize(others, len(at))
+            exact = truth(value, givens)
+            function = pytensor.function(list(givens), value, mode=mode())
+            with np.errstate(all="ignore"):
+                errors = ulps(function(*map(np.asarray, givens.values())), exact)
+            if bound is not None:
+                worst = max(worst, float(np.nanmax(np.where(np.isnan(errors), np.inf, errors))))
+            value = pt.grad(value.sum(), x)
+    assert worst > 30, worst
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_in_a_second_pass_no_rule_fires(name):
+    value = CASES[name][0]
+    graphs = [value]
+    if x in ancestors([value]):
+        graphs.append(pt.grad(value.sum(), x))
+    once = compile_rewritten([x, y, w], graphs).maker.fgraph
+    with recording() as recorder:
+        compile_rewritten(list(once.inputs), list(once.outputs))
+    assert not [event for event in recorder.events if event.outcome == "fired"]
+
+
+@pytest.mark.parametrize(
+    ("small", "large"), [(1e-20, 1.0), (3e-310, 2e-300), (1.0, 1e300), (0.0, 3.0), (3.0, np.inf)]
+)
+def test_a_share_is_finite_where_it_was(small, large):
+    """``b / a`` overflows long before ``a / (a + b)`` does."""
+    value = pt.log(w / (w + y))
+    function = pytensor.function([w, y], value, mode=mode())
+    with np.errstate(all="ignore"):
+        wanted = -small / large if large < np.inf else 0.0
+        np.testing.assert_allclose(function([large], [small])[0], wanted, rtol=1e-9)
+        wanted = np.log(small / (small + large))
+        np.testing.assert_allclose(function([small], [large])[0], wanted, rtol=1e-14)
+
+
+def test_the_mean_of_exponentials():
+    for value in (pt.log(e.mean()), pt.log(e.sum() / 3), pt.log(0.5 * e.sum())):
+        function = pytensor.function([x], value, mode=mode())
+        for shift in (-800.3, 0.3, 801.7):
+            at = np.array([1.0, 2.5, -3.0]) + shift
+            exact = truth(value, {x: at})
+            assert ulps(function(at), exact) <= 4
+
+
+def test_a_row_maximum_of_conditions_and_a_gradient_that_is_zero():
+    """The derivatives of these raised in rules, and their graphs were left as they were."""
+    p = pt.special.softmax(x)
+    for value in (1 - p.max(), (p * 2.0)[0]):
+        first = pt.grad(value.sum(), x)
+        second = pt.stack([pt.grad(first[i], x)[i] for i in range(3)])
+        with pytensor.config.change_flags(on_opt_error="raise"):
+            function = pytensor.function([x], second, mode=mode())
+        assert np.all(np.isfinite(function([0.3, 2.5, -1.0])))
+
+
+# What must not match: the same rules, where nothing is hidden.
+LEFT = {
+    "a guard": pt.switch(pt.gt(x, 0), pt.log(pt.switch(pt.gt(x, 0), x, 1.0)), 0.0),
+    "a switch of inputs": 1 - pt.switch(pt.gt(y, 0), x, w),
+    "a product with a switch": s * pt.switch(pt.gt(y, 0), x, w),
+    "log(a / b)": pt.log(x / y),
+    "log(1 / (1 + a))": pt.log(1 / (1 + x**2)),
+    "log of a mean": pt.log(x.mean()),
+    "log of a sum over an input": pt.log(e.sum() / w),
+    "erfinv of an input": pt.erfinv(x),
+    "erfinv(x - 3)": pt.erfinv(x - 3),
+    "an ordinary root": 1 / pt.sqrt(x) - 3,
+    "x**12 - 1": x**12 - 1,
+    "constants that are not 1 in sum": 0.3 - 0.1 * s - 0.2 * s,
+}
+NEW = {
+    "product_with_switch",
+    "sum_of_switches",
+    "log_of_share",
+    "log_of_mean_exponential",
+    "erfinv_near_one",
+    "difference_of_reciprocal_roots",
+    "power_minus_one",
+    "sum_at_critical_value",
+}
+
+
+@pytest.mark.parametrize("name", LEFT)
+def test_what_hides_nothing_is_left(name):
+    assert not NEW & set(explain([LEFT[name]]).fired)
