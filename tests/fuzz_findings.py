@@ -100,6 +100,12 @@ KNOWN = (
         ),
     ),
     Known(
+        "PyTensor's own second pass",
+        "its rules write our result in another way when they see it again, -(a * b) as -1 * a * b "
+        "or exp(x) * exp(x) as exp(x + x), and rules of ours may have something to do in that",
+        lambda f: f.kind == "second pass" and f.detail.endswith("PyTensor's own"),
+    ),
+    Known(
         "infinite input",
         "x * sigmoid(-x) is inf * 0 at infinity; only named functions give the limit",
         lambda f: f.kind == "special",

@@ -183,6 +183,7 @@ RAISED = {
     "a quotient by what a scan gives": second(
         x / pytensor.scan(scanned, sequences=[x], return_updates=False)
     ),
+    "softmax of a scalar": pt.log1p(pt.special.softmax(x.mean(), axis=-1)),
     "a condition that is a term": first(pt.maximum(pt.maximum(x, 0), x)),
     "the square of a constant is beyond the floats": first(pt.arctan(1e300 + t**2)),
 }

@@ -21,7 +21,12 @@ from pytensor_stabilize.rewrites import symbols
 from pytensor_stabilize.rewrites.matching import MOVES, exact_constant, is_a, is_complex
 from pytensor_stabilize.rewrites.rules import REAL, Left, Rule
 from pytensor_stabilize.rewrites.softmax.components import log1p_argument
-from pytensor_stabilize.rewrites.softmax.matching import is_exp, picks_rows, row_maximum
+from pytensor_stabilize.rewrites.softmax.matching import (
+    is_exp,
+    normal_axes,
+    picks_rows,
+    row_maximum,
+)
 from pytensor_stabilize.rewrites.softmax.reader import Reader
 from pytensor_stabilize.rewrites.softmax.terms import Key, Term, replaced
 from pytensor_stabilize.rewrites.softmax.transforms import of_sum
@@ -57,7 +62,9 @@ def log_softmax_of(core: Key, lse: Variable) -> Variable | None:
     if node is None or not is_a(node.op, LogSumExp) or not isinstance(core, Variable):
         return None
     (x,) = node.inputs
-    axes = tuple(axis % x.type.ndim for axis in node.op.axis)
+    axes = normal_axes(node.op.axis, x)
+    if not axes:
+        return None
     if core is x:
         if augment == axes and lse.owner.op.is_expand_dims:
             return LogSoftmax(axis=axes)(x)
@@ -92,7 +99,7 @@ def log_of_sum(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
         return None
     x, top = shift.inputs
     dims = range(x.type.ndim)
-    axes = set(dims) if row.op.axis is None else {axis % x.type.ndim for axis in row.op.axis}
+    axes = set(normal_axes(dims if row.op.axis is None else row.op.axis, x))
     guard = top.owner
     if guard is not None and guard.op == pt.switch and exact_constant(guard.inputs[1]) == 0:
         top = guard.inputs[2]  # logsumexp does not shift by an infinite maximum
@@ -121,7 +128,9 @@ def log_sum_exp_pullback(
     lse = value.owner
     if lse is None or not is_a(lse.op, LogSumExp) or lse.inputs[0] is not x:
         return None
-    axes = tuple(axis % x.type.ndim for axis in lse.op.axis)
+    axes = normal_axes(lse.op.axis, x)
+    if not axes:
+        return None
     first, second, second_inputs = pullbacks_of(x.type, lse.op.axis)
     p = Softmax(axis=axes)(x)
     rows = expand_dims(g, axes)

@@ -43,9 +43,8 @@ def softmax_axes(variable: Variable) -> tuple[int, ...] | None:
         return None
     op = node.op
     if is_a(op, Softmax):
-        return (
-            tuple(range(variable.type.ndim)) if op.axis is None else normal_axes(op.axis, variable)
-        )
+        over = range(variable.type.ndim) if op.axis is None else op.axis
+        return normal_axes(over, variable) or None
     if not is_a(op, DimShuffle, SpecifyShape, Subtensor) and not is_float_cast(node):
         return None
     axes = softmax_axes(node.inputs[0])
@@ -71,8 +70,9 @@ def kept_dims(node: Apply) -> list[int] | None:
 
 
 def normal_axes(axes: Sequence[int], variable: Variable) -> tuple[int, ...]:
-    """Axes of a variable, none of them negative, in order."""
-    return tuple(sorted(axis % variable.type.ndim for axis in axes))
+    """Axes of a variable, none of them negative, in order; a scalar has none, whatever they say."""
+    ndim = variable.type.ndim
+    return tuple(sorted(axis % ndim for axis in axes)) if ndim else ()
 
 
 def component(variable: Variable) -> tuple[Variable, tuple[Apply, ...]] | None:
@@ -199,7 +199,7 @@ def row_maximum(top: Variable, x: Variable, axes: set[int]) -> bool:
     if largest is None or not is_a(largest.op, Max) or largest.inputs[0] is not x:
         return False
     over = range(x.type.ndim) if largest.op.axis is None else largest.op.axis
-    dims = {axis % x.type.ndim for axis in over}
+    dims = set(normal_axes(over, x))
     return axes <= dims and dims == set(node.op.augment)
 
 

@@ -44,6 +44,7 @@ from pytensor_stabilize.rewrites.softmax.matching import (
     is_exp,
     is_near,
     logits_of,
+    normal_axes,
     row_maximum,
     row_sum,
 )
@@ -192,7 +193,7 @@ def shifted(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
         return None
     x, top = shift.inputs
     axes = node.op.axis or range(x.type.ndim)
-    if row_maximum(top, x, {axis % x.type.ndim for axis in axes}):
+    if row_maximum(top, x, set(normal_axes(axes, x))):
         return type(node.op)(axis=node.op.axis)(x)
     return None
 
