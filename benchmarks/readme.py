@@ -117,9 +117,7 @@ def main() -> None:
         "spellings": code(totals(output("benchmarks/spellings.py", "--failures", "--top", "0"))),
         "held-out spellings": code(
             totals(
-                output(
-                    "benchmarks/spellings.py", "--list", "held-out", "--failures", "--top", "0"
-                )
+                output("benchmarks/spellings.py", "--list", "held-out", "--failures", "--top", "0")
             )
         ),
         "accuracy": output("benchmarks/accuracy.py"),
