@@ -115,6 +115,11 @@ def main() -> None:
         "truth": output("benchmarks/truth.py"),
         "demo": code(demo_tables(output("examples/demo.py"))),
         "spellings": code(totals(output("benchmarks/spellings.py", "--failures", "--top", "0"))),
+        "held-out spellings": code(
+            totals(
+                output("benchmarks/spellings.py", "--list", "held-out", "--failures", "--top", "0")
+            )
+        ),
         "accuracy": output("benchmarks/accuracy.py"),
         "speed": output("benchmarks/speed.py", *SPEED),
         "compile time": output("benchmarks/compile_time.py", "--repeats", "5", "--cold", "1"),

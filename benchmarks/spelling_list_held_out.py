@@ -198,7 +198,7 @@ VECTOR = {
         vector: log_softmax(v)[0]
         vector: (1-sigmoid(v[0]))*sigmoid(v[1]) | concatenate([sigmoid(v)*1.0,1-sigmoid(v)]).prod()
         vector: 1-sigmoid(v)
-        vector: log(concatenate([sigmoid(v[:1]),sigmoid(v[1:])-sigmoid(v[:-1]),1-sigmoid(v[-1:])])+1e-300)
+        vector: log(concatenate([sigmoid(v[:1]),diff(sigmoid(v)),1-sigmoid(v[-1:])])+1e-300)
         vector: log(sigmoid(v[0])*exp(v[1])+(1-sigmoid(v[0]))*exp(v[2])) | exp(v)/exp(v).sum()
         vector: log(1-exp(log_softmax(v)[0])) | log(softmax(v)[0])-log(1-softmax(v)[0])
         vector: diff(sigmoid(v))

@@ -155,6 +155,8 @@ def _factored_sum(output: Variable, ways: Iterable[Reader]) -> Variable | Left |
 
 def _without_opposites(output: Variable, reader: Reader, terms: list[Term]) -> Variable | None:
     """``a + b - a`` without what cancels: PyTensor looks for that in canonicalize alone."""
+    if len(terms) < 2 or len({c > 0 for c, _ in terms}) < 2:
+        return None
     form = merged(terms)
     if len(terms) < len(form) + 2 or all(m in form for _, m in terms):
         return None
