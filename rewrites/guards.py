@@ -43,8 +43,19 @@ from pytensor_stabilize.rewrites.rules import REAL, Left, Rule
 _MOST_CLIENTS = 60
 _COMPARISONS = (ps.GE, ps.LE, ps.GT, ps.LT, ps.EQ, ps.NEQ, ps.IsNan, ps.IsInf)
 _FUNCTIONS = (psm.Sigmoid, ps.Tanh, ps.Exp, psm.Erf, psm.Erfc)
-_PASSING = (ps.Add, ps.Sub, ps.Mul, ps.Neg, ps.Sqr, ps.Switch, ps.Cast, ps.Second, ps.TrueDiv)
-_PASSING += (ps.Pow, ps.Identity)
+_PASSING = (
+    ps.Add,
+    ps.Sub,
+    ps.Mul,
+    ps.Neg,
+    ps.Sqr,
+    ps.Pow,
+    ps.TrueDiv,
+    ps.Switch,
+    ps.Cast,
+    ps.Second,
+    ps.Identity,
+)
 
 
 @within_limits
