@@ -24,8 +24,8 @@ from versions import versions
 
 PAGE = ROOT / "docs" / "models.md"
 SIZES = {
-    "float64": [*range(1, 61), 70, 80, 100, *range(150, 701, 50)],
-    "float32": [*np.arange(1, 41) / 2, *range(21, 41), 50, 60, 70, 80],
+    "float64": [1, 2, 3, 5, 8, 10, *range(12, 41), 45, 50, 60, 80, 100, 200, 300, 500, 700],
+    "float32": [1, 2, 3, 5, *np.arange(12, 41) / 2, 22, 25, 30, 35, 40, 50, 60, 80],
 }
 DTYPES = tuple(SIZES)
 Cell = tuple[str, str]  # stock, ours
@@ -43,10 +43,10 @@ def first_wrong(name, function, exact: dict[float, np.ndarray], dtype: str) -> s
         for kind, etas in kinds.items():
             sign = "±" if len(etas) == 2 else "-" if etas[0] < 0 else ""
             found.setdefault(kind or "wrong", (size, f"{sign}{size:g}{kind}"))
-    if "wrong" in found:  # of what is no number, only the first
-        rest = sorted(v for k, v in found.items() if k != "wrong" and v[0] > found["wrong"][0])
-        return ", ".join(text for _, text in [found["wrong"], *rest[:1]])
-    return min(found.values())[1] if found else "-"
+    shown = sorted(found.values())[: 1 if "wrong" not in found else 2]
+    if len(shown) == 2 and shown[0] != found["wrong"]:
+        shown = shown[:1]
+    return ", ".join(text for _, text in shown) or "-"
 
 
 def _kind(result: np.ndarray) -> str:

@@ -29,6 +29,7 @@ from pytensor_stabilize.rewrites.matching import (
     scalar_op_of,
     strip_sign,
 )
+from pytensor_stabilize.rewrites.products_over_axes import is_product_over_axis
 from pytensor_stabilize.rewrites.rules import REAL, Left, Rule
 from pytensor_stabilize.rewrites.shapes.writes import Scatter, writes_to_zeros
 
@@ -113,6 +114,8 @@ def _gains(part: Variable, complement: bool, ordered: bool) -> bool:
         gaining = [_gains(v, complement, ordered) for v in parts]
         finite = [_is_inside(v, complement) for v in parts]
         return any(gaining) and all(map(any, zip(gaining, finite, strict=True)))
+    if not complement and is_product_over_axis(part):
+        return True
     reader = Reader()
     try:
         if not is_float(part) or not reader.survey(part):

@@ -47,6 +47,7 @@ from pytensor_stabilize.rewrites.normal.table import NORMAL
 from pytensor_stabilize.rewrites.ops import local_unwrap_sigmoid, unwrapping_pass
 from pytensor_stabilize.rewrites.paired_quotients import PAIRS
 from pytensor_stabilize.rewrites.powers import POWERS
+from pytensor_stabilize.rewrites.products_over_axes import PRODUCTS_OVER_AXES
 from pytensor_stabilize.rewrites.pullbacks import PULLBACKS
 from pytensor_stabilize.rewrites.pymc_unwrapping import unwrap_in_pymc
 from pytensor_stabilize.rewrites.rational.rules import RATIONAL
@@ -81,6 +82,7 @@ RULES: tuple[Rule, ...] = (
     + COMMON_POWERS
     + CRITICAL
     + LOG_PARTS
+    + PRODUCTS_OVER_AXES
     + BRANCHES
     + CLIPS
     + GUARDS

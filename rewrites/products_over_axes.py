@@ -1,0 +1,97 @@
+"""Logarithms of products that run over an axis: ``log(cumprod(1 - h))``, ``log(1 - prod(s))``.
+
+The product underflows where its logarithm is an ordinary number, and is 1 where its complement is
+one.  The sum of the logarithms does neither.
+"""
+
+from __future__ import annotations
+
+import pytensor.scalar.math as psm
+import pytensor.tensor as pt
+from pytensor.graph.basic import Apply, Variable
+from pytensor.graph.fg import FunctionGraph
+from pytensor.scalar import basic as ps
+from pytensor.tensor.extra_ops import CumOp
+from pytensor.tensor.math import Prod, log, log1p
+
+from pytensor_stabilize.rewrites import symbols
+from pytensor_stabilize.rewrites.algebra.arguments import is_float
+from pytensor_stabilize.rewrites.algebra.families import Member
+from pytensor_stabilize.rewrites.algebra.forms import TooBigError
+from pytensor_stabilize.rewrites.algebra.products import spelled_product
+from pytensor_stabilize.rewrites.algebra.reading import Reader
+from pytensor_stabilize.rewrites.matching import MOVES, is_a, strip_sign
+from pytensor_stabilize.rewrites.rules import REAL, Left, Rule
+
+
+def log_of_product_over_axis(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
+    """``log(cumprod(p)) -> cumsum(log(p))``, ``log1p(-prod(p)) -> log1mexp(sum(log(p)))``."""
+    (output,), (argument,) = node.outputs, node.inputs
+    complement = node.op == log1p
+    sign, core = strip_sign(argument) if complement else (1, argument)
+    if complement != (sign < 0) or not is_float(output):
+        return None
+    moves: list[Apply] = []
+    while core.owner is not None and is_a(core.owner.op, *MOVES):
+        moves.append(core.owner)
+        core = core.owner.inputs[0]
+    if not is_product_over_axis(core) or core.type.dtype != output.type.dtype:
+        return None
+    assert core.owner is not None
+    op, factor = core.owner.op, core.owner.inputs[0]
+    if is_a(op, CumOp):
+        result = pt.cumsum(pt.log(factor), axis=op.axis)  # type: ignore[attr-defined]
+    else:
+        result = pt.sum(pt.log(factor), axis=op.axis)  # type: ignore[attr-defined]
+    if complement:
+        result = pt.log1mexp(result)
+    for move in reversed(moves):
+        result = move.op(result, *move.inputs[1:])
+    return result
+
+
+def is_product_over_axis(variable: Variable) -> bool:
+    """Whether a variable is a product of probabilities, or elements of it that were moved about."""
+    while variable.owner is not None and is_a(variable.owner.op, *MOVES):
+        variable = variable.owner.inputs[0]
+    node = variable.owner
+    if node is None or not is_a(node.op, CumOp, Prod):
+        return False
+    if is_a(node.op, CumOp) and node.op.mode != "mul":  # type: ignore[attr-defined]
+        return False
+    factor = node.inputs[0]
+    reader = Reader()
+    try:
+        if not is_float(factor) or not reader.survey(factor):
+            return False
+        found = spelled_product(reader, factor)
+    except TooBigError:
+        return False
+    if found.coefficient <= 0 or not found.factors:
+        return False
+    return all(
+        isinstance(g, Member) and g.companion != "t" and g.family.kind != "cosine"
+        for g, _ in found.factors
+    )
+
+
+PRODUCTS_OVER_AXES: tuple[Rule, ...] = (
+    Rule(
+        name="log_of_product_over_axis",
+        before=lambda x: symbols.log(symbols.sigmoid(x) * symbols.sigmoid(x)),
+        after=lambda x: -symbols.softplus(-x) - symbols.softplus(-x),
+        domain={"x": REAL},
+        tested_in="tests/test_products_over_axes.py",
+        promise=4.0,
+        mends="log(cumprod(p)) is -inf where it underflows, log(1 - prod(p)) where that is 1",
+        databases=("stabilize", "specialize"),
+        tracks=(log, log1p),
+        transform=log_of_product_over_axis,
+        needs=tuple(
+            (kind, op)
+            for kind in (psm.Sigmoid, ps.Tanh, ps.Exp, psm.Erf, psm.Erfc)
+            for op in (CumOp, Prod)
+        ),
+        source="The logarithm of a product is the sum of the logarithms",
+    ),
+)
