@@ -22,7 +22,9 @@ from scipy.special import expit
 from sklearn.datasets import load_breast_cancer
 from storytelling import (
     COLOURS,
+    QUICK,
     WAYS,
+    Chains,
     claim,
     draw_ways,
     line_of,
@@ -82,7 +84,9 @@ def main() -> None:
     for spelling in SPELLINGS:
         build = partial(build_model, spelling)
         for name in WAYS:
-            finite, chains = starts(build, name), sample(build, name, draws=300, tune=300)
+            finite, chains = starts(build, name), Chains(0.0, error="not run")
+            if not QUICK or spelling == SPELLINGS[0]:
+                chains = sample(build, name, draws=300, tune=300)
             found[spelling, name] = finite, chains
             rows[f"{spelling}, {name}"] = {
                 "finite logp, gradient": f"{finite.logp}, {finite.gradient} of {finite.of}",
@@ -98,7 +102,7 @@ def main() -> None:
     claim("log1p(-p), ours: no chain is stuck", ours[1].stuck == 0)
     for spelling in SPELLINGS[1:]:
         wrong = found[spelling, "ours"][1].divergences
-        claim(f"{spelling}: not cured, {wrong} divergences with ours", wrong > 0)
+        claim(f"{spelling}: not cured, {wrong} divergences with ours", wrong > 50, full=True)
 
     etas = np.linspace(-10, 80, 361)
     figure, axes = panels(3)
@@ -112,6 +116,8 @@ def main() -> None:
     for (spelling, name), (_, chains) in found.items():
         if spelling != SPELLINGS[0] and name == "stock":
             continue  # as with ours
+        if chains.error:
+            continue
         a, b = (chains.posterior[k].mean() for k in "ab")
         style = {"log1p(-p)": "-", "p + 1e-7": "--", "clip(p)": ":"}[spelling]
         label = f"{spelling}, {name if spelling == SPELLINGS[0] else 'both'}"

@@ -7,10 +7,10 @@
 # %% [markdown]
 # # Survival in intervals
 #
-# 69 people after a heart transplant (statsmodels' `heart`), by age, raw, with a hazard
-# `h = sigmoid(a_k + b age)` in each of seven intervals of time.  To die in interval k is to survive those
-# before: `log(cumprod(1 - h)[k - 1] * h[k])`, written as in a textbook.  One hazard of 1 makes the
-# product 0 for all that come after.
+# 69 people after a heart transplant (statsmodels' `heart`), by age, raw, with a hazard `h =
+# sigmoid(a_k + b age)` in each of seven intervals of time.  To die in interval k is to survive
+# those before: `log(cumprod(1 - h)[k - 1] * h[k])`, written as in a textbook.  One hazard of 1
+# makes the product 0 for all that come after.
 
 # %%
 import numpy as np

@@ -7,10 +7,10 @@
 # %% [markdown]
 # # A mixture with a gate
 #
-# Two regimes, and a gate that says which one holds: `pm.NormalMixture` with the weights
-# `[s, 1 - s]`, `s = sigmoid(a + b x)`.  The data are simulated: 300 points, the mean goes from 0 to 3
-# where x, between 0 and 100, passes 60.  The weights stand in one array, and once the
-# gate is shut to 37 the second one is 0: its logarithm is -inf, its gradient nan.
+# Two regimes, and a gate that says which one holds: `pm.NormalMixture` with the weights `[s, 1 -
+# s]`, `s = sigmoid(a + b x)`.  The data are simulated: 300 points, the mean goes from 0 to 3 where
+# x, between 0 and 100, passes 60.  The weights stand in one array, and once the gate is shut to 37
+# the second one is 0: its logarithm is -inf, its gradient nan.
 
 # %%
 import numpy as np
@@ -45,8 +45,9 @@ def build_row() -> pm.Model:
 # %% [markdown]
 # ## Starts and chains
 #
-# Stock has a finite logp at every start, for a mixture of which one part is left is still a density.
-# It is only wrong, and does not say so.
+# Stock has a finite logp at every start, for a mixture of which one part is left is still a
+# density. It is only wrong, and does not say so.  Its chains stay where the gate is not steep, with
+# another posterior and a good R-hat; the divergences are the only sign.
 
 
 # %%
@@ -59,7 +60,8 @@ def main() -> None:
     divergences = stock.chains.divergences, ours.chains.divergences
     claim(
         f"divergences: stock {divergences[0]}, ours {divergences[1]}",
-        divergences[0] > 2 * divergences[1],
+        divergences[0] > 10 + 10 * divergences[1],
+        full=True,
     )
 
     etas = np.linspace(-20, 100, 241)
@@ -71,9 +73,9 @@ def main() -> None:
     left.plot(etas, exact, "k:", linewidth=1, label="exact")
     left.set(xlabel="eta", title="logp of a point 12 sd from regime 1")
     left.legend()
-    draw_traces(right, {name: told[name].chains.posterior["b"] for name in WAYS})
+    draws = {n: found.chains.posterior["b"] for n, found in told.items() if not found.chains.error}
+    draw_traces(right, draws)
     right.set(title="draws of b")
-    right.legend()
     save(figure, "gated_mixture")
 
 

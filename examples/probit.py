@@ -7,8 +7,8 @@
 # %% [markdown]
 # # Probit on raw columns
 #
-# Whose grade in economics improved: 32 students, by grade point average, a test score between 12 and
-# 29, and the way they were taught (statsmodels' `spector`).  `p = invprobit(eta)`, the normal
+# Whose grade in economics improved: 32 students, by grade point average, a test score between 12
+# and 29, and the way they were taught (statsmodels' `spector`).  `p = invprobit(eta)`, the normal
 # distribution function.  `1 - p` is 0 from eta = 8.3 on, which is nearer than a sigmoid's 37.
 
 # %%
@@ -43,8 +43,9 @@ def build_row() -> pm.Model:
 # %% [markdown]
 # ## Starts, chains and the optimum
 #
-# A jitter of up to 1 in each slope, times a score of 29, is enough.  As PyMC draws again where logp is
-# -inf, chains begin in both ways; from its default start the optimiser finds its way in both, too.
+# A jitter of up to 1 in each slope, times a score of 29, is enough.  As PyMC draws again where logp
+# is -inf, chains begin in both ways; from its default start the optimiser finds its way in both,
+# too.
 
 
 # %%

@@ -7,12 +7,13 @@
 # %% [markdown]
 # # Gradients through a saturated network
 #
-# 200 hand-written digits (scikit-learn's, 64 pixels of 0 to 16, not scaled), five layers of 64 units,
-# random weights of four times the usual size.  How large is the gradient of the cross entropy in each
-# layer?  Where a sigmoid or tanh is saturated its derivative is small, and stock PyTensor makes it
-# exactly 0 where the output has rounded to 1: that part is arithmetic, and is mended.  The
-# norm of the gradient is another matter.  It comes from the units that are not saturated, and is the
-# same with and without our rules: what is small because it is small stays so.
+# 200 hand-written digits (scikit-learn's, 64 pixels of 0 to 16, not scaled), five layers of 64
+# units, random weights of four times the usual size.  How large is the gradient of the cross
+# entropy in each layer?  Where a sigmoid or tanh is saturated its derivative is small, and stock
+# PyTensor makes it exactly 0 where the output has rounded to 1: that part is arithmetic, and is
+# mended.  The norm of the gradient is another matter.  It comes from the units that are not
+# saturated, and is the same with and without our rules: what is small because it is small stays
+# so.
 
 # %%
 import numpy as np
