@@ -1,8 +1,8 @@
 """What the stories share: the two ways to compile, starts, chains, optima, tables and pictures.
 
-Every story runs in a short form as well (``--quick``, or EXAMPLES_QUICK=1): fewer starts, chains only
-where they are the story, no optima, and graphs that are run by Python in place of machine code.
-Pictures go to the folder EXAMPLES_OUT.
+Every story runs in a short form as well (``--quick``, or EXAMPLES_QUICK=1): fewer starts, chains
+only where they are the story, no optima, and graphs that are run by Python in place of machine
+code.  Pictures go to the folder EXAMPLES_OUT.
 """
 
 import logging
@@ -146,12 +146,11 @@ def sample(build: Build, name: str, seed: int = 1, draws: int = 500, tune: int =
         except SamplingError:
             return Chains(time.perf_counter() - begin, error="raises")
     seconds = time.perf_counter() - begin
-    groups = [found[g] for g in ("posterior", "unconstrained_posterior") if g in found.children]
-    values = {str(k): v.to_numpy() for group in groups for k, v in group.data_vars.items()}
+    values = {str(k): v.to_numpy() for k, v in found["posterior"].data_vars.items()}
     flat = {k: v.reshape(2, v.shape[1], -1) for k, v in values.items()}
     # A chain that never moves has no variance, and R-hat of two such chains is infinite.
     stuck = sum(all(np.ptp(v[chain], axis=0).max() == 0 for v in flat.values()) for chain in (0, 1))
-    worst = [np.max(v.to_numpy()) for group in groups for v in az.rhat(group).data_vars.values()]
+    worst = [np.max(v.to_numpy()) for v in az.rhat(found["posterior"]).data_vars.values()]
     rhat = float(np.max(worst))
     diverging = int(found["sample_stats"]["diverging"].sum())
     return Chains(seconds, "", diverging, stuck, rhat, 2 * draws, values)

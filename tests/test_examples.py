@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-# The demo has tests of its own; the others are no stories.
-OTHERS = {"demo", "audit_demo", "storytelling"}
+# The demo and the machines have tests of their own; the others are no stories.
+OTHERS = {"demo", "audit_demo", "storytelling", "many_devices", "many_workers"}
 STORIES = sorted({path.stem for path in EXAMPLES.glob("*.py")} - OTHERS)
 
 
