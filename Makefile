@@ -9,7 +9,7 @@ DEMO_OUT ?= build/demo
 export PYTHON VENV DEMO_OUT
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-linkers fuzz lint types format build-check clean
+.PHONY: help venv demo examples docs test test-linkers fuzz lint types format build-check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -24,6 +24,12 @@ venv: ## make or refresh the environment (does nothing when it is up to date)
 demo: venv ## run the demo; ARGS="..." is handed on, DEMO_OUT names a folder for its pictures
 	@mkdir -p "$$DEMO_OUT"
 	$(RUN) examples/demo.py $(ARGS)
+
+examples: venv ## run every story in full and write the gallery page; ARGS="name" for some
+	$(RUN) benchmarks/gallery.py $(ARGS)
+
+docs: venv ## build the site in build/docs; a warning is an error
+	$(RUN) -m sphinx -q -W --keep-going -b html -d build/doctrees docs build/docs
 
 test: venv ## run the tests in parallel; ARGS="-k name" is handed on to pytest
 	$(RUN) -m pytest -n $(WORKERS) $(ARGS)

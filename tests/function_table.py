@@ -114,6 +114,30 @@ def ordered(dtype: str) -> Arrays:
     return [np.maximum(a, b)[distinct], np.minimum(a, b)[distinct]]
 
 
+def below_a_quarter(dtype: str) -> Arrays:
+    (x,) = real()(dtype)
+    return [x[x < 0.25]]
+
+
+def positive_sizes(dtype: str) -> np.ndarray:
+    return np.logspace(-9, 9, COUNT).astype(dtype)
+
+
+def above_minus_one(dtype: str) -> np.ndarray:
+    return np.concatenate([-np.logspace(-9, -0.1, COUNT), np.logspace(-9, 9, COUNT)]).astype(dtype)
+
+
+def factor_and(points: Callable[[str], np.ndarray]) -> Callable[[str], Arrays]:
+    """A number of either sign, and a second argument."""
+
+    def both(dtype: str) -> Arrays:
+        y = points(dtype)
+        x = np.random.default_rng(11).normal(scale=100, size=y.size)
+        return [x.astype(dtype), y]
+
+    return both
+
+
 def mixtures(dtype: str) -> Arrays:
     a, b = pairs(dtype)
     apart = np.abs(a - b) > 0.1
@@ -188,6 +212,10 @@ CASES = [
     Case("softsign", lambda x: x / (1 + pt.abs(x)), far),
     Case("logit", lambda p: pt.log(p / (1 - p)), unit, zeros=(0, 2)),
     Case("log1mexp", lambda x: pt.log(1 - pt.exp(x)), negative),
+    # Derivatives divide by 2 - exp(x), which cancels towards log(2).
+    Case("log2mexp", lambda x: pt.log(2 - pt.exp(x)), below_a_quarter, zeros=(0,)),
+    Case("xlogy", lambda x, y: x * pt.log(y), factor_and(positive_sizes), variables="xy"),
+    Case("xlog1py", lambda x, y: x * pt.log(1 + y), factor_and(above_minus_one), variables="xy"),
     Case("logexpm1", lambda x: pt.log(pt.exp(x) - 1), positive, zeros=(0,)),
     Case("logcosh", lambda x: pt.log(pt.cosh(x)), real(350.0), zeros=(2,)),
     Case("inv_cloglog", lambda x: 1 - pt.exp(-pt.exp(x)), real(6.5), zeros=(1, 2)),

@@ -30,6 +30,7 @@ NOT_YET = {
     ("log_mix", "dada"): (6.0, "the rounding of log(theta) + a in float32"),
     ("log_mix", "dadb"): (6.0, "the rounding of log(theta) + a in float32"),
     ("log_mix", "dbdb"): (6.0, "the rounding of log(theta) + a in float32"),
+    ("log2mexp", "dxdx"): (7.0, "exp over the square of a difference in which it is rounded again"),
     ("std_normal_cdf", "dxdx"): (5.0, "x * x, exp and two factors in float32"),
     ("std_normal_lcdf", "dxdx"): (7.0, "a product of the ratio and its excess"),
     ("std_normal_lccdf", "dxdx"): (7.0, "a product of the ratio and its excess"),
@@ -45,11 +46,14 @@ CORE = (
     *("leaky_relu", "logit", "log1mexp", "logaddexp", "log_inv_logit_diff"),
     "binary_cross_entropy_with_logits",
 )
-UNARY = sorted(
-    name
-    for name in functions.__all__
-    if list(inspect.signature(getattr(functions, name)).parameters)[:1] in (["x"], ["p"])
-)
+
+
+def required_arguments(name: str) -> list[str]:
+    parameters = inspect.signature(getattr(functions, name)).parameters.values()
+    return [p.name for p in parameters if p.default is p.empty]
+
+
+UNARY = sorted(name for name in functions.__all__ if required_arguments(name) in (["x"], ["p"]))
 INF, NAN = np.inf, np.nan
 
 
@@ -112,6 +116,7 @@ LIMITS = {
     "mish": (0, INF, 0, 1),
     "softsign": (-1, 1, 0, 0),
     "log1mexp": (0, None, 0, None),
+    "log2mexp": (np.log(2), None, 0, None),
     "logexpm1": (None, INF, None, 1),
     "logcosh": (INF, INF, -1, 1),
     "inv_cloglog": (0, 1, 0, 0),
@@ -171,6 +176,19 @@ def test_logit_and_mixture_at_their_ends():
     assert slope[4] == 4
     value, *_ = evaluate("log_mix", (0.0, 5.0, 7.0), (1.0, 5.0, 7.0), (0.5, -INF, 7.0))
     np.testing.assert_allclose(value, [7, 5, 7 - np.log(2)])
+
+
+def test_a_number_times_a_logarithm_has_its_limit():
+    rows = [(0.0, 0.0), (0.0, INF), (0.0, 2.0), (3.0, 0.0), (0.0, NAN), (NAN, 0.0), (0.0, -5.0)]
+    value, dx, dy = evaluate("xlogy", *rows)
+    np.testing.assert_allclose(value, [0, 0, 0, -INF, NAN, NAN, NAN])
+    np.testing.assert_allclose(dx[:3], [0, 0, np.log(2)])
+    np.testing.assert_allclose(dy[:3], [0, 0, 0])
+    rows = [(x, y - 1) for x, y in rows]
+    value, dx, dy = evaluate("xlog1py", *rows)
+    np.testing.assert_allclose(value, [0, 0, 0, -INF, NAN, NAN, NAN])
+    np.testing.assert_allclose(dx[:3], [0, 0, np.log(2)])
+    np.testing.assert_allclose(dy[:3], [0, 0, 0])
 
 
 def test_cross_entropy_of_infinite_logits():
@@ -233,9 +251,7 @@ NOT_REAL = {
 def test_what_is_no_real_tensor_is_refused(name, kind):
     function = getattr(functions, name)
     bad, message = NOT_REAL[kind]
-    required = [
-        p.name for p in inspect.signature(function).parameters.values() if p.default is p.empty
-    ]
+    required = required_arguments(name)
     for i, argument in enumerate(required):
         values = [0.5] * len(required)
         values[i] = bad

@@ -20,11 +20,14 @@ from pytensor_stabilize.rewrites.functions.activations import (
 )
 from pytensor_stabilize.rewrites.functions.logarithms import (
     log1mexp,
+    log2mexp,
     log_diff_exp,
     log_mix,
     logaddexp,
     logcosh,
     logexpm1,
+    xlog1py,
+    xlogy,
 )
 from pytensor_stabilize.rewrites.functions.logistic import (
     binary_cross_entropy_with_logits,
@@ -49,6 +52,7 @@ __all__ = [
     "leaky_relu",
     "log1m_inv_logit",
     "log1mexp",
+    "log2mexp",
     "log_diff_exp",
     "log_inv_logit_diff",
     "log_mix",
@@ -67,4 +71,6 @@ __all__ = [
     "std_normal_lccdf",
     "std_normal_lcdf",
     "tanh",
+    "xlog1py",
+    "xlogy",
 ]

@@ -1,4 +1,6 @@
-"""Logarithms of sums and differences of exponentials."""
+"""Logarithms of sums and differences of exponentials; numbers times logarithms."""
+
+import math
 
 import pytensor.tensor as pt
 from pytensor.tensor.variable import TensorVariable
@@ -20,7 +22,7 @@ def log1mexp(x) -> TensorVariable:
     - Domain: x <= 0; limits 0 (as :math:`-e^x`) at -infinity and -infinity (as
       :math:`\log(-x)`) at 0; nan above.
     - Derivative: :math:`-1/(e^{-x} - 1)`, -infinity at 0.
-    - Source: Mächler 2012, "Accurately computing log(1 - exp(-|a|))".
+    - Source: Mächler 2012, "Accurately computing ``log(1 - exp(-|a|))``".
 
     The argument is negative, as in PyTensor, Stan and LogExpFunctions.jl; R and TensorFlow
     Probability take its absolute value.
@@ -234,4 +236,123 @@ def log_mix(theta, a, b) -> TensorVariable:
     return _logaddexp(pt.log(theta) + a, pt.log1p(-theta) + b)
 
 
-__all__ = ["log1mexp", "log_diff_exp", "log_mix", "logaddexp", "logcosh", "logexpm1"]
+def log2mexp(x) -> TensorVariable:
+    r"""Logarithm of two minus an exponential, elementwise.
+
+    - Formula: :math:`\log(2 - e^x)`, computed as :math:`\log(1 + (1 - e^x))` with log1p and expm1.
+    - Domain: :math:`x \le \log 2`; limits :math:`\log 2` at -infinity and -infinity at
+      :math:`\log 2`; nan above.
+    - Derivative: :math:`-e^x/(2 - e^x)`.
+    - Source: LogExpFunctions.jl, ``log2mexp``.
+
+    Parameters
+    ----------
+    x
+        Real tensor.  Integers and booleans give floats.
+
+    Returns
+    -------
+    TensorVariable
+        Of the shape of `x`.
+
+    Raises
+    ------
+    TypeError
+        `x` is complex or sparse, or cannot be made a tensor.
+
+    Examples
+    --------
+    >>> from pytensor_stabilize.rewrites import functions
+    >>> print(functions.log2mexp([-800.0, 1e-20]).eval())
+    [ 6.93147181e-01 -1.00000000e-20]
+    """
+    return pt.log1p(-pt.expm1(real_tensor("log2mexp", x)))
+
+
+def xlogy(x, y) -> TensorVariable:
+    r"""A number times a logarithm, and 0 where the number is 0, elementwise.
+
+    - Formula: :math:`x \log y`, and its limit 0 for x = 0 and y = 0 or infinity, where the plain
+      product is nan.
+    - Domain: all real x, y >= 0; nan for negative y.
+    - Derivative: :math:`\log y` with respect to x, :math:`x/y` with respect to y; both are 0 where
+      the limit is taken.
+    - Source: SciPy, ``scipy.special.xlogy``; LogExpFunctions.jl, ``xlogy``.
+
+    Parameters
+    ----------
+    x, y
+        Real tensors that broadcast.  Integers and booleans give floats.
+
+    Returns
+    -------
+    TensorVariable
+        Of the broadcast shape.
+
+    Raises
+    ------
+    TypeError
+        An argument is complex or sparse, or cannot be made a tensor.
+
+    Examples
+    --------
+    >>> from pytensor_stabilize.rewrites import functions
+    >>> print(functions.xlogy([0.0, 2.0], [0.0, 1.0]).eval())
+    [0. 0.]
+    """
+    x, y = real_tensors("xlogy", x=x, y=y)
+    limit = pt.eq(x, constant(0, x)) & (pt.eq(y, constant(0, y)) | _is_infinite(y))
+    return x * pt.log(pt.switch(limit, constant(1, y), y))
+
+
+def xlog1py(x, y) -> TensorVariable:
+    r"""A number times the logarithm of one plus a number, and 0 where the first is 0, elementwise.
+
+    - Formula: :math:`x \log(1 + y)`, and its limit 0 for x = 0 and y = -1 or infinity, where the
+      plain product is nan.
+    - Domain: all real x, y >= -1; nan for smaller y.
+    - Derivative: :math:`\log(1 + y)` with respect to x, :math:`x/(1 + y)` with respect to y; both
+      are 0 where the limit is taken.
+    - Source: SciPy, ``scipy.special.xlog1py``; LogExpFunctions.jl, ``xlog1py``.
+
+    Parameters
+    ----------
+    x, y
+        Real tensors that broadcast.  Integers and booleans give floats.
+
+    Returns
+    -------
+    TensorVariable
+        Of the broadcast shape.
+
+    Raises
+    ------
+    TypeError
+        An argument is complex or sparse, or cannot be made a tensor.
+
+    Examples
+    --------
+    >>> from pytensor_stabilize.rewrites import functions
+    >>> print(functions.xlog1py([0.0, 2.0], [-1.0, 1e-20]).eval())
+    [0.e+00 2.e-20]
+    """
+    x, y = real_tensors("xlog1py", x=x, y=y)
+    limit = pt.eq(x, constant(0, x)) & (pt.eq(y, constant(-1, y)) | _is_infinite(y))
+    return x * pt.log1p(pt.switch(limit, constant(0, y), y))
+
+
+def _is_infinite(y: TensorVariable) -> TensorVariable:
+    return pt.eq(y, constant(math.inf, y))
+
+
+__all__ = [
+    "log1mexp",
+    "log2mexp",
+    "log_diff_exp",
+    "log_mix",
+    "logaddexp",
+    "logcosh",
+    "logexpm1",
+    "xlog1py",
+    "xlogy",
+]

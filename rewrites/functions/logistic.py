@@ -25,7 +25,7 @@ def log_sigmoid(x) -> TensorVariable:
     - Formula: :math:`\log\sigma(x) = -\log(1 + e^{-x})`.
     - Domain: all real numbers; limits -infinity (as x) and 0.
     - Derivative: :math:`\sigma(-x)`; the second is :math:`-\sigma(x)\,\sigma(-x)`.
-    - Source: Mächler 2012, "Accurately computing log(1 - exp(-|a|))", on log(1 + exp(x)).
+    - Source: Mächler 2012, "Accurately computing ``log(1 - exp(-|a|))``", on log(1 + exp(x)).
 
     Parameters
     ----------

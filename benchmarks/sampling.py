@@ -1,0 +1,82 @@
+"""Seconds of NUTS for an effective draw, stock and ours, of the stories whose chains suffer.
+
+    python benchmarks/sampling.py [--draws 1000] [--repeats 3]
+
+CPU time of the draws after tuning, over the smallest effective sample size of the parameters as
+they are sampled.  Where chains diverge an effective draw is not worth the name: they agree on a
+part of the posterior.  "stuck" are chains that never move.
+"""
+
+import argparse
+import importlib
+import sys
+from functools import partial
+from pathlib import Path
+from statistics import median
+
+import arviz as az
+import numpy as np
+import pymc as pm
+from pymc.exceptions import SamplingError
+from versions import versions
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
+from storytelling import WAYS, way
+
+STORIES = {
+    "Beta prior": ("beta_prior", {}),
+    "ordered logistic": ("ordered_logistic", {}),
+    "cross entropy, log1p(-p)": ("cross_entropy", {"spelling": "log1p(-p)"}),
+    "zero-inflated Poisson": ("demo", {}),
+    "gated mixture": ("gated_mixture", {}),
+}
+
+
+def measured(build, name: str, draws: int, seed: int) -> tuple[float, float, int]:
+    """CPU seconds an effective draw, effective sample size, divergences."""
+    with way(name), build():
+        found = pm.sample(
+            draws,
+            tune=draws,
+            chains=2,
+            cores=1,
+            random_seed=seed,
+            progressbar=False,
+            compute_convergence_checks=False,
+            idata_kwargs={"include_transformed": True},
+        )
+    spent = float(found["sample_stats"]["process_time_diff"].sum())
+    sizes = [np.min(v.to_numpy()) for v in az.ess(found["posterior"]).data_vars.values()]
+    size = float(np.min(sizes))
+    return spent / size, size, int(found["sample_stats"]["diverging"].sum())
+
+
+def cells(build, name: str, draws: int, repeats: int) -> str:
+    try:
+        runs = [measured(build, name, draws, seed) for seed in range(repeats)]
+    except SamplingError:
+        return "no start |  | "
+    seconds, size, diverging = (median(column) for column in zip(*runs, strict=True))
+    if not np.isfinite(seconds):
+        return f"stuck |  | {diverging:.0f}"
+    return f"{1000 * seconds:.2g} | {size:.0f} | {diverging:.0f}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--draws", type=int, default=500)
+    parser.add_argument("--repeats", type=int, default=1)
+    options = parser.parse_args()
+    print(f"{versions()}; CPU time, {2 * options.draws} draws after as many of tuning\n")
+    head = "CPU milliseconds an effective draw | effective draws | divergences"
+    heads = [f"{name}: {part}" for name in WAYS for part in head.split(" | ")]
+    print(f"| model | {' | '.join(heads)} |")
+    print("|---" * 7 + "|")
+    for title, (module, arguments) in STORIES.items():
+        build = partial(importlib.import_module(module).build_model, **arguments)
+        parts = [cells(build, name, options.draws, options.repeats) for name in WAYS]
+        print(f"| {title} | {' | '.join(parts)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
