@@ -13,6 +13,7 @@ from pytensor.graph.basic import Apply, Variable, equal_computations
 from pytensor.graph.fg import FunctionGraph
 from pytensor.tensor.math import (
     add,
+    cosh,
     exp,
     log,
     log1p,
@@ -253,8 +254,10 @@ def _may_save(node: Apply) -> bool:
 def log_of_companions(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
     """Logarithm of a product of companions as a sum; of a sum close to 1 by its complement."""
     (output,), (argument,) = node.outputs, node.inputs
-    if not (is_float(output) and is_float(argument)):
+    if not (is_float(output) and is_float(argument)) or argument.owner is None:
         return None
+    if argument.owner.op == cosh:
+        return None  # it has a rule of its own, with fewer functions
     plus_one = node.op == log1p
     for reader in readings(argument, open_sums=True):
         if plus_one:
