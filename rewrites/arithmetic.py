@@ -1,14 +1,18 @@
-"""Build sums and products without nodes that do nothing."""
+"""Build sums and products without nodes that do nothing, and read products."""
 
+from collections import Counter
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import cast
 
 import numpy as np
 import pytensor.tensor as pt
 from pytensor.graph.basic import Variable
-from pytensor.tensor.math import add, mul, neg, sub
+from pytensor.scalar import basic as ps
+from pytensor.tensor.elemwise import Elemwise
+from pytensor.tensor.math import add, mul, neg, sqr, sub, true_div
 
-from pytensor_stabilize.rewrites.matching import FLOATS, exact_constant, strip_sign
+from pytensor_stabilize.rewrites.matching import FLOATS, exact_constant, is_a, strip_sign
 
 _SIGNED = {"bool": "int8", "uint8": "int16", "uint16": "int32", "uint32": "int64"}
 
@@ -71,3 +75,44 @@ def strip_factor(variable: Variable) -> tuple[int, Variable]:
             if product.type.broadcastable == core.type.broadcastable:
                 return -sign, product
     return sign, core
+
+
+def factors(variable: Variable) -> tuple[Fraction, Counter[Variable]]:
+    """Read a product: ``(c, {factor: exponent})``; c is 0 where it is not finite."""
+    constant = Fraction(1)
+    found: Counter[Variable] = Counter()
+    todo = [(variable, 1)]
+    while todo:
+        v, power = todo.pop()
+        value = exact_constant(v)
+        if value is not None:
+            constant = constant * value**power if value else Fraction(0)
+            continue
+        node = v.owner
+        if node is None or np.dtype(v.type.dtype).kind != "f":
+            found[v] += power
+        elif node.op == mul:
+            todo += [(factor, power) for factor in node.inputs]
+        elif node.op == neg:
+            constant *= -1
+            todo.append((node.inputs[0], power))
+        elif node.op == true_div:
+            todo += [(node.inputs[0], power), (node.inputs[1], -power)]
+        elif node.op == sqr:
+            todo.append((node.inputs[0], 2 * power))
+        elif is_a(node.op, Elemwise) and is_a(node.op.scalar_op, ps.Reciprocal):
+            todo.append((node.inputs[0], -power))
+        else:
+            found[v] += power
+    return constant, Counter({v: p for v, p in found.items() if p})
+
+
+def build_product(constant: Fraction, counted: Counter[Variable], dtype: str) -> Variable:
+    """The inverse of `factors`."""
+    above = [v for v, p in counted.items() for v in [v] * p]
+    below = [v for v, p in counted.items() for v in [v] * -p]
+    negative = constant == -1 and bool(above)
+    if not above or (constant != 1 and not negative):
+        above.insert(0, pt.constant(np.asarray(float(constant), dtype=dtype)))
+    result = true_div(product_of(above), product_of(below)) if below else product_of(above)
+    return neg(result) if negative else result

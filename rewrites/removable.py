@@ -20,8 +20,8 @@ from pytensor.scalar import basic as ps
 from pytensor.tensor.math import add, sub, true_div
 
 from pytensor_stabilize.rewrites import symbols
-from pytensor_stabilize.rewrites.arithmetic import constant_like
-from pytensor_stabilize.rewrites.differences.pairs import build_product, factors, flat_terms
+from pytensor_stabilize.rewrites.arithmetic import build_product, constant_like, factors
+from pytensor_stabilize.rewrites.differences.pairs import flat_terms
 from pytensor_stabilize.rewrites.matching import (
     FLOATS,
     constant_exponent,

@@ -21,8 +21,8 @@ from pytensor.scalar.math import Softplus
 from pytensor.tensor.math import add, sub
 
 from pytensor_stabilize.rewrites import symbols
-from pytensor_stabilize.rewrites.arithmetic import constant_like, signed_sum
-from pytensor_stabilize.rewrites.differences.pairs import build_product, factors, flat_terms
+from pytensor_stabilize.rewrites.arithmetic import build_product, constant_like, factors, signed_sum
+from pytensor_stabilize.rewrites.differences.pairs import flat_terms
 from pytensor_stabilize.rewrites.matching import (
     FLOATS,
     exact_constant,

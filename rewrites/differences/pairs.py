@@ -22,10 +22,10 @@ from pytensor.scalar import basic as ps
 from pytensor.scalar.math import Sigmoid
 from pytensor.tensor.basic import Join, MakeVector
 from pytensor.tensor.elemwise import Elemwise
-from pytensor.tensor.math import add, mul, neg, sqr, sub, true_div
+from pytensor.tensor.math import add, mul, neg, sub, true_div
 from pytensor.tensor.subtensor import AdvancedIncSubtensor, IncSubtensor
 
-from pytensor_stabilize.rewrites.arithmetic import as_dtype, product_of
+from pytensor_stabilize.rewrites.arithmetic import as_dtype, factors
 from pytensor_stabilize.rewrites.matching import (
     MOVES,
     exact_constant,
@@ -159,47 +159,6 @@ def key_of(variable: Variable) -> tuple[int, Hashable]:
             sign, key = signed_key(node.inputs[0])
             return sign, (key, *path)
         variable = node.inputs[0]
-
-
-def factors(variable: Variable) -> tuple[Fraction, Counter[Variable]]:
-    """Read a product: ``(c, {factor: exponent})``; c is 0 where it is not finite."""
-    constant = Fraction(1)
-    found: Counter[Variable] = Counter()
-    todo = [(variable, 1)]
-    while todo:
-        v, power = todo.pop()
-        value = exact_constant(v)
-        if value is not None:
-            constant = constant * value**power if value else Fraction(0)
-            continue
-        node = v.owner
-        if node is None or np.dtype(v.type.dtype).kind != "f":
-            found[v] += power
-        elif node.op == mul:
-            todo += [(factor, power) for factor in node.inputs]
-        elif node.op == neg:
-            constant *= -1
-            todo.append((node.inputs[0], power))
-        elif node.op == true_div:
-            todo += [(node.inputs[0], power), (node.inputs[1], -power)]
-        elif node.op == sqr:
-            todo.append((node.inputs[0], 2 * power))
-        elif is_a(node.op, Elemwise) and is_a(node.op.scalar_op, ps.Reciprocal):
-            todo.append((node.inputs[0], -power))
-        else:
-            found[v] += power
-    return constant, Counter({v: p for v, p in found.items() if p})
-
-
-def build_product(constant: Fraction, counted: Counter[Variable], dtype: str) -> Variable:
-    """The inverse of `factors`."""
-    above = [v for v, p in counted.items() for v in [v] * p]
-    below = [v for v, p in counted.items() for v in [v] * -p]
-    negative = constant == -1 and bool(above)
-    if not above or (constant != 1 and not negative):
-        above.insert(0, pt.constant(np.asarray(float(constant), dtype=dtype)))
-    result = true_div(product_of(above), product_of(below)) if below else product_of(above)
-    return neg(result) if negative else result
 
 
 @dataclass(slots=True)

@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Hashable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, NamedTuple
 
 import numpy as np
 from pytensor.graph.basic import Apply, Variable
@@ -20,19 +19,16 @@ from pytensor.scalar import basic as ps
 from pytensor.tensor.math import add, mul, neg, sqr, sub, true_div
 
 from pytensor_stabilize.rewrites import symbols
-from pytensor_stabilize.rewrites.arithmetic import as_dtype, signed_sum
+from pytensor_stabilize.rewrites.arithmetic import as_dtype, build_product, factors, signed_sum
 from pytensor_stabilize.rewrites.differences import forms
+from pytensor_stabilize.rewrites.differences.divided import divided_by_pairs
 from pytensor_stabilize.rewrites.differences.pairs import (
     EXP,
     SIGMOID,
     TANH,
     Family,
     Pair,
-    build_product,
-    factors,
     family_of,
-    find_pair,
-    flat_terms,
     key_of,
 )
 from pytensor_stabilize.rewrites.differences.table import (
@@ -51,12 +47,8 @@ from pytensor_stabilize.rewrites.differences.table import (
     times,
 )
 from pytensor_stabilize.rewrites.matching import exact_constant, terms
-from pytensor_stabilize.rewrites.memory import at_hand
 from pytensor_stabilize.rewrites.rules import REAL, Interval, Left, Rule, Transform
 
-_MOST_TERMS = 12
-# Nodes that are looked at for a division by a sum.
-_NEAREST = 16
 _MOST_LEVELS = 4
 _LARGEST_POWER = 4
 
@@ -195,13 +187,6 @@ def _linear(v: Variable) -> dict[Variable, Fraction]:
     return {k: c for k, c in found.items() if c}
 
 
-def _bare_pair(v: Variable) -> Pair | None:
-    if v.owner is None or v.owner.op not in (add, sub):
-        return None
-    pair = find_pair(v.owner)
-    return pair if pair is not None and pair.is_bare else None
-
-
 def _rebuild(pair: Pair, top: Poly, below: int, dtype: str) -> tuple[Fraction, Variable] | None:
     if not top:
         return None
@@ -220,7 +205,7 @@ def quotient(family: Family) -> Transform:
         (output,) = node.outputs
         if np.dtype(output.type.dtype).kind != "f":
             return None
-        divided = _divided_by_pairs(node)
+        divided = divided_by_pairs(node)
         if divided is None:
             return None
         for pair in divided.pairs:
@@ -232,57 +217,6 @@ def quotient(family: Family) -> Transform:
         return None
 
     return transform
-
-
-class _Divided(NamedTuple):
-    """A sum, or a product alone, with the differences that something in it is divided by."""
-
-    summed: list[tuple[int, Variable]]
-    read: list[tuple[int, Fraction, Counter[Variable]]]
-    pairs: list[Pair]
-
-
-def _divided_by_pairs(node: Apply) -> _Divided | None:
-    """Read a node; three rules ask for it, one for each function."""
-    memory = at_hand.get()
-    known: dict[Hashable, Any] = {} if memory is None else memory.about(node.outputs[0])
-    if "divided" not in known:
-        known["divided"] = _read_divided(node)
-    return known["divided"]
-
-
-def _read_divided(node: Apply) -> _Divided | None:
-    (output,) = node.outputs
-    if not any(map(_divides, node.inputs if node.op in (add, sub) else [output])):
-        return None
-    summed = flat_terms(node) if node.op in (add, sub) else [(1, output)]
-    if len(summed) > _MOST_TERMS:
-        return None
-    read = [(sign, *factors(term)) for sign, term in summed]
-    pairs: dict[Hashable, Pair] = {}
-    for _, _, counted in read:
-        for v, exponent in counted.items():
-            pair = _bare_pair(v) if exponent < 0 else None
-            if pair is not None:
-                key = frozenset((key_of(pair.plus), key_of(pair.minus)))
-                pairs.setdefault((pair.family.name, key), pair)
-    return _Divided(summed, read, list(pairs.values())) if pairs else None
-
-
-def _divides(term: Variable) -> bool:
-    """Cheap test: whether there is a division by a sum or its powers near the top."""
-    todo: list[tuple[Variable, bool]] = [(term, False)]
-    for level, (variable, below) in enumerate(todo):
-        node = variable.owner
-        if node is None or level > _NEAREST:
-            continue
-        if below and node.op in (add, sub):
-            return True
-        if node.op == true_div:
-            todo += [(node.inputs[0], below), (node.inputs[1], True)]
-        elif node.op in (mul, neg, add, sub, sqr) or below:
-            todo += [(v, below) for v in node.inputs]
-    return False
 
 
 def _mend(

@@ -16,7 +16,7 @@ from pytensor.tensor.math import add, log, log2, log10, mul, neg, sub
 
 from pytensor_stabilize.rewrites import symbols
 from pytensor_stabilize.rewrites.algebra.arguments import softplus_below
-from pytensor_stabilize.rewrites.arithmetic import as_dtype, signed_sum
+from pytensor_stabilize.rewrites.arithmetic import as_dtype, build_product, factors, signed_sum
 from pytensor_stabilize.rewrites.checked import is_only_checked
 from pytensor_stabilize.rewrites.differences import forms
 from pytensor_stabilize.rewrites.differences.pairs import (
@@ -25,8 +25,6 @@ from pytensor_stabilize.rewrites.differences.pairs import (
     TANH,
     Family,
     Pair,
-    build_product,
-    factors,
     find_pair,
     flat_terms,
     moved,

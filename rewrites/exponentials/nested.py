@@ -21,8 +21,8 @@ from pytensor.tensor.math import add, log1mexp, mul, sub, true_div
 
 from pytensor_stabilize.rewrites import symbols
 from pytensor_stabilize.rewrites.algebra.arguments import as_multiple
-from pytensor_stabilize.rewrites.arithmetic import constant_like, signed_sum
-from pytensor_stabilize.rewrites.differences.pairs import build_product, factors, flat_terms
+from pytensor_stabilize.rewrites.arithmetic import build_product, constant_like, factors, signed_sum
+from pytensor_stabilize.rewrites.differences.pairs import flat_terms
 from pytensor_stabilize.rewrites.exponentials.nested_series import WReader, exponential_in
 from pytensor_stabilize.rewrites.matching import (
     FLOATS,
