@@ -5,7 +5,9 @@ where the function changes sign close by, the rounding of an argument alone cost
 there it is ulps of `max(|f|, sum |x_i df/dx_i|)`, the lenient scale.
 """
 
-from collections.abc import Mapping, Sequence
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,6 +57,26 @@ class Errors:
         """The point of the largest error, and the error."""
         row = int(np.argmax(self.strict.max(axis=1)))
         return row, float(self.strict[row].max())
+
+
+class TooLong(BaseException):
+    """Not an Exception, because PyTensor's rewriting goes on after those of a rule."""
+
+
+@contextmanager
+def limited(seconds: int) -> Iterator[None]:
+    """Raise TooLong after so many seconds."""
+
+    def stop(*_: object) -> None:
+        raise TooLong
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def derivative(graph: TensorVariable, variable: TensorVariable) -> TensorVariable:

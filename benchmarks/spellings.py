@@ -29,7 +29,6 @@ import json
 import logging
 import pickle
 import re
-import signal
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -46,10 +45,12 @@ from measuring import (
     Errors,
     Exact,
     Point,
+    TooLong,
     allowances,
     condition,
     errors_of,
     exact_values,
+    limited,
     text_of,
 )
 from pytensor.compile.mode import Mode, get_mode
@@ -122,26 +123,6 @@ def complaints() -> Iterator[list[str]]:
     finally:
         logger.removeHandler(handler)
         logger.propagate = propagated
-
-
-class TooLong(BaseException):
-    """Not an Exception, because PyTensor's rewriting goes on after those of a rule."""
-
-
-@contextmanager
-def limited(seconds: int) -> Iterator[None]:
-    """Raise TooLong after so many seconds."""
-
-    def stop(*_: object) -> None:
-        raise TooLong
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(seconds)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
 
 
 def mode_of(linker: str) -> Mode:
