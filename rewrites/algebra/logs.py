@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
+import pytensor.scalar.math as psm
 import pytensor.tensor as pt
 from pytensor.graph.basic import Variable
 from pytensor.scalar import basic as ps
@@ -319,7 +320,15 @@ def _log_of_sum(g: Variable, ratio: Variable, bounded: bool) -> Variable:
     if bounded:
         return below
     # abs(g) is -g there, and no sum that this rule looks for.
-    return pt.switch(pt.lt(g, pt.constant(0, dtype="int8")), pt.log1p(pt.abs(g)), below)
+    return pt.switch(pt.lt(g, pt.constant(0, dtype="int8")), pt.log1p(_size(g)), below)
+
+
+def _size(g: Variable) -> Variable:
+    """``abs(g)``, of each factor as PyTensor would have it."""
+    node = g.owner
+    if node is not None and is_a(scalar_op_of(node), ps.Mul):
+        return pt.mul(*map(_size, node.inputs))
+    return g if is_a(scalar_op_of(node), psm.Sigmoid, ps.Exp, psm.Erfc) else pt.abs(g)
 
 
 def _is_bounded(terms: list[Term]) -> bool:
