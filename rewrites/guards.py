@@ -24,8 +24,9 @@ from pytensor_stabilize.rewrites.algebra.arguments import is_float
 from pytensor_stabilize.rewrites.algebra.building import Builder
 from pytensor_stabilize.rewrites.algebra.factoring import canonical
 from pytensor_stabilize.rewrites.algebra.families import Member
-from pytensor_stabilize.rewrites.algebra.forms import ONE
+from pytensor_stabilize.rewrites.algebra.forms import ONE, TooBigError
 from pytensor_stabilize.rewrites.algebra.limits import within_limits
+from pytensor_stabilize.rewrites.algebra.products import spelled_product
 from pytensor_stabilize.rewrites.algebra.reading import Reader
 from pytensor_stabilize.rewrites.arithmetic import as_dtype, constant_like, signed_sum
 from pytensor_stabilize.rewrites.branches import hides_a_root
@@ -58,10 +59,11 @@ def guard_at_limit(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None
             continue  # a condition that this rule made
         if not is_a(op, ps.Switch) or position:
             return None
-        if client.inputs[2] not in node.inputs:
-            if exact_constant(client.inputs[1]) != 0:
-                return None
+        _, chosen, value = client.inputs
+        if exact_constant(chosen) == 0 and value not in node.inputs:
             continue  # the pullback of the guard
+        if value not in node.inputs and not _is_companion(value):
+            return None
         if not _is_taken_care_of(fgraph, client.outputs[0]):
             return Left("what becomes of the guarded value may need the guard", lasts=False)
         guarded = True
@@ -109,6 +111,18 @@ def _reaches(value: Variable, limit: Fraction) -> Variable | None:
     end = np.asarray(np.inf if member.companion == "q" else -np.inf, dtype=value.type.dtype)
     argument = builder.argument(member.family, Fraction(1))
     return builder.moved(pt.eq(argument, pt.constant(end)), member.family)
+
+
+def _is_companion(value: Variable) -> bool:
+    """Whether a value is a product of companions: what 1 - p has become, for example."""
+    reader = Reader()
+    try:
+        if not reader.survey(value):
+            return False
+        found = spelled_product(reader, value)
+    except TooBigError:
+        return False
+    return bool(found.factors) and all(isinstance(g, Member) for g, _ in found.factors)
 
 
 def _is_taken_care_of(fgraph: FunctionGraph, variable: Variable) -> bool:

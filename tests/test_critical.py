@@ -20,8 +20,7 @@ index = pt.lvector("index")
 # spelling: (as it is written, as it ends)
 def log_of_difference(g, f):
     """``log(f)`` for ``f = 1 - g``, which may be large: y is a label, or any number."""
-    log = pt.log1p(g / pt.switch(pt.lt(g, 0), np.float64(-1), f))
-    return pt.switch(pt.lt(g, 0), log, -log)
+    return pt.switch(pt.lt(g, 0), pt.log1p(pt.abs(y) * p), -pt.log1p(g / f))
 
 
 SUMS = {

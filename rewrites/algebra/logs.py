@@ -7,11 +7,11 @@ Where a sum ``f`` comes close to 1 its logarithm needs ``g = 1 - f`` as exactly 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
+import pytensor.scalar.math as psm
 import pytensor.tensor as pt
 from pytensor.graph.basic import Variable
 from pytensor.scalar import basic as ps
@@ -48,9 +48,6 @@ from pytensor_stabilize.rewrites.matching import (
     scalar_op_of,
 )
 from pytensor_stabilize.rewrites.normal.forms import log_erfc
-
-# ``g / f``, given where f is above 1.
-Quotient = Callable[[Variable | None], Variable]
 
 
 @dataclass
@@ -208,7 +205,7 @@ class LogBuilder:
         if not any(isinstance(g, Member) for g, _ in factors):
             f = self.builder.product(Factored(coefficient, factors))
             g = self.builder.product(difference)
-            return _log_of_sum(g, _quotient(g, f), _is_bounded(spelled))
+            return _log_of_sum(g, pt.true_div(g, f), _is_bounded(spelled))
         return self._two_sided(coefficient, factors, difference, small)
 
     def _near_one_at_0(
@@ -307,41 +304,31 @@ class LogBuilder:
             quotient = times(difference.factors, to_power(factors, -1))
             share = difference.coefficient / coefficient
             ratio = inner.product(replace(difference, coefficient=share, factors=quotient))
-            over = _chosen(g, ratio)
         else:
-            over = _quotient(g, inner.product(Factored(coefficient, factors)))
-        near = _log_of_sum(g, over, bounded)
+            ratio = pt.true_div(g, inner.product(Factored(coefficient, factors)))
+        near = _log_of_sum(g, ratio, bounded)
         return pt.switch(self.builder.moved(side, family), near, logs)
 
 
-def _log_of_sum(
-    g: Variable, over: Callable[[Variable | None], Variable], bounded: bool
-) -> Variable:
+def _log_of_sum(g: Variable, ratio: Variable, bounded: bool) -> Variable:
     """``log(f)`` from ``g = 1 - f`` and ``g / f``; where f is large, that is -1.
 
-    `over` makes the quotient, given where f is above 1, where it is of no use.
+    The quotient stands whole in its branch: its derivative then cancels to ``f' / f``, where with
+    a switch in the denominator it is a quotient by ``f**2``, which underflows.
     """
+    below = pt.neg(pt.log1p(ratio))
     if bounded:
-        return pt.neg(pt.log1p(over(None)))
-    above = pt.lt(g, pt.constant(0, dtype="int8"))
-    log = pt.log1p(over(above))
-    return pt.switch(above, log, pt.neg(log))
+        return below
+    # abs(g) is -g there, and no sum that this rule looks for.
+    return pt.switch(pt.lt(g, pt.constant(0, dtype="int8")), pt.log1p(_size(g)), below)
 
 
-def _chosen(g: Variable, ratio: Variable) -> Quotient:
-    """``g / f`` as it was made, and -g where f is above 1."""
-    return lambda above: ratio if above is None else pt.switch(above, pt.neg(g), ratio)
-
-
-def _quotient(g: Variable, f: Variable) -> Quotient:
-    """``g / f``, and -g where f is above 1: not divided by f there, for the derivative's sake."""
-
-    def over(above: Variable | None) -> Variable:
-        if above is None:
-            return pt.true_div(g, f)
-        return pt.true_div(g, pt.switch(above, pt.constant(-1, dtype=f.type.dtype), f))
-
-    return over
+def _size(g: Variable) -> Variable:
+    """``abs(g)``, of each factor as PyTensor would have it."""
+    node = g.owner
+    if node is not None and is_a(scalar_op_of(node), ps.Mul):
+        return pt.mul(*map(_size, node.inputs))
+    return g if is_a(scalar_op_of(node), psm.Sigmoid, ps.Exp, psm.Erfc) else pt.abs(g)
 
 
 def _is_bounded(terms: list[Term]) -> bool:
