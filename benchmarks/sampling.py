@@ -68,7 +68,8 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=500)
     parser.add_argument("--repeats", type=int, default=1)
     options = parser.parse_args()
-    print(f"{versions()}; CPU time, {CHAINS} chains of {options.draws} draws after as many of tuning\n")
+    size = f"{CHAINS} chains of {options.draws} draws after as many of tuning"
+    print(f"{versions()}; CPU time, {size}\n")
     head = "CPU milliseconds an effective draw | effective draws | divergences"
     heads = [f"{name}: {part}" for name in WAYS for part in head.split(" | ")]
     print(f"| model | {' | '.join(heads)} |")
