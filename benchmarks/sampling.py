@@ -54,7 +54,7 @@ def measured(build, name: str, draws: int, seed: int) -> tuple[float, float, int
 
 def cells(build, name: str, draws: int, repeats: int) -> str:
     try:
-        runs = [measured(build, name, draws, seed) for seed in range(repeats)]
+        runs = [measured(build, name, draws, seed) for seed in range(1, repeats + 1)]
     except SamplingError:
         return "no start |  | "
     seconds, size, diverging = (median(column) for column in zip(*runs, strict=True))
