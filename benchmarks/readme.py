@@ -23,6 +23,7 @@ README = ROOT / "README.md"
 SPEED = ("--picture", "docs/figures/speed.png", "--sizes", "1000", "100000", "--repeats", "5")
 SPEED += ("--no-memory",)
 REPORT = ROOT / "docs" / "demo-report.md"
+SAMPLING = ROOT / "docs" / "sampling.md"
 SATURATION = ROOT / "docs" / "saturation.md"
 
 
@@ -128,6 +129,7 @@ def main() -> None:
         text = fill(text, name, figure)
     README.write_text(text)
     REPORT.write_text(fill(REPORT.read_text(), "report", demo_report()))
+    SAMPLING.write_text(fill(SAMPLING.read_text(), "sampling", output("benchmarks/sampling.py")))
     printed = output("benchmarks/saturation_figure.py")
     SATURATION.write_text(fill_printed(SATURATION.read_text(), printed))
 

@@ -23,6 +23,7 @@ from versions import versions
 sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
 from storytelling import WAYS, way
 
+CHAINS = 4
 STORIES = {
     "Beta prior": ("beta_prior", {}),
     "ordered logistic": ("ordered_logistic", {}),
@@ -38,7 +39,7 @@ def measured(build, name: str, draws: int, seed: int) -> tuple[float, float, int
         found = pm.sample(
             draws,
             tune=draws,
-            chains=2,
+            chains=CHAINS,
             cores=1,
             random_seed=seed,
             progressbar=False,
@@ -53,7 +54,7 @@ def measured(build, name: str, draws: int, seed: int) -> tuple[float, float, int
 
 def cells(build, name: str, draws: int, repeats: int) -> str:
     try:
-        runs = [measured(build, name, draws, seed) for seed in range(repeats)]
+        runs = [measured(build, name, draws, seed) for seed in range(1, repeats + 1)]
     except SamplingError:
         return "no start |  | "
     seconds, size, diverging = (median(column) for column in zip(*runs, strict=True))
@@ -67,7 +68,8 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=500)
     parser.add_argument("--repeats", type=int, default=1)
     options = parser.parse_args()
-    print(f"{versions()}; CPU time, {2 * options.draws} draws after as many of tuning\n")
+    size = f"{CHAINS} chains of {options.draws} draws after as many of tuning"
+    print(f"{versions()}; CPU time, {size}\n")
     head = "CPU milliseconds an effective draw | effective draws | divergences"
     heads = [f"{name}: {part}" for name in WAYS for part in head.split(" | ")]
     print(f"| model | {' | '.join(heads)} |")

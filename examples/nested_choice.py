@@ -89,7 +89,8 @@ def main() -> None:
         left.bar(at + 0.27 * i, bars, 0.25, color=COLOURS[name], label=f"find_MAP, {name}")
     left.set_xticks(at, MODES)
     left.set(title="share of each mode")
-    left.legend()
+    left.set_ylim(top=0.42)
+    left.legend(loc="upper center", ncols=3, fontsize=7)
     counts = [found.starts.gradient for found in told.values()]
     right.bar(WAYS, counts, 0.5, color=[COLOURS[name] for name in WAYS])
     right.set(title=f"starts with finite logp and gradient, of {some.of}")

@@ -42,7 +42,7 @@ def gradients(name: str, activation: str) -> tuple[np.ndarray, np.ndarray]:
     logits = pt.dot(signal, rng.normal(scale=np.sqrt(1 / WIDTH), size=(WIDTH, 10)))
     rows = np.arange(IMAGES)
     loss = -pt.special.log_softmax(logits, axis=1)[rows, DIGITS.target[:IMAGES]].sum()
-    slopes = pt.grad(loss, before)
+    slopes = [pt.grad(loss, each) for each in before]
     # A norm by way of the largest one, which cannot underflow where the slopes do not.
     largest = [pt.abs(slope).max() for slope in slopes]
     norms = [m * pt.sqrt(pt.sqr(s / m).sum()) for m, s in zip(largest, slopes, strict=True)]
