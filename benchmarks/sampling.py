@@ -41,6 +41,7 @@ def measured(build, name: str, draws: int, seed: int) -> tuple[float, float, int
             tune=draws,
             chains=CHAINS,
             cores=1,
+            nuts_sampler="pymc",
             random_seed=seed,
             progressbar=False,
             compute_convergence_checks=False,

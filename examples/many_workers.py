@@ -36,6 +36,7 @@ def chain(seed: int, stock: bool = False) -> dict[str, object]:
                 tune=300,
                 chains=1,
                 cores=1,
+                nuts_sampler="pymc",
                 random_seed=seed,
                 progressbar=False,
                 compute_convergence_checks=False,

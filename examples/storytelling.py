@@ -137,6 +137,7 @@ def sample(build: Build, name: str, seed: int = 1, draws: int = 500, tune: int =
                 tune=tune,
                 chains=2,
                 cores=1,
+                nuts_sampler="pymc",  # and not nutpie, where that is installed
                 random_seed=seed,
                 progressbar=False,
                 compute_convergence_checks=False,

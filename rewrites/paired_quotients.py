@@ -6,6 +6,9 @@ of quotients as one quotient again when it canonicalizes, so that this is done a
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+from itertools import product
+
 import pytensor.scalar.math as psm
 import pytensor.tensor as pt
 from pytensor.graph.basic import Apply, Variable
@@ -14,12 +17,12 @@ from pytensor.scalar import basic as ps
 from pytensor.tensor.math import true_div
 
 from pytensor_stabilize.rewrites import symbols
+from pytensor_stabilize.rewrites.algebra.arguments import as_multiple
 from pytensor_stabilize.rewrites.arithmetic import product_of
 from pytensor_stabilize.rewrites.matching import (
     FLOATS,
     MOVES,
     constant_exponent,
-    exact_constant,
     is_a,
     scalar_op,
     scalar_op_of,
@@ -29,6 +32,8 @@ from pytensor_stabilize.rewrites.rules import Interval, Left, Rule
 # Functions that vanish exponentially.
 VANISHING = (psm.Sigmoid, ps.Exp, psm.Erfc)
 _SUMS = (ps.Add, ps.Sub)
+# An argument, and whether it is at the upper end.
+End = tuple[Hashable, bool]
 _MOST_LEVELS = 8
 _MOST_FACTORS = 8
 
@@ -75,22 +80,33 @@ def _factors(variable: Variable) -> list[Variable]:
     return [variable]
 
 
-def _may_vanish(variable: Variable, depth: int = 0) -> bool:
+def _may_vanish(variable: Variable) -> bool:
     """Whether a function that vanishes exponentially is a factor of it, or of all its terms."""
+    return bool(_ends(variable))
+
+
+def _ends(variable: Variable, depth: int = 0) -> set[End]:
+    """Ends of the ranges of arguments at which a variable vanishes exponentially.
+
+    ``sigmoid(x)**2 + sigmoid(-x)**2`` has none: its terms vanish at opposite ends.
+    """
     node = variable.owner
     op = scalar_op_of(node)
     if node is None or depth > _MOST_LEVELS:
-        return False
+        return set()
     if is_a(op, *VANISHING):
-        return True
+        argument = as_multiple(node.inputs[0])
+        return {(argument.core, (argument.coefficient > 0) == is_a(op, psm.Erfc))}
     if is_a(op, ps.Neg) or is_a(node.op, *MOVES):
-        return _may_vanish(node.inputs[0], depth + 1)
+        return _ends(node.inputs[0], depth + 1)
     if is_a(op, ps.Mul):
-        return any(_may_vanish(v, depth + 1) for v in node.inputs)
+        return set[End]().union(*(_ends(v, depth + 1) for v in node.inputs))
     if is_a(op, *_SUMS):
-        return all(exact_constant(v) is None and _may_vanish(v, depth + 1) for v in node.inputs)
+        terms = [_ends(v, depth + 1) for v in node.inputs]
+        together = (set(ends) for ends in product(*terms))
+        return next((e for e in together if not any((c, not up) in e for c, up in e)), set())
     power = constant_exponent(node)
-    return power is not None and power > 0 and _may_vanish(node.inputs[0], depth + 1)
+    return _ends(node.inputs[0], depth + 1) if power is not None and power > 0 else set()
 
 
 PAIRS: tuple[Rule, ...] = (

@@ -242,6 +242,8 @@ class LogBuilder:
         (family,) = small
         if len({c > 0 for c in difference.residual.values()}) > 1:
             return None
+        if powers(difference.factors, family)[2] != 1:
+            return None  # log(cosh(u)), which has rules of its own with fewer functions
         taken = frozenset((g, n) for g, n in factors if isinstance(g, Member))
         logs = self._closed(coefficient, taken, factors - taken, families([factors]))
         if logs is None:
