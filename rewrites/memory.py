@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from pytensor.graph.basic import Apply, Variable
+from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.graph.features import Feature, register_feature_callback
 from pytensor.graph.fg import FunctionGraph
 from pytensor.scalar.basic import Pow
@@ -98,10 +98,15 @@ class Memory(Feature):
         new: Variable,
         reason: str | None = None,
     ) -> None:
-        if new.owner is not None and node in self._kinds:
-            self._add_kinds(fgraph, node, self.kinds(new.owner))
-        if self.idle:
+        if self.idle or self._left or self.readings:
             self._forget_below(fgraph, node)
+        if node not in self._kinds:
+            return
+        if new.owner is not None:
+            self._add_kinds(fgraph, node, self.kinds(new.owner))
+        elif is_a(new, Constant):
+            # It may be what a power's exponent is made of.
+            self._add_kinds(fgraph, node, _bit(ConstantPower))
 
     def first_look(self, node: Apply) -> int:
         """The rules that have nothing to do in a node that none has looked at, as bits."""

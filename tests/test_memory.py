@@ -60,6 +60,30 @@ def test_a_node_is_looked_at_again_only_after_a_change_upstream(answer):
     assert asked == {total.owner: 2, other.owner: 1}
 
 
+def test_a_reason_does_not_outlast_what_gave_it():
+    """Where the change brings a new class of op, nothing else may be left to forget."""
+    total = x + y
+    fgraph = graph(total)
+    asked, rewriter = watching(Left("for a reason"))
+    in2out(rewriter).rewrite(fgraph)
+    fgraph.replace(x, pt.exp(y))
+    in2out(rewriter).rewrite(fgraph)
+    assert sum(asked.values()) == 2
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_a_reading_serves_no_region_that_reads_otherwise(order):
+    """The square of a sine is read by the cosine of its argument, where that stands beside it."""
+    u = pt.dscalar("u")
+    square = pt.sqr(pt.sin(u))
+    s = pt.sigmoid(y.sum())
+    outputs = [2 - 2 * pt.cos(u) - square, square - square * s]
+    function = pytensor.function([u, y], [outputs[i] for i in order], mode="CVM")
+    found = dict(zip(order, function(1e-4, [40.0]), strict=True))
+    np.testing.assert_allclose(found[0], 4 * np.sin(0.5e-4) ** 4, rtol=1e-14)
+    np.testing.assert_allclose(found[1], np.sin(1e-4) ** 2 * np.exp(-40.0), rtol=1e-14)
+
+
 def test_a_change_at_a_distance_is_noticed():
     deep = pt.exp(x)
     between = deep

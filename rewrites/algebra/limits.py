@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
+from threading import Lock
 
 from pytensor.configdefaults import config
 from pytensor.graph.basic import Apply, Variable
@@ -14,6 +15,10 @@ from pytensor_stabilize.rewrites.rules import Left
 
 _TOO_BIG = Left("it has more terms than are multiplied out")
 Look = Callable[[FunctionGraph, Apply], Variable | Left | None]
+# Looks under way, in all threads, and PyTensor's setting before the first of them.
+_lock = Lock()
+_depth = 0
+_limit = 0
 
 
 @contextmanager
@@ -22,12 +27,18 @@ def untraced() -> Iterator[None]:
 
     What fires gets the line of what it replaces.
     """
-    before = config.traceback__limit
-    config.traceback__limit = 0
+    global _depth, _limit
+    with _lock:
+        if not _depth:
+            _limit, config.traceback__limit = config.traceback__limit, 0
+        _depth += 1
     try:
         yield
     finally:
-        config.traceback__limit = before
+        with _lock:
+            _depth -= 1
+            if not _depth:
+                config.traceback__limit = _limit
 
 
 def within_limits(look: Look) -> Look:

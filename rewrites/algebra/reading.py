@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import replace
 from fractions import Fraction
 from math import prod
+from typing import Any
 
 import pytensor.scalar.math as psm
 from pytensor.graph.basic import Apply, Constant, Variable
@@ -97,24 +98,31 @@ class Reader(Survey):
         """
         key = (name, variable, moves)
         if key in self._known:
+            # What is made of it looked aside as well.
+            self.asides += key in self._looked_aside
             return self._known[key]
-        memory = at_hand.get()
-        if memory is None or moves or _is_end(variable):
-            found = self._known[key] = read(variable, moves)
-            return found
-        shared, way = memory.about(variable), (name, self._way(variable))
-        if way in shared:
-            found = self._known[key] = shared[way]
+        memory, shared = at_hand.get(), dict[Hashable, Any]()
+        way = None if memory is None or moves or _is_end(variable) else self._way(variable)
+        if way is not None and memory is not None:
+            shared = memory.about(variable)
+        if (name, way) in shared:
+            found = self._known[key] = shared[name, way]
             return found
         before = self.asides
         found = self._known[key] = read(variable, moves)
-        if self.asides == before:
-            shared[way] = found
+        if self.asides != before:
+            self._looked_aside.add(key)
+        else:
+            shared[name, way] = found
         return found
 
-    def _way(self, variable: Variable) -> Hashable:
-        """How this reading reads the functions below a variable."""
-        names = {leaf.name for leaf in leaves_of(variable)}
+    def _way(self, variable: Variable) -> Hashable | None:
+        """How this reading reads the functions below a variable; None if there are too many."""
+        try:
+            leaves = leaves_of(variable)
+        except TooBigError:
+            return None
+        names = {leaf.name for leaf in leaves}
         units = frozenset((name, self.units.get(name), name in self.exponentials) for name in names)
         return self.fine, self.open_sums, self.closed, units
 
@@ -141,8 +149,10 @@ class Reader(Survey):
             return self._function(op, absolute(odd), variable, moves)
         if inner := moved(node, moves):
             return self.terms(*inner)
-        if is_a(op, ps.Sign) and self._is_probability(node.inputs[0], moves):
-            return [(Fraction(1), ONE)]
+        if is_a(op, ps.Sign):
+            self.asides += 1  # functions below it are none of the region's own
+            if self._is_probability(node.inputs[0], moves):
+                return [(Fraction(1), ONE)]
         if is_a(op, *SUMS):
             return self._sum(op, node, variable, moves)
         if is_a(op, ps.Neg):
@@ -286,6 +296,7 @@ class Reader(Survey):
 
     def _square(self, op: ps.ScalarOp, node: Apply, moves: Moves) -> list[Term] | None:
         """``sin(u)**2 = 4 p q`` where the cosine of that argument stands in the region."""
+        self.asides += 1
         argument = as_multiple(node.inputs[0])
         key = (argument.core, moves_key(moves))
         unit = self.units.get(("cosine", *key))

@@ -73,10 +73,13 @@ class Survey:
     asides: int = 0
     _nodes: int = 0
     _known: dict[tuple[str, Variable, Moves], Any] = field(default_factory=dict, init=False)
+    # Of what is known, that for which the reading looked aside.
+    _looked_aside: set[tuple[str, Variable, Moves]] = field(default_factory=set, init=False)
 
     def survey(self, variable: Variable) -> list[Leaf]:
         """Collect the functions of a region and choose the unit of every argument."""
         self._known.clear()  # units may change
+        self._looked_aside.clear()
         leaves = leaves_of(variable)
         self.leaves = len(leaves)
         found: dict[tuple[Kind, Hashable, MovesKey], list[Leaf]] = {}
@@ -129,8 +132,10 @@ def leaves_of(variable: Variable) -> list[Leaf]:
     memory = at_hand.get()
     known: dict[Hashable, Any] = {} if memory is None else memory.about(variable)
     if "leaves" not in known:
-        known["leaves"] = None
-        known["leaves"] = list(_leaves(variable, (), set()))
+        try:
+            known["leaves"] = list(_leaves(variable, (), set()))
+        except TooBigError:
+            known["leaves"] = None
     if known["leaves"] is None:
         raise TooBigError
     return known["leaves"]

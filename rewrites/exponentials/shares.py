@@ -102,7 +102,7 @@ def shares_of_total(fgraph: FunctionGraph, node: Apply) -> Variable | Left | Non
     reader = Reader(output.type.dtype)
     totals = [t for t in _total_below(output, reader) if len(_atoms(t)) > 1]
     if totals and _is_term_of_another(fgraph, output):
-        return None
+        return Left("the sum that it is a term of is looked at as a whole", lasts=False)
     for total in totals:
         read = reader.terms(output)
         if read is None:
