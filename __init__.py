@@ -25,6 +25,21 @@ from pytensor_stabilize.rewrites import (
     unregister,
     with_pullback,
 )
+from pytensor_stabilize.rewrites.functions import (
+    inv_cloglog,
+    log1m_inv_logit,
+    log2mexp,
+    log_diff_exp,
+    log_mix,
+    logcosh,
+    logexpm1,
+    softsign,
+    std_normal_cdf,
+    std_normal_lccdf,
+    std_normal_lcdf,
+    xlog1py,
+    xlogy,
+)
 
 __version__ = "0.1.0"
 
@@ -35,12 +50,19 @@ __all__ = [
     "binary_cross_entropy_with_logits",
     "excluding",
     "gelu",
+    "inv_cloglog",
     "is_active",
     "leaky_relu",
+    "log1m_inv_logit",
     "log1mexp",
+    "log2mexp",
+    "log_diff_exp",
     "log_inv_logit_diff",
+    "log_mix",
     "log_sigmoid",
     "logaddexp",
+    "logcosh",
+    "logexpm1",
     "logit",
     "mish",
     "only",
@@ -50,9 +72,15 @@ __all__ = [
     "sigmoid",
     "silu",
     "softplus",
+    "softsign",
+    "std_normal_cdf",
+    "std_normal_lccdf",
+    "std_normal_lcdf",
     "tanh",
     "unregister",
     "with_pullback",
+    "xlog1py",
+    "xlogy",
 ]
 
 register()

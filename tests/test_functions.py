@@ -103,6 +103,12 @@ def test_the_core_is_on_the_face():
         assert getattr(pytensor_stabilize.rewrites, name) is getattr(functions, name)
 
 
+def test_every_function_is_on_the_face():
+    for name in functions.__all__:
+        assert name in pytensor_stabilize.__all__
+        assert getattr(pytensor_stabilize, name) is getattr(functions, name)
+
+
 # Values and derivatives at -infinity and at infinity; "-" where the derivative has no limit
 # that the chain rule reaches.
 LIMITS = {
