@@ -112,6 +112,7 @@ def main() -> None:
     text = README.read_text()
     figures = {
         "rules": rule_names(),
+        "stories": output("benchmarks/stories.py"),
         "audit example": audit_example(),
         "truth": output("benchmarks/truth.py"),
         "demo": code(demo_tables(output("examples/demo.py"))),
