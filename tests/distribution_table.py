@@ -1,9 +1,7 @@
 """Every distribution of PyMC with free parameters, at typical and at far values.
 
 A case builds one distribution of value variables, and says where it is looked at: rows of the
-value and the parameters in the order of the arguments.  Left out are those that have no density
-(Flat, Simulator), take none of ours (Interpolated, CAR, HyperGeometric, DiscreteUniform: splines,
-eigenvalues and combinations of integers), or are made of others of the table.
+value and the parameters in the order of the arguments.
 """
 
 from collections.abc import Callable
@@ -14,6 +12,21 @@ import pymc as pm
 import pytensor.tensor as pt
 
 Row = tuple
+
+LEFT_OUT = {
+    "Flat": "has no density",
+    "HalfFlat": "has no density",
+    "DiracDelta": "has no density",
+    "Simulator": "has no density",
+    "EulerMaruyama": "is made of others",
+    "RandomWalk": "is made of others",
+    "CAR": "eigenvalues, of which `truth` knows nothing",
+    "KroneckerNormal": "eigenvalues, of which `truth` knows nothing",
+    "Interpolated": "a spline by SciPy",
+    "LKJCorr": "a density of whole matrices, without a function of ours",
+    "PolyaGamma": "an op of PyMC's own, of which `truth` knows nothing",
+    "Lognormal": "the old name of LogNormal",
+}
 
 
 @dataclass(frozen=True)
@@ -292,5 +305,21 @@ CASES = [
     ),
     case(
         lambda s: pm.ICAR.dist(np.array([[0, 1], [1, 0]]), s), (vector(0.3, -2), 1.5), name="ICAR"
+    ),
+    count(lambda: pm.DiscreteUniform.dist(0, 10), (3,), (0,), name="DiscreteUniform"),
+    count(lambda: pm.HyperGeometric.dist(50, 10, 7), (2,), (7,), name="HyperGeometric"),
+    case(
+        lambda scale: pm.MatrixNormal.dist(
+            mu=np.zeros((2, 2)), rowcov=EYE * scale, colcov=EYE, shape=(2, 2)
+        ),
+        (np.array([[0.3, -0.2], [1.0, 0.4]]), 1.5),
+        (np.array([[30.0, -20.0], [1.0, 40.0]]), 0.01),
+        name="MatrixNormal",
+    ),
+    case(
+        lambda nu: pm.Wishart.dist(nu=nu, V=EYE, shape=(2, 2)),
+        (EYE, 4.0),
+        (EYE * 100, 30.0),
+        name="Wishart",
     ),
 ]
