@@ -4,7 +4,7 @@ Most rules have nothing to do in most graphs, and every node is looked at at lea
 in each of two databases.
 """
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
@@ -193,6 +193,17 @@ class Memory(Feature):
                 self._left.clear()
                 self.readings.clear()
                 return
+
+
+def once[T](variable: Variable, name: Hashable, read: Callable[[], T]) -> T:
+    """What is read of a variable, read once in the graph at hand for all rules that ask."""
+    memory = at_hand.get()
+    if memory is None:
+        return read()
+    known = memory.about(variable)
+    if name not in known:
+        known[name] = read()
+    return known[name]
 
 
 def memory_of(fgraph: FunctionGraph) -> Memory:

@@ -30,7 +30,7 @@ from pytensor_stabilize.rewrites.algebra.arguments import (
 from pytensor_stabilize.rewrites.algebra.families import Family, Kind, MovesKey
 from pytensor_stabilize.rewrites.algebra.forms import TooBigError, common_measure
 from pytensor_stabilize.rewrites.matching import is_a, scalar_op_of
-from pytensor_stabilize.rewrites.memory import at_hand
+from pytensor_stabilize.rewrites.memory import once
 
 _OF_THEIR_OWN_UNIT = (psm.Sigmoid, psm.Softplus, ps.Expm1, ps.Cos, psm.Erf, psm.Erfc)
 # A region with more nodes is left: reading it at each of its nodes would cost too much.
@@ -129,16 +129,17 @@ class Survey:
 
 def leaves_of(variable: Variable) -> list[Leaf]:
     """The functions of a region, which several rules and readings ask for one after another."""
-    memory = at_hand.get()
-    known: dict[Hashable, Any] = {} if memory is None else memory.about(variable)
-    if "leaves" not in known:
-        try:
-            known["leaves"] = list(_leaves(variable, (), set()))
-        except TooBigError:
-            known["leaves"] = None
-    if known["leaves"] is None:
+    leaves = once(variable, "leaves", lambda: _all_leaves(variable))
+    if leaves is None:
         raise TooBigError
-    return known["leaves"]
+    return leaves
+
+
+def _all_leaves(variable: Variable) -> list[Leaf] | None:
+    try:
+        return list(_leaves(variable, (), set()))
+    except TooBigError:
+        return None
 
 
 def _leaves(

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from pytensor.graph.basic import Apply, Variable
 from pytensor.tensor.math import add, mul, neg, sqr, sub, true_div
 
 from pytensor_stabilize.rewrites.arithmetic import factors
 from pytensor_stabilize.rewrites.differences.pairs import Pair, find_pair, flat_terms, key_of
-from pytensor_stabilize.rewrites.memory import at_hand
+from pytensor_stabilize.rewrites.memory import once
 
 _MOST_TERMS = 12
 # Nodes that are looked at for a division by a sum.
@@ -29,11 +29,7 @@ class Divided(NamedTuple):
 
 def divided_by_pairs(node: Apply) -> Divided | None:
     """Read a node; three rules ask for it, one for each function."""
-    memory = at_hand.get()
-    known: dict[Hashable, Any] = {} if memory is None else memory.about(node.outputs[0])
-    if "divided" not in known:
-        known["divided"] = _read_divided(node)
-    return known["divided"]
+    return once(node.outputs[0], "divided", lambda: _read_divided(node))
 
 
 def _read_divided(node: Apply) -> Divided | None:

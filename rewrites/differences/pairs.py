@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import combinations
 from math import inf
-from typing import Any
 
 import numpy as np
 import pytensor.tensor as pt
@@ -35,7 +34,7 @@ from pytensor_stabilize.rewrites.matching import (
     strip_sign,
     terms,
 )
-from pytensor_stabilize.rewrites.memory import at_hand
+from pytensor_stabilize.rewrites.memory import once
 
 _JOINS = (Join, MakeVector)
 _SETS = (IncSubtensor, AdvancedIncSubtensor)
@@ -235,11 +234,7 @@ def find_pair(node: Apply) -> Pair | None:
 
     Six rules ask for it, one for each function and use.
     """
-    memory = at_hand.get()
-    known: dict[Hashable, Any] = {} if memory is None else memory.about(node.outputs[0])
-    if "pair" not in known:
-        known["pair"] = _find_pair(node)
-    return known["pair"]
+    return once(node.outputs[0], "pair", lambda: _find_pair(node))
 
 
 def _find_pair(node: Apply) -> Pair | None:

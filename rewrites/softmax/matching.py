@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
-from typing import Any, cast
+from collections.abc import Callable, Sequence
+from typing import cast
 
 import pytensor.tensor as pt
 from pytensor.graph.basic import Apply, Variable
@@ -28,7 +28,7 @@ from pytensor_stabilize.rewrites.matching import (
     is_float_cast,
     scalar_op_of,
 )
-from pytensor_stabilize.rewrites.memory import at_hand
+from pytensor_stabilize.rewrites.memory import once
 
 SCATTERS = (IncSubtensor, AdvancedIncSubtensor)
 _THROUGH = (Elemwise, Sum, *SCATTERS, *MOVES)
@@ -93,11 +93,7 @@ def is_near(variable: Variable, wanted: Callable[[Apply], bool]) -> bool:
 
     Half a dozen rules ask it of every sum.
     """
-    memory = at_hand.get()
-    known: dict[Hashable, Any] = {} if memory is None else memory.about(variable)
-    if wanted not in known:
-        known[wanted] = near(variable, wanted) is not None
-    return known[wanted]
+    return once(variable, wanted, lambda: near(variable, wanted) is not None)
 
 
 def near(variable: Variable, wanted: Callable[[Apply], bool]) -> Apply | None:
