@@ -41,6 +41,10 @@ CASES = {
     "negative binomial": (pt.log(e / (e + 2.5)), [*TAILS, 720.1, -720.1], None, (4, 6, 6)),
     "negative binomial, alpha": (pt.log(e / (e + w)), TAILS, HALVES, (6, 8, None)),
     "cumulants of a Bernoulli": (pt.log(1 - w + w * e), [*SMALL, 3.1], HALVES, (6, 6, None)),
+    "log(2 - exp(x))": (pt.log(2 - e), [-300.3, -2.1, *SMALL, 0.3], None, (4, 6, 6)),
+    "log(3 - 2 exp(x))": (pt.log(3 - 2 * e), [-40.3, *SMALL, 0.2], None, (4, 6, 8)),
+    "log(3/2 - s)": (pt.log(1.5 - s), [*SMALL, -37.3, 2.1, 40.3], None, (4, 4, 4)),
+    "log(2 - cosh(x))": (pt.log(2 - pt.cosh(x)), [*SMALL, 0.3, 1.1], None, (4, 6, None)),
     "log(a / (a + b))": (pt.log(w / (w + y)), None, None, None),
     # Switches.
     "1 - Laplace cdf": (

@@ -181,9 +181,6 @@ class LogBuilder:
 
     def _near_one(self, coefficient: Fraction, factors: Monomial) -> Variable | None:
         """The logarithm of a sum that is 1 at an end of the range of a function in it."""
-        sums = [g for g, _ in factors if isinstance(g, Residue)]
-        if any(c < 0 for g in sums for _, c in g.items):
-            return None  # the sum itself loses digits
         spelled = expanded(coefficient, factors)
         below = [(Fraction(1), ONE)] + [(-c, m) for c, m in spelled]
         difference = canonical(below, self.reader.is_leaf)
@@ -201,7 +198,11 @@ class LogBuilder:
         if not shallow or not (small or len({c > 0 for c in left.values()}) == 1):
             return None
         if any(powers(difference.factors, f)[2] > 0 for f in small):
+            if _is_bounded([(c, m) for c, m in spelled if c > 0]):
+                return pt.log1p(self.builder.product(_opposite(difference)))
             return self._near_one_in_the_middle(coefficient, factors, difference, small)
+        if any(c < 0 for g, _ in factors if isinstance(g, Residue) for _, c in g.items):
+            return None  # the sum itself loses digits
         if not any(isinstance(g, Member) for g, _ in factors):
             f = self.builder.product(Factored(coefficient, factors))
             g = self.builder.product(difference)
@@ -255,7 +256,7 @@ class LogBuilder:
             self.reader.with_argument(family, pt.clip(u, pt.neg(limit), limit)), self.builder.dtype
         )
         inside = self.builder.moved(pt.lt(pt.abs(u), limit), family)
-        above_one = inner.product(replace(difference, coefficient=-difference.coefficient))
+        above_one = inner.product(_opposite(difference))
         half = self.builder.constant(Fraction(1, 2))
         near = pt.and_(inside, pt.lt(pt.abs(above_one), half))
         return pt.switch(near, pt.log1p(above_one), logs)
@@ -310,6 +311,10 @@ class LogBuilder:
             ratio = pt.true_div(g, inner.product(Factored(coefficient, factors)))
         near = _log_of_sum(g, ratio, bounded)
         return pt.switch(self.builder.moved(side, family), near, logs)
+
+
+def _opposite(product: Factored) -> Factored:
+    return replace(product, coefficient=-product.coefficient)
 
 
 def _log_of_sum(g: Variable, ratio: Variable, bounded: bool) -> Variable:
