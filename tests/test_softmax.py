@@ -114,6 +114,17 @@ def test_values_and_derivatives(what, name, dtype):
             assert worst <= (PROMISE[name] if "second" not in what else 8), at
 
 
+def test_the_gradient_is_known_whatever_floatx_was_before():
+    """The ops that it is known by were kept from the first floatX that met a type."""
+    x = pt.vector("x", shape=(7,))
+    for floatx in ("float32", "float64", "float32"):
+        with pytensor.config.change_flags(floatX=floatx):
+            gradient = grad(logsumexp(x), x)
+            second = grad((gradient * pt.arange(7)).sum(), x)
+            assert explain([gradient]).fired["logsumexp_pullback"] == 1
+            assert explain([second]).fired["logsumexp_pullback"] >= 1
+
+
 @pytest.mark.parametrize("form", [naive, naive_shifted])
 @pytest.mark.parametrize("what", list(quantities(pt.vector("x", shape=(3,)))))
 def test_written_out(what, form):

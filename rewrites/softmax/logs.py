@@ -7,6 +7,7 @@ Where one component dominates, its log_softmax is ``-log1p(sum of the others' ex
 from functools import cache
 
 import pytensor.tensor as pt
+from pytensor import config
 from pytensor.compile.builders import OpFromGraph
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.fg import FunctionGraph
@@ -131,7 +132,8 @@ def log_sum_exp_pullback(
     axes = normal_axes(lse.op.axis, x)
     if not axes:
         return None
-    first, second, second_inputs = pullbacks_of(x.type, lse.op.axis)
+    settings = config.floatX, config.cast_policy
+    first, second, second_inputs = pullbacks_of(x.type, lse.op.axis, settings)
     p = Softmax(axis=axes)(x)
     rows = expand_dims(g, axes)
     if node.op == first:
@@ -147,11 +149,19 @@ def log_sum_exp_pullback(
 
 
 @cache
-def pullbacks_of(x_type: TensorType, axis: tuple[int, ...]) -> tuple[Op, Op, tuple[int, ...]]:
+def pullbacks_of(
+    x_type: TensorType, axis: tuple[int, ...], settings: tuple[str, str]
+) -> tuple[Op, Op, tuple[int, ...]]:
     """Ops that PyTensor makes for the pullback of logsumexp and for the pullback of that.
 
     They are recognised by being equal, inner graphs included.  Last come the inputs of the first
     that the outputs of the second belong to.
+
+    Parameters
+    ----------
+    settings
+        floatX and the cast policy, which decide of the dtypes inside: what was made under one is
+        not met under another.
     """
     x = x_type("x")
     value = LogSumExp(axis=axis)(x)
