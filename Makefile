@@ -38,7 +38,7 @@ test-linkers: venv ## the tests of the families under every linker: half an hour
 	$(RUN) -m pytest -n $(WORKERS) --all-linkers $(ARGS)
 
 fuzz: venv ## random graphs: COUNT of them, from the seed SEED on; ARGS="--known" is handed on
-	$(RUN) tests/fuzzing.py --count $(COUNT) --seed $(SEED) $(ARGS)
+	$(RUN) tests/fuzz_report.py --count $(COUNT) --seed $(SEED) $(ARGS)
 
 lint: venv ## ruff: rules and format, nothing is changed
 	$(RUN) -m ruff check .

@@ -1,18 +1,13 @@
 """The fuzzer: what must hold for any graph, and how a graph that breaks it is made small.
 
-    python tests/fuzzing.py [--count 2000] [--seed 0] [--known]    (or: make fuzz)
-
 Random programs (`fuzz_graphs`) are compiled with our rules and without, and compared with each
-other and with the exact value.  What is printed are counts, and each finding that is not `KNOWN`
-as a Python program.  The numbers are those of Python's functions, so that nothing is compiled.
+other and with the exact value.  The numbers are those of Python's functions, so that nothing is
+compiled.  `fuzz_report.py` is the command.
 """
 
 from __future__ import annotations
 
-import argparse
-import logging
 import signal
-import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,8 +16,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytensor
 from fuzz_condition import Sensitivity
-from fuzz_findings import Finding, known
-from fuzz_graphs import INPUTS, Program, UnbuildableError, build, random_case, smaller
+from fuzz_findings import Finding
+from fuzz_graphs import INPUTS, Program, UnbuildableError, build, smaller
 from pytensor.compile.mode import Mode
 from pytensor.graph.basic import Constant, Variable
 from pytensor.graph.fg import FunctionGraph
@@ -323,35 +318,3 @@ def shrunk(finding: Finding) -> Finding:
                 finding, again = same[0], True
                 break
     return finding
-
-
-def main() -> None:
-    """Look at random graphs, and print what was found."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=2000, help="how many graphs")
-    parser.add_argument("--seed", type=int, default=0, help="of the first graph")
-    parser.add_argument("--known", action="store_true", help="print known findings as well")
-    options = parser.parse_args()
-    logging.disable(logging.CRITICAL)  # rewriters log what they raise
-    warnings.simplefilter("ignore")
-    counts, rows, printed = Counts(), Counter[str](), set[str]()
-    for seed in range(options.seed, options.seed + options.count):
-        for finding in findings(*random_case(seed), counts):
-            row = known(finding)
-            rows["new: " + finding.kind if row is None else row.name] += 1
-            if row is not None and not options.known:
-                continue
-            small = shrunk(finding)
-            if str(small.program) not in printed:
-                printed.add(str(small.program))
-                print(f"# seed {seed}\n{small}\n{small.to_python()}\n", flush=True)
-    for title, counter in (
-        ("graphs", counts.graphs),
-        ("elements", counts.points),
-        ("findings", rows),
-    ):
-        print(f"{title}: " + ", ".join(f"{n:,} {name}" for name, n in counter.most_common()))
-
-
-if __name__ == "__main__":
-    main()

@@ -109,6 +109,11 @@ EXACT |= {
         ([0.3, -2.0], [0.0] * 2),
         6.0,
     ),
+    "a sum of equal terms beside its term": (
+        second(x * x * pt.cast(pt.sigmoid(pt.cast(x, "float32")), "float64")),
+        ([5.2, 3.3, -0.7], [0.0] * 3),
+        2.0**30,  # an ulp of the float32 that the sigmoid is
+    ),
     "what is set is not added": (
         first(pt.set_subtensor(x[:1], (s * x)[:1])),
         ([0.05, 0.3, -40.1], [0.0] * 3),

@@ -39,6 +39,7 @@ from pytensor_stabilize.rewrites.algebra.forms import (
     Term,
     TooBigError,
     generators,
+    merged,
     monomial,
     multiplied,
     raised,
@@ -243,10 +244,11 @@ class Reader(Survey):
             return [self._symbol(variable, moves)]
         if not any(isinstance(g, Member) for _, m in result for g, _ in m):
             self.asides += 1
-            opposite = self.sums.get(frozenset((-c, m) for c, m in result))
+            total = merged(result)  # as a set, x + x would be x
+            opposite = self.sums.get(frozenset((-c, m) for m, c in total.items()))
             if opposite is not None and not self.open_sums and same_pattern(opposite, variable):
                 return [(Fraction(-1), self._symbol(opposite, moves)[1])]  # 1 - y beside y - 1
-            self.sums.setdefault(frozenset(result), variable)
+            self.sums.setdefault(frozenset((c, m) for m, c in total.items()), variable)
             if not self.open_sums:
                 return [self._symbol(variable, moves)]
         return result
