@@ -1,7 +1,7 @@
 """Scoreboard: natural spellings in stock PyTensor and with our rules, worst error in ulps.
 
-    python benchmarks/spellings.py [--list held-out] [--only REGEX] [--failures] [--joint]
-        [--quick] [--linker cvm] [--dtype float64] [--cache DIR] [--json FILE]
+    python benchmarks/spellings.py [--list held-out] [--only REGEX] [--every N] [--failures]
+        [--joint] [--quick] [--linker cvm] [--dtype float64] [--cache DIR] [--json FILE]
 
 Each spelling of `spelling_list.py`, on which the rules were developed, or of
 `spelling_list_held_out.py`, on which they were not: its value, gradient and second derivative, each
@@ -347,6 +347,7 @@ def totals(results: list[Result]) -> None:
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", help="regex on 'group: spelling'")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="one spelling in N")
     parser.add_argument("--list", default="developed", choices=LISTS)
     parser.add_argument("--dtype", default="float64", choices=("float64", "float32"))
     parser.add_argument("--linker", default="cvm", choices=LINKERS, help="cvm is without fusion")
@@ -372,7 +373,7 @@ def main() -> None:
         s
         for s in LISTS[options.list]
         if not options.only or re.search(options.only, f"{s.group}: {s.text}")
-    ]
+    ][:: options.every]
     if options.workers > 1 and len(chosen) > 4:
         with ProcessPoolExecutor(options.workers) as pool:
             results = list(pool.map(board, chosen, [options] * len(chosen), chunksize=4))
