@@ -20,7 +20,7 @@ from pytensor_stabilize.rewrites import symbols
 from pytensor_stabilize.rewrites.algebra.arguments import ARITHMETIC, SUMS, is_float
 from pytensor_stabilize.rewrites.algebra.building import Builder
 from pytensor_stabilize.rewrites.algebra.factoring import Factored, canonical
-from pytensor_stabilize.rewrites.algebra.families import Member, Residue
+from pytensor_stabilize.rewrites.algebra.families import Symbol
 from pytensor_stabilize.rewrites.algebra.forms import times
 from pytensor_stabilize.rewrites.algebra.limits import within_limits
 from pytensor_stabilize.rewrites.algebra.products import spelled_product
@@ -136,7 +136,7 @@ def clip_beside_its_condition(fgraph: FunctionGraph, node: Apply) -> Variable | 
 
 def _with_condition(variable: Variable, condition: Variable) -> Variable | Left | None:
     """A sum of products with one condition, what that keeps inside its bounds without them."""
-    new, found = _without_bounds(variable, condition, _bounds_in(condition))
+    new, found, remade = _without_bounds(variable, condition, _bounds_in(condition))
     reader = Reader()
     if not found or not reader.survey(new):
         return None
@@ -149,7 +149,8 @@ def _with_condition(variable: Variable, condition: Variable) -> Variable | Left 
         return pt.zeros_like(variable)
     # Where the condition does not hold it is 0 times this, which has to be finite.
     parts = [times(factored.factors, own) for own in factored.residual]
-    if any(n < 0 for own in parts for g, n in own if isinstance(g, Member | Residue)):
+    divisors = [g for own in parts for g, n in own if n < 0]
+    if any(not isinstance(g, Symbol) or g.variable in remade for g in divisors):
         return Left("it would be infinite where the value is outside its bounds")
     dtype = str(variable.type.dtype)
     return pt.mul(as_dtype(condition, dtype), Builder(reader, dtype).product(factored))
@@ -179,8 +180,11 @@ def _bare(condition: Variable) -> Variable:
 
 def _without_bounds(
     output: Variable, condition: Variable, known: list[_Bounds]
-) -> tuple[Variable, bool]:
-    """A product with 1 for a condition, and in it what the condition keeps inside its bounds."""
+) -> tuple[Variable, bool, set[Variable]]:
+    """A product with 1 for a condition, and in it what the condition keeps inside its bounds.
+
+    Also whether there was such a thing, and all that had to be made anew for it.
+    """
     made: dict[Variable, Variable] = {}
     found = False
 
@@ -210,7 +214,8 @@ def _without_bounds(
         made[variable] = result
         return result
 
-    return new(output), found
+    result = new(output)
+    return result, found, {v for old, v in made.items() if v is not old}
 
 
 def sum_with_clip(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:

@@ -114,6 +114,11 @@ EXACT |= {
         ([5.2, 3.3, -0.7], [0.0] * 3),
         2.0**30,  # an ulp of the float32 that the sigmoid is
     ),
+    "a clip minus what it clips": (
+        first(pt.log(pt.clip(pt.softplus(x), 1e-6, 1) - pt.softplus(x))),
+        ([-19.4, -30.1, 44.3], [0.0] * 3),
+        4.0,
+    ),
     "what is set is not added": (
         first(pt.set_subtensor(x[:1], (s * x)[:1])),
         ([0.05, 0.3, -40.1], [0.0] * 3),

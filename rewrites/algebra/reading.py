@@ -256,7 +256,7 @@ class Reader(Survey):
     def _inverse(self, variable: Variable, moves: Moves) -> list[Term]:
         below = self.by_factors(variable, moves)
         if not below.coefficient:
-            return [(Fraction(1), self._symbol(variable, moves)[1])]
+            return [(Fraction(1), to_power(self._symbol(variable, moves)[1], Fraction(-1)))]
         coefficient, factors = below.inverse()
         return [(coefficient, factors)]
 
@@ -379,7 +379,7 @@ def _exact_power(base: Fraction, power: Fraction) -> Fraction | None:
 
 
 def _depends(variable: Variable, on: Variable, limit: int = 60) -> bool:
-    """Whether one variable is made of another, as far as a short search sees; else True."""
+    """Whether one variable is made of another, as far as a short search sees."""
     if isinstance(on, Constant):
         return False
     todo, seen = [variable], {variable}
