@@ -6,6 +6,7 @@ The free parameters are inputs, so that PyTensor's and our rewrites see the dens
 import inspect
 import re
 import warnings
+from pathlib import Path
 
 import distribution_table
 import numpy as np
@@ -64,6 +65,15 @@ def test_none_is_forgotten():
     text = inspect.getsource(distribution_table)
     in_table = {name for name in names if re.search(rf"\bpm\.{name}\b", text)}
     assert names - in_table == LEFT_OUT.keys() & names
+
+
+def test_the_page_names_where_they_are_wrong():
+    page = (Path(__file__).parents[1] / "docs" / "trust.md").read_text()
+    section = page.partition("## Every distribution")[2].partition("\n## ")[0]
+    named = re.findall(r"`([\w ]+: d?logp)`", section)
+    wrong = [STOCK_IS_WRONG["float64"], BOTH_ARE_WRONG["float64"]]
+    more = [STOCK_IS_WRONG["float32"] - wrong[0], BOTH_ARE_WRONG["float32"] - wrong[1]]
+    assert sorted(named) == sorted(name for names in (*wrong, *more) for name in names)
 
 
 def arguments(case, dtype: str) -> list[pt.TensorVariable]:
