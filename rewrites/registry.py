@@ -29,6 +29,7 @@ from pytensor_stabilize.rewrites.critical import CRITICAL
 from pytensor_stabilize.rewrites.differences.addition import ADDITION
 from pytensor_stabilize.rewrites.differences.rules import DIFFERENCES, OVER_DIFFERENCES
 from pytensor_stabilize.rewrites.engine import RuleRewriter
+from pytensor_stabilize.rewrites.exponentials.log_two import LOG_TWO_RULES
 from pytensor_stabilize.rewrites.exponentials.logs import LOG_SUMS
 from pytensor_stabilize.rewrites.exponentials.nested import NESTED
 from pytensor_stabilize.rewrites.exponentials.shares import SHARES
@@ -95,6 +96,7 @@ RULES: tuple[Rule, ...] = (
     + ADDITION
     + ADDITIVE
     + ROOTS
+    + LOG_TWO_RULES
     + LOG_SUMS
     + SHARES
     + SCALING

@@ -35,7 +35,7 @@ from pytensor_stabilize.rewrites.rules import REAL, Interval, Left, Rule
 
 _SUMS = (ps.Add, ps.Mul, ps.TrueDiv, ps.Cosh)
 # Below it, log1p(sinh(x)**2) / 2 is accurate; above it, the sum that ends in -log(2) is.
-_NEAR_ZERO = 1.0
+NEAR_ZERO = 1.0
 
 
 def read_sum(argument: Variable, reader: Reader) -> tuple[Fraction, Linear, Linear] | None:
@@ -86,10 +86,16 @@ def log_cosh_of(x: symbols.Value) -> symbols.Value:
     if not isinstance(x, Variable):
         return x + symbols.softplus(-2 * x) - symbols.log_two(x)
     dtype = x.type.dtype
-    near = pt.lt(pt.abs(x), np.asarray(_NEAR_ZERO, dtype=dtype))
+    near = pt.lt(pt.abs(x), np.asarray(NEAR_ZERO, dtype=dtype))
     # The clamped argument keeps the branch that is not taken finite: JAX differentiates both.
     small = pt.switch(near, x, np.asarray(0, dtype=dtype))
-    far = pt.add(pt.constant(np.asarray(-np.log(2.0), dtype=dtype)), *twice_cosh(x))
+    # Also says that it is the branch away from 0, which `log_two` leaves.
+    size = pt.maximum(pt.abs(x), np.asarray(NEAR_ZERO, dtype=dtype))
+    far = pt.add(
+        pt.constant(np.asarray(-np.log(2.0), dtype=dtype)),
+        size,
+        pt.softplus(pt.mul(np.asarray(-2, dtype=dtype), size)),
+    )
     return pt.switch(near, np.asarray(0.5, dtype) * pt.log1p(pt.sqr(pt.sinh(small))), far)
 
 
