@@ -98,7 +98,7 @@ def _constant(constant: Constant) -> str:
     if value.dtype.kind not in "biuf" or value.size == 0 or (value != value.flat[0]).any():
         return constant.name or "constant"
     number = value.flat[0].item()
-    return f"{number:.17g}" if isinstance(number, float) else str(number)
+    return str(number).removesuffix(".0")
 
 
 def source_line(variable: Variable) -> str:

@@ -11,6 +11,12 @@ import pytensor.tensor as pt
 from pytensor.graph.basic import Variable
 from pytensor.graph.traversal import explicit_graph_inputs
 
+from pytensor_stabilize.graphs.auditing.guards import (
+    Unguarded,
+    find_effects,
+    find_guards,
+    without_guards,
+)
 from pytensor_stabilize.graphs.auditing.progress import Progress
 from pytensor_stabilize.graphs.auditing.result import Audit, OutputAudit, joined, summarise
 from pytensor_stabilize.graphs.auditing.sampling import SAMPLINGS, Points, Range, sample_points
@@ -136,10 +142,19 @@ def audit(
         [*names, *derivatives],
         lambda way: everything,
         ways_of(modes),
+        unguarded=lambda: _differentiated(
+            without_guards(outputs), names, find_inputs(wrt, free), order
+        ),
         nodes=nodes,
         progress=progress,
         title=title or f"audit of {', '.join(names)}",
     )
+
+
+def _differentiated(
+    outputs: Sequence[Variable], names: Sequence[str], wrt: Sequence[Variable], order: int
+) -> list[Variable]:
+    return [*outputs, *find_derivatives(outputs, names, wrt, order).values()]
 
 
 def output_name(variable: Variable, index: int, count: int) -> str:
@@ -254,6 +269,7 @@ def run_audit(
     compiled_from: Callable[[Way], Sequence[Variable]],
     ways: Sequence[Way],
     *,
+    unguarded: Callable[[], Sequence[Variable]],
     nodes: bool,
     progress: bool | None,
     title: str,
@@ -267,6 +283,8 @@ def run_audit(
         What truth is computed of.
     compiled_from
         For each mode the variables that it compiles, which have the same exact values.
+    unguarded
+        The outputs without the guards on their probabilities, if they have any.
     """
     if not ways:
         raise ValueError("modes is empty: name at least one, such as 'ours'.")
@@ -282,6 +300,13 @@ def run_audit(
     notes = [note] if note else []
     with Progress(progress) as bar:
         exact = _exact_values(evaluator, points, constants, bar)
+        guards = find_guards(outputs)
+        effects: tuple[Unguarded, ...] = ()
+        if guards:
+            other = Evaluator(unguarded(), [*points.inputs, *shared])
+            effects = find_effects(
+                names, points, exact, _exact_values(other, points, constants, bar)
+            )
         audits: list[OutputAudit] = []
         for way in bar.over(ways, "compile and run"):
             with way.rules():
@@ -302,7 +327,8 @@ def run_audit(
                 found = [blame.of(a) for a in bar.over(found, f"causes, {way.label}")]
             audits += found
     audits.sort(key=lambda a: a.index)
-    return Audit(tuple(audits), tuple(inputs), len(points), title, "; ".join(notes), graphs)
+    note = "; ".join(notes)
+    return Audit(tuple(audits), tuple(inputs), len(points), title, note, graphs, guards, effects)
 
 
 def _exact_values(

@@ -13,6 +13,7 @@ from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.basic import Variable
 from pytensor.graph.traversal import explicit_graph_inputs
 
+from pytensor_stabilize.graphs.auditing.guards import without_guards
 from pytensor_stabilize.graphs.auditing.measure import (
     DEFAULT_MODES,
     check_count,
@@ -113,6 +114,7 @@ def audit_model(
         names,
         lambda way: _outputs(model, picked, pregrad=True)[1],
         [_as_pymc(way, model) for way in ways_of(modes)],
+        unguarded=lambda: _outputs(model, picked, pregrad=False, guards=False)[1],
         nodes=nodes,
         progress=progress,
         title=f"audit of {model.name or 'the model'}",
@@ -146,11 +148,15 @@ def _observed(model: Any, rv: Any) -> np.ndarray:
     return np.asarray(value.eval() if data is None else data)
 
 
-def _outputs(model: Any, picked: Picked, pregrad: bool) -> tuple[list[str], list[Variable]]:
+def _outputs(
+    model: Any, picked: Picked, pregrad: bool, guards: bool = True
+) -> tuple[list[str], list[Variable]]:
     """logp, its gradient and the rows' logp; rewritten before differentiation if `pregrad`."""
     from pymc.pytensorf import rewrite_pregrad
 
     logp = model.logp()
+    if not guards:
+        (logp,) = without_guards([logp])
     free = list(model.continuous_value_vars)
     names, outputs = ["logp"], [logp]
     if free:
@@ -159,6 +165,8 @@ def _outputs(model: Any, picked: Picked, pregrad: bool) -> tuple[list[str], list
         outputs += gradients([cost], free)
     for rv in model.observed_RVs:
         (by_row,) = model.logp(vars=[rv], sum=False)
+        if not guards:
+            (by_row,) = without_guards([by_row])
         if rv.name in picked:
             by_row = by_row[picked[rv.name][0]]
         if by_row.type.ndim:

@@ -8,7 +8,7 @@ from html import escape
 
 from pytensor_stabilize.graphs.auditing.plot import as_png
 from pytensor_stabilize.graphs.auditing.result import Audit, OutputAudit
-from pytensor_stabilize.graphs.auditing.text import COLUMNS, heading, number, row_of
+from pytensor_stabilize.graphs.auditing.text import COLUMNS, guard_lines, heading, number, row_of
 
 STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 75rem; padding: 0 1rem;
@@ -39,6 +39,7 @@ def as_html(audit: Audit) -> str:
         _summary(audit),
         f'<img alt="error over the input" src="data:image/png;base64,{picture}">',
         *(_section(output) for output in audit.outputs),
+        _guards(audit),
         "<h2>The compiled graphs, before fusion</h2>",
         *(
             f"<details><summary>{escape(mode)}</summary><pre>{escape(graph)}</pre></details>"
@@ -89,6 +90,13 @@ def _section(audit: OutputAudit) -> str:
     if audit.nodes:
         parts.append(_nodes(audit))
     return "\n".join(parts)
+
+
+def _guards(audit: Audit) -> str:
+    if not audit.guards:
+        return ""
+    title, *lines = guard_lines(audit)
+    return f"<h2>Guards</h2><p>{escape(title)}.</p><pre>{escape(chr(10).join(lines))}</pre>"
 
 
 def _nodes(audit: OutputAudit) -> str:

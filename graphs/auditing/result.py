@@ -17,6 +17,7 @@ from pytensor_stabilize.graphs.truth import Truth, widened
 from pytensor_stabilize.graphs.ulps import ulp_error
 
 if TYPE_CHECKING:
+    from pytensor_stabilize.graphs.auditing.guards import Guard, Unguarded
     from pytensor_stabilize.graphs.auditing.localize import NodeError
 
 
@@ -111,6 +112,11 @@ class Audit:
         What was sampled or left out.
     graphs
         Each mode's graph, before fusion, as text.
+    guards
+        The guards on probabilities, ``p + 1e-7`` and the like: they change the exact value, so
+        that no error shows it.
+    unguarded
+        What the guards do to each output that they change at the points looked at.
     """
 
     outputs: tuple[OutputAudit, ...]
@@ -119,6 +125,8 @@ class Audit:
     title: str = "audit"
     note: str = ""
     graphs: dict[str, str] = field(default_factory=dict, repr=False)
+    guards: tuple[Guard, ...] = ()
+    unguarded: tuple[Unguarded, ...] = ()
 
     @property
     def modes(self) -> tuple[str, ...]:

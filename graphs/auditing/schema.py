@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from typing import Any
 
 from pytensor_stabilize.graphs.auditing.result import Audit, OutputAudit
@@ -67,6 +68,30 @@ _OUTPUT = _object(
     }
 )
 
+_SIDE = {"anyOf": [{"type": "number"}, {"type": "null"}]}
+_GUARD = _object(
+    {
+        "formula": _TEXT,
+        "kind": {"enum": ["added", "bounded", "replaced"]},
+        "value": _TEXT,
+        "argument": _TEXT,
+        "below": _SIDE,
+        "above": _SIDE,
+        "ends": {"anyOf": [_array(_NUMBER), {"type": "null"}]},
+        "where": _TEXT,
+    }
+)
+_UNGUARDED = _object(
+    {
+        "output": _TEXT,
+        "point": _COUNT,
+        "element": _array(_COUNT),
+        "inputs": {"type": "object"},
+        "exact": _NUMBER,
+        "without": _NUMBER,
+    }
+)
+
 SCHEMA = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "title": "Audit of a PyTensor graph, errors in ulps",
@@ -79,6 +104,8 @@ SCHEMA = {
             "points": _COUNT,
             "modes": _array(_TEXT),
             "outputs": _array(_OUTPUT),
+            "guards": _array(_GUARD),
+            "unguarded": _array(_UNGUARDED),
         }
     ),
 }
@@ -95,6 +122,8 @@ def as_dict(audit: Audit) -> dict[str, Any]:
             "points": audit.points,
             "modes": list(audit.modes),
             "outputs": [_output(output) for output in audit.outputs],
+            "guards": [asdict(guard) for guard in audit.guards],
+            "unguarded": [asdict(found) for found in audit.unguarded],
         }
     )
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytensor_stabilize.graphs.auditing.result import Audit, OutputAudit
+
+if TYPE_CHECKING:
+    from pytensor_stabilize.graphs.auditing.guards import Guard, Unguarded
 
 COLUMNS = (
     "output",
@@ -19,6 +22,13 @@ COLUMNS = (
     "cause",
 )
 _SHOWN = 3
+GUARDS_TITLE = (
+    "guards, which change the exact value; the errors above are those of the model with them"
+)
+ADVICE = (
+    "Leave them out: the rules keep logarithms, products and gradients of such probabilities right",
+    "without a guard. In PyMC, Bernoulli(logit_p=...) needs none with stock PyTensor either.",
+)
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -90,7 +100,54 @@ def as_text(audit: Audit) -> str:
             lines.append("  ".join("-" * width for width in widths))
     for about, said in _grouped(audit):
         lines += ["", about, *said]
+    if audit.guards:
+        lines += ["", *guard_lines(audit)]
     return "\n".join(lines)
+
+
+def guard_lines(audit: Audit) -> list[str]:
+    """What the guards do, what the outputs would be without them, and what to write instead."""
+    lines = [GUARDS_TITLE]
+    for guard in audit.guards:
+        lines.append(f"  {guard.formula}")
+        if guard.below is None and guard.above is None:
+            lines.append("    where it takes over is not known: that depends on several inputs")
+        for sign, bound, end in (("<=", guard.below, 0), (">=", guard.above, 1)):
+            if bound is not None:
+                lines.append(f"    {guard.argument} {sign} {number(bound)}: {_says(guard, end)}")
+        if guard.where:
+            lines.append(f"    made at {guard.where}")
+    changed = [
+        f"{o.output} {_at(o)}: {number(o.exact, 6)}, {number(o.without, 6)}"
+        for o in audit.unguarded
+    ]
+    if changed:
+        lines += [
+            "  exact values with and without them, where they differ most:",
+            *(f"    {c}" for c in changed),
+        ]
+    else:
+        lines.append("  they change nothing at the points looked at")
+    return [*lines, *(f"  {line}" for line in ADVICE)]
+
+
+def _at(found: Unguarded) -> str:
+    where = place(found.inputs)
+    return f"[{', '.join(map(str, found.element))}] at {where}" if found.element else f"at {where}"
+
+
+def _says(guard: Guard, end: int) -> str:
+    """What a guard does on one side."""
+    if guard.kind == "replaced":
+        return f"{guard.value} rounds to its limit, which exactly it never is"
+    assert guard.ends is not None
+    left = guard.ends[end]
+    what = f"it ends at {number(left, 9)}"
+    if 0 < left < 0.5:
+        what += f", the logarithm at {number(math.log(left))}"
+    if guard.kind == "added":
+        return f"1 % of {guard.value} and more; {what}"
+    return f"{what}; the gradient there is 0"
 
 
 def _grouped(audit: Audit) -> list[tuple[str, list[str]]]:
