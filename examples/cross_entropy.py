@@ -13,30 +13,23 @@
 # `p + 1e-7` in the logarithms, and one with p clipped to [1e-6, 1 - 1e-6].
 
 # %%
-from functools import partial
-
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 from scipy.special import expit
-from sklearn.datasets import load_breast_cancer
 from storytelling import (
     COLOURS,
-    QUICK,
     WAYS,
-    Chains,
+    breast_cancer,
     claim,
-    draw_ways,
-    line_of,
+    compare_spellings,
+    draw_malignant,
     panels,
-    sample,
     save,
-    starts,
-    table,
 )
 
-DATA = load_breast_cancer()
-AREA, BENIGN = DATA.data[:, 3], DATA.target
+X, BENIGN = breast_cancer(3)
+AREA = X[:, 0]
 
 
 def cross_entropy(p: pt.TensorVariable, benign, spelling: str) -> pt.TensorVariable:
@@ -80,48 +73,33 @@ def build_row(spelling: str) -> pm.Model:
 
 # %%
 def main() -> None:
-    rows, found = {}, {}
-    for spelling in SPELLINGS:
-        build = partial(build_model, spelling)
-        for name in WAYS:
-            finite, chains = starts(build, name), Chains(0.0, error="not run")
-            if not QUICK or spelling == SPELLINGS[0]:
-                chains = sample(build, name, draws=300, tune=300)
-            found[spelling, name] = finite, chains
-            rows[f"{spelling}, {name}"] = {
-                "finite logp, gradient": f"{finite.logp}, {finite.gradient} of {finite.of}",
-                **chains.cells,
-                "stuck chains": chains.stuck,
-                "mean of b": chains.mean("b"),
-            }
-    table("logistic regression on raw areas, three spellings", rows)
-    print()
-    stock, ours = (found["log1p(-p)", name] for name in WAYS)
-    claim(f"log1p(-p), stock: {stock[1].stuck} of 2 chains never move", stock[1].stuck > 0)
-    claim("log1p(-p), ours: every start has a finite gradient", ours[0].gradient == ours[0].of)
-    claim("log1p(-p), ours: no chain is stuck", ours[1].stuck == 0)
-    for spelling in SPELLINGS[1:]:
-        wrong = found[spelling, "ours"][1].divergences
+    title = "logistic regression on raw areas, three spellings"
+    plain, *guarded = SPELLINGS
+    told = compare_spellings(title, build_model, SPELLINGS, quick=[plain], draws=300, tune=300)
+    stock, ours = (told[plain][name] for name in WAYS)
+    claim(f"{plain}, stock: {stock.chains.stuck} of 2 chains never move", stock.chains.stuck > 0)
+    claim(
+        f"{plain}, ours: every start has a finite gradient", ours.starts.gradient == ours.starts.of
+    )
+    claim(f"{plain}, ours: no chain is stuck", ours.chains.stuck == 0)
+    for spelling in guarded:
+        wrong = told[spelling]["ours"].chains.divergences
         claim(f"{spelling}: not cured, {wrong} divergences with ours", wrong > 50, full=True)
 
-    etas = np.linspace(-10, 80, 361)
     figure, axes = panels(3)
     for each, spelling in zip(axes, SPELLINGS[:2], strict=False):
-        lines = line_of(partial(build_row, spelling), [{"eta": eta} for eta in etas])
-        draw_ways(each, etas, {name: line[:, 1] for name, line in lines.items()})
-        each.plot(etas, -expit(etas), "k:", linewidth=1, label="without a guard")
-        each.set(xlabel="eta", title=f"gradient of a malignant case, {spelling}")
+        draw_malignant(each, build_row, spelling, np.linspace(-10, 80, 361))
     axes[0].legend()
     area = np.linspace(AREA.min(), AREA.max(), 300)
-    for (spelling, name), (_, chains) in found.items():
-        if spelling != SPELLINGS[0] and name == "stock":
-            continue  # as with ours
-        if chains.error:
-            continue
-        a, b = (chains.posterior[k].mean() for k in "ab")
-        style = {"log1p(-p)": "-", "p + 1e-7": "--", "clip(p)": ":"}[spelling]
-        label = f"{spelling}, {name if spelling == SPELLINGS[0] else 'both'}"
-        axes[2].plot(area, expit(a + b * area), style, color=COLOURS[name], label=label)
+    for spelling, style in zip(SPELLINGS, ("-", "--", ":"), strict=True):
+        # With a guard, stock does what ours does.
+        for name in WAYS if spelling == plain else WAYS[1:]:
+            chains = told[spelling][name].chains
+            if chains.error:
+                continue
+            a, b = (chains.posterior[k].mean() for k in "ab")
+            label = f"{spelling}, {name if spelling == plain else 'both'}"
+            axes[2].plot(area, expit(a + b * area), style, color=COLOURS[name], label=label)
     axes[2].plot(AREA, BENIGN, "|", color="0.5", markersize=7)
     axes[2].set(xlabel="area", title="chance to be benign, at the mean of a and b")
     axes[2].legend(fontsize=7)

@@ -14,56 +14,46 @@
 # rounding, and our rules ask the argument instead, so that it takes over where it should.
 
 # %%
-from functools import partial
-
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 from scipy.special import expit
-from sklearn.datasets import load_breast_cancer
 from storytelling import (
-    QUICK,
     STARTS,
     WAYS,
-    Chains,
+    breast_cancer,
     claim,
-    draw_ways,
-    line_of,
+    compare_spellings,
+    draw_malignant,
     panels,
-    sample,
     save,
-    starts,
-    table,
 )
 
-DATA = load_breast_cancer()
-X, BENIGN = DATA.data[:, [0, 2, 3]], DATA.target
+X, BENIGN = breast_cancer(0, 2, 3)
 EPS = np.finfo(float).eps
+SPELLINGS = ("guarded", "plain")
 
 
-def link(eta: pt.TensorVariable, guarded: bool) -> pt.TensorVariable:
+def link(eta: pt.TensorVariable, spelling: str) -> pt.TensorVariable:
     s = pm.math.sigmoid(eta)
-    if not guarded:
+    if spelling == "plain":
         return s
     return pt.switch(pt.eq(s, 1), 1 - EPS, pt.switch(pt.eq(s, 0), EPS, s))
 
 
-def build_model(guarded: bool) -> pm.Model:
+def build_model(spelling: str) -> pm.Model:
     with pm.Model() as model:
         a = pm.Normal("a", 0, 1)
         b = pm.Normal("b", 0, 1, shape=3)
-        pm.Bernoulli("benign", p=link(a + pt.dot(X, b), guarded), observed=BENIGN)
+        pm.Bernoulli("benign", p=link(a + pt.dot(X, b), spelling), observed=BENIGN)
     return model
 
 
-def build_row(guarded: bool) -> pm.Model:
+def build_row(spelling: str) -> pm.Model:
     """One malignant case, its prediction eta free."""
     with pm.Model() as model:
-        pm.Bernoulli("benign", p=link(pm.Flat("eta"), guarded), observed=0)
+        pm.Bernoulli("benign", p=link(pm.Flat("eta"), spelling), observed=0)
     return model
-
-
-KINDS = {"guarded": True, "plain": False}
 
 
 # %% [markdown]
@@ -75,40 +65,23 @@ KINDS = {"guarded": True, "plain": False}
 
 # %%
 def main() -> None:
-    rows, found = {}, {}
-    for kind, guarded in KINDS.items():
-        build = partial(build_model, guarded)
-        for name in WAYS:
-            finite, chains = starts(build, name), Chains(0.0, error="not run")
-            if not QUICK:
-                chains = sample(build, name, draws=300, tune=500)
-            found[kind, name] = finite, chains
-            rows[f"{kind}, {name}"] = {
-                "finite logp, gradient": f"{finite.logp}, {finite.gradient} of {finite.of}",
-                **chains.cells,
-                "mean of b": chains.mean("b"),
-            }
-    table("logistic regression on three raw columns", rows)
-    print()
-    alive = all(found[kind, name][0].gradient == STARTS for kind in KINDS for name in WAYS)
+    title = "logistic regression on three raw columns"
+    told = compare_spellings(title, build_model, SPELLINGS, draws=300, tune=500)
+    alive = all(told[kind][name].starts.gradient == STARTS for kind in SPELLINGS for name in WAYS)
     claim("every start has a finite logp and gradient, guarded or not, both ways", alive)
-    etas = np.linspace(-10, 80, 181)
-    lines = {
-        kind: line_of(partial(build_row, guarded), [{"eta": eta} for eta in etas])
-        for kind, guarded in KINDS.items()
-    }
-    flat = {name: int((lines["guarded"][name][:, 1] == 0).sum()) for name in WAYS}
-    claim(f"guarded: points with a gradient of 0: stock {flat['stock']}", flat["stock"] > 50)
-    right = np.allclose(lines["guarded"]["ours"][:, 1], -expit(etas), rtol=1e-12)
-    claim("guarded: with ours the gradient is that of the plain formula", right)
-    stock, ours = (found["guarded", name][1].divergences for name in WAYS)
-    claim(f"guarded: divergences, stock {stock}, ours {ours}", stock > 10 + 10 * ours, full=True)
 
     figure, axes = panels()
-    for each, kind in zip(axes, KINDS, strict=True):
-        draw_ways(each, etas, {name: line[:, 1] for name, line in lines[kind].items()})
-        each.plot(etas, -expit(etas), "k:", linewidth=1, label="without a guard")
-        each.set(xlabel="eta", title=f"gradient of a malignant case, {kind}")
+    etas = np.linspace(-10, 80, 181)
+    slopes = {
+        kind: draw_malignant(each, build_row, kind, etas)
+        for each, kind in zip(axes, SPELLINGS, strict=True)
+    }
+    flat = int((slopes["guarded"]["stock"] == 0).sum())
+    claim(f"guarded: points with a gradient of 0: stock {flat}", flat > 50)
+    right = np.allclose(slopes["guarded"]["ours"], -expit(etas), rtol=1e-12)
+    claim("guarded: with ours the gradient is that of the plain formula", right)
+    stock, ours = (told["guarded"][name].chains.divergences for name in WAYS)
+    claim(f"guarded: divergences, stock {stock}, ours {ours}", stock > 10 + 10 * ours, full=True)
     axes[1].legend()
     save(figure, "guarded_link")
 

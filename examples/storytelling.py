@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import arviz as az
@@ -30,6 +31,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from PIL import Image
+from scipy.special import expit
 
 warnings.simplefilter("ignore", FutureWarning)
 warnings.simplefilter("ignore", RuntimeWarning)
@@ -65,6 +67,11 @@ class Starts:
     logp: int
     gradient: int
     of: int = STARTS
+
+    @property
+    def cell(self) -> str:
+        """Its part of a table."""
+        return f"{self.logp}, {self.gradient} of {self.of}"
 
 
 def value_and_gradient(build: Build, name: str):
@@ -239,13 +246,64 @@ def compare(
             chains, best = sample(build, name, **sampling), optimum(build, name)
         found = Told(starts(build, name), chains, best)
         told[name] = found
-        good = f"{found.starts.logp}, {found.starts.gradient} of {found.starts.of}"
-        rows[name] = {"finite logp, gradient": good, **found.chains.cells}
+        rows[name] = {"finite logp, gradient": found.starts.cell, **found.chains.cells}
         rows[name] |= {f"mean {m}": found.chains.mean(m) for m in means}
         rows[name] |= found.optimum.cells
     table(title, rows)
     print()
     return told
+
+
+def compare_spellings(
+    title: str,
+    build: Callable[[str], pm.Model],
+    spellings: Iterable[str],
+    quick: Iterable[str] = (),
+    **sampling: int,
+) -> dict[str, dict[str, Told]]:
+    """Starts and chains of one model in several spellings, stock and ours, as a printed table.
+
+    Chains of the short form are those of the spellings `quick`.
+    """
+    told: dict[str, dict[str, Told]] = {}
+    rows = {}
+    for spelling in spellings:
+        told[spelling] = {}
+        for name in WAYS:
+            chains = Chains(0.0, error="not run")
+            if not QUICK or spelling in quick:
+                chains = sample(partial(build, spelling), name, **sampling)
+            found = Told(starts(partial(build, spelling), name), chains, Optimum(0.0, "not run"))
+            told[spelling][name] = found
+            rows[f"{spelling}, {name}"] = {
+                "finite logp, gradient": found.starts.cell,
+                **chains.cells,
+                "stuck chains": chains.stuck,
+                "mean of b": chains.mean("b"),
+            }
+    table(title, rows)
+    print()
+    return told
+
+
+def breast_cancer(*columns: int) -> tuple[np.ndarray, np.ndarray]:
+    """Raw columns of scikit-learn's breast cancer data, and which of the tumours are benign."""
+    from sklearn.datasets import load_breast_cancer
+
+    found = load_breast_cancer()
+    return found.data[:, columns], found.target
+
+
+def draw_malignant(
+    axes, build_row: Callable[[str], pm.Model], spelling: str, etas: np.ndarray
+) -> dict[str, np.ndarray]:
+    """The gradient of a malignant case by its prediction eta, which is -sigmoid(eta) if right."""
+    lines = line_of(partial(build_row, spelling), [{"eta": eta} for eta in etas])
+    slopes = {name: line[:, 1] for name, line in lines.items()}
+    draw_ways(axes, etas, slopes)
+    axes.plot(etas, -expit(etas), "k:", linewidth=1, label="without a guard")
+    axes.set(xlabel="eta", title=f"gradient of a malignant case, {spelling}")
+    return slopes
 
 
 def claim(text: str, holds: bool, full: bool = False) -> None:
