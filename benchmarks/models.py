@@ -17,9 +17,18 @@ import numpy as np
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
-from model_errors import QUANTITIES, compiled, exact_values, quick_mode, settings, wrong
+from model_errors import (
+    BEYOND,
+    QUANTITIES,
+    compiled,
+    exact_values,
+    quick_mode,
+    settings,
+    wrong,
+    wrong_beyond,
+)
 from model_table import CASES, Case
-from readme import fill
+from readme import EXAMPLE, audited, code, fill
 from versions import versions
 
 PAGE = ROOT / "docs" / "models.md"
@@ -97,6 +106,33 @@ def left(cases: list[Case]) -> str:
     return "\n".join(lines)
 
 
+def guard_example() -> str:
+    """What an audit says of a guard."""
+    source = EXAMPLE.replace("p * (1 - p)", "pt.log(p + 1e-7)")
+    printed = audited(source, "--wrt", "x", "--range", "x=-50:50")
+    return code(printed[printed.index("guards, which") :])
+
+
+def beyond() -> str:
+    """Which models go wrong where sigmoid(-a) is no normal float."""
+    lines = []
+    for dtype in DTYPES:
+        wrong_ones: dict[bool, list[str]] = {True: [], False: []}
+        for case in CASES:
+            with settings(dtype), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                exact = exact_values(case.meant or case.build, BEYOND[dtype])
+                for stock, found in wrong_ones.items():
+                    if wrong_beyond(case.build, exact, stock, dtype):
+                        found.append(case.text)
+        stock, ours = (wrong_ones[s] for s in (True, False))
+        lines.append(
+            f"At |a| = {BEYOND[dtype][0]:g} in {dtype}, {len(stock)} of the {len(CASES)} models "
+            f"are wrong with stock, {len(ours)} with our rules: {'; '.join(ours)}."
+        )
+    return "\n\n".join(lines)
+
+
 def published(page: str) -> dict[str, str]:
     """The rows of the page by model: what is not measured again stays."""
     lines = [line for line in page.splitlines() if line.count(" | ") == 4]
@@ -115,6 +151,10 @@ def main() -> None:
             print(rows[case.text], flush=True)
     known = [rows[case.text] for case in CASES if case.text in rows]
     figures = {"models": f"{versions()}\n\n{table(known)}", "models left": left(CASES)}
+    if not options.only:
+        figures["models beyond"] = beyond()
+        figures["guard example"] = guard_example()
+        print(figures["models beyond"])
     if options.write:
         text = PAGE.read_text()
         for name, figure in figures.items():

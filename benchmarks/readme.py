@@ -77,13 +77,18 @@ def totals(printed: str) -> str:
     return "\n".join(lines[: end + 1])
 
 
+def audited(source: str, *options: str) -> str:
+    """What the command prints for y of a file."""
+    with TemporaryDirectory() as folder:
+        (Path(folder) / "file.py").write_text(source)
+        command = [sys.executable, "-m", "pytensor_stabilize", "audit", "file.py:y", *options]
+        done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, text=True, check=True)
+    return done.stdout.rstrip()
+
+
 def audit_example() -> str:
     """A file and what the command prints for it."""
-    with TemporaryDirectory() as folder:
-        (Path(folder) / "file.py").write_text(EXAMPLE)
-        command = [sys.executable, "-m", "pytensor_stabilize", "audit", "file.py:y"]
-        done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, text=True, check=True)
-    return f"```python\n{EXAMPLE}```\n\nit prints\n\n{code(done.stdout.rstrip())}"
+    return f"```python\n{EXAMPLE}```\n\nit prints\n\n{code(audited(EXAMPLE))}"
 
 
 def demo_report() -> str:

@@ -16,6 +16,8 @@ ETAS = {
     "float64": (3, 12, 20, 30, 36, 37, 38, 40, 60, 100, 300, 700),
     "float32": (3, 8, 12, 17, 18, 25, 40, 80),
 }
+# Beyond the normal floats of sigmoid(-a).
+BEYOND = {"float64": (800.0, -800.0), "float32": (120.0, -120.0)}
 # Where a result is wrong: a sampler does not notice less.
 WRONG = {"float64": 1e-6, "float32": 1e-3}
 # Enough for the normal distribution at 100; at 300 it has 65,000 bits of zeros before its digits.
@@ -99,6 +101,18 @@ def relative_error(actual: np.ndarray, exact: np.ndarray, dtype: str) -> float:
     error = np.where(np.isfinite(actual), difference, np.inf)
     counted = np.isfinite(exact) & ((np.abs(exact) >= tiny) | ~(np.abs(actual) <= tiny))
     return float(np.max(error, where=counted, initial=0.0))
+
+
+def wrong_beyond(
+    build: Callable[[], None], exact: dict[str, list[np.ndarray]], stock: bool, dtype: str
+) -> bool:
+    """Whether logp or dlogp is wrong at one of the arguments of `BEYOND`."""
+    functions = compiled(build, stock, quick_mode())
+    return any(
+        np.isfinite(value).any() and wrong(name, functions[name](eta), value, dtype)
+        for name in QUANTITIES
+        for eta, value in zip(BEYOND[dtype], exact[name], strict=True)
+    )
 
 
 def wrong(name: str, actual: np.ndarray, exact: np.ndarray, dtype: str) -> bool:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from model_errors import (
+    BEYOND,
     ETAS,
     QUANTITIES,
     compiled,
@@ -11,8 +12,9 @@ from model_errors import (
     relative_error,
     settings,
     wrong,
+    wrong_beyond,
 )
-from model_table import CASES
+from model_table import CASES, WRONG_BEYOND
 
 # Relative; the worst are close cutpoints of a probit model, and a normal tail at 700 in float32.
 PROMISE = {"float64": 1e-11, "float32": 2e-5}
@@ -43,6 +45,18 @@ def test_models(case, dtype):
                 assert any(wrong(name, stock[name](e), x, dtype) for e, x in decided), name
             elif dtype == "float64":
                 assert not any(wrong(name, stock[name](e), x, dtype) for e, x in decided), name
+
+
+@pytest.mark.parametrize("dtype", BEYOND)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_beyond_the_normal_floats(case, dtype):
+    """What is right there, and what is said to be wrong; no case is worse than with stock."""
+    with settings(dtype):
+        exact = exact_values(case.meant or case.build, BEYOND[dtype])
+        stock, ours = (wrong_beyond(case.build, exact, s, dtype) for s in (True, False))
+    assert stock or not ours
+    if not case.until:
+        assert ours == (case.name in WRONG_BEYOND)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

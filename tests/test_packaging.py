@@ -70,6 +70,22 @@ def test_the_readmes_first_program_prints_what_it_says():
     assert done.stdout.strip() == wanted[1]
 
 
+def test_the_readmes_programs_run_one_after_the_other(capsys, monkeypatch):
+    import re
+
+    monkeypatch.chdir(ROOT)
+    programs = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    names: dict = {}
+    printed = []
+    for program in programs:
+        exec(program, names)
+        printed.append(capsys.readouterr().out)
+    assert len(programs) >= 5
+    logp, slope = re.search(r"# ([\d.-]+) \[([\d.-]+)\]; without", programs[1]).groups()
+    assert printed[1] == f"{logp} [{slope}]\n"
+    assert "-inf" in printed[4]
+
+
 def test_the_readme_names_every_rule_and_no_other():
     text = (ROOT / "README.md").read_text()
     block = text.partition("<!-- begin rules -->")[2].partition("<!-- end rules -->")[0]
