@@ -12,9 +12,12 @@
 # `psi = sigmoid(a + b * disea)`.  The optimiser of `pm.find_MAP` tries a slope of about 1 in its
 # first steps; with 58 diseases that is `psi` at 57, where `1 - psi` is 0 in floating point and
 # the gradient is nan.  The optimiser stops there and reports success.
+#
+# With `--all` the rules with their state and every single use of a rule are printed as well.
 
 # %%
 import os
+import sys
 import time
 import warnings
 from contextlib import AbstractContextManager, nullcontext
@@ -92,8 +95,9 @@ def compile_gradient(visits: int, context: str, mode: Mode | None = None):
 
 
 def show_graphs() -> None:
-    # Fusion makes one loop of it all, which is fast and hard to read.
-    readable = get_default_mode().excluding("fusion", "inplace")
+    # Fusion makes one loop of it all and the last rule lets sigmoids share one exponential, which
+    # is fast and hard to read.
+    readable = get_default_mode().excluding("fusion", "inplace", "sigmoids_share_exp")
     functions = {name: compile_gradient(0, name, readable) for name in CONTEXTS}
     for name, function in functions.items():
         console.rule(f"compiled gradient of one log-likelihood, {name}")
@@ -102,6 +106,12 @@ def show_graphs() -> None:
         print("\nops:", ", ".join(f"{op} {n}" for op, n in sorted(counts.items())), "\n")
     console.rule("diff, stock (-) against ours (+)")
     print(graphs.diff(*functions.values()), "\n")
+
+
+def show_rules(events: bool) -> None:
+    found = graphs.report(build_model())
+    console.rule("rules that fired in the model's logp and dlogp, and how often")
+    print(found if events else ", ".join(f"{rule} {n}" for rule, n in found.fired.items()), "\n")
 
 
 # %% [markdown]
@@ -234,13 +244,13 @@ def save_picture(path: Path) -> None:
 
 # %%
 def main() -> None:
-    pytensor_stabilize.show_config()
+    everything = "--all" in sys.argv
+    if everything:
+        pytensor_stabilize.show_config()
     show_graphs()
+    show_rules(everything)
     show_errors()
     show_optimiser()
-    print(
-        f"\nThe rules that fired in the model's logp and dlogp:\n{graphs.report(build_model())}\n"
-    )
     save_picture(OUT / "sigmoid_gradient_error.png")
 
 

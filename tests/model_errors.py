@@ -103,11 +103,8 @@ def relative_error(actual: np.ndarray, exact: np.ndarray, dtype: str) -> float:
     return float(np.max(error, where=counted, initial=0.0))
 
 
-def wrong_beyond(
-    build: Callable[[], None], exact: dict[str, list[np.ndarray]], stock: bool, dtype: str
-) -> bool:
+def wrong_beyond(functions: Compiled, exact: dict[str, list[np.ndarray]], dtype: str) -> bool:
     """Whether logp or dlogp is wrong at one of the arguments of `BEYOND`."""
-    functions = compiled(build, stock, quick_mode())
     return any(
         np.isfinite(value).any() and wrong(name, functions[name](eta), value, dtype)
         for name in QUANTITIES

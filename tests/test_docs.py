@@ -50,6 +50,17 @@ def test_the_pages_made_of_the_readme_are_whole(generate):
         assert text.count("```") % 2 == 0, name
 
 
+@pytest.mark.parametrize("page", [*PAGES, DOCS.parent / "README.md"], ids=lambda path: path.name)
+def test_no_line_break_in_code_looks_like_a_list(page):
+    """Markdown ends the paragraph there, and shows the backquotes."""
+    prose = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.S | re.M)
+    for paragraph in prose.split("\n\n"):
+        lines = paragraph.split("\n")
+        for i, line in enumerate(lines[1:], start=1):
+            if re.match(r"\s*[-+*>#] ", line):
+                assert "\n".join(lines[:i]).count("`") % 2 == 0, line
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
 def test_pictures_are_there_and_small(page):
     for picture in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", page.read_text()):
