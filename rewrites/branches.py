@@ -112,7 +112,7 @@ def product_with_switch(fgraph: FunctionGraph, node: Apply) -> Variable | Left |
     made = [product_of([*others, branch]) for branch in taken]
     if not others and all(new is old for new, old in zip(taken, branches, strict=True)):
         return None
-    if not all(map(_shortens, made)) and (others or not any(map(_shortens, made))):
+    if not all(map(shortens, made)) and (others or not any(map(shortens, made))):
         return None
     return cast(Variable, switch.owner.op(condition, *made))  # type: ignore[union-attr]
 
@@ -139,7 +139,7 @@ def _taken(variable: Variable, condition: Variable, branch: int, depth: int = 0)
     return cast(Variable, node.op(*inputs))
 
 
-def _shortens(variable: Variable) -> bool:
+def shortens(variable: Variable) -> bool:
     """Whether companions cancel in a product."""
     reader = Reader()
     try:

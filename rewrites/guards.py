@@ -62,7 +62,7 @@ def guard_at_limit(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None
         _, chosen, value = client.inputs
         if exact_constant(chosen) == 0 and value not in node.inputs:
             continue  # the pullback of the guard
-        if value not in node.inputs and not _is_companion(value):
+        if value not in node.inputs and not is_companion(value):
             return None
         if not _is_taken_care_of(fgraph, client.outputs[0]):
             return Left("what becomes of the guarded value may need the guard", lasts=False)
@@ -113,7 +113,7 @@ def _reaches(value: Variable, limit: Fraction) -> Variable | None:
     return builder.moved(pt.eq(argument, pt.constant(end)), member.family)
 
 
-def _is_companion(value: Variable) -> bool:
+def is_companion(value: Variable) -> bool:
     """Whether a value is a product of companions: what 1 - p has become, for example."""
     reader = Reader()
     try:

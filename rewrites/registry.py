@@ -52,6 +52,7 @@ from pytensor_stabilize.rewrites.products_over_axes import PRODUCTS_OVER_AXES
 from pytensor_stabilize.rewrites.pullbacks import PULLBACKS
 from pytensor_stabilize.rewrites.pymc_unwrapping import unwrap_in_pymc
 from pytensor_stabilize.rewrites.rational.rules import RATIONAL
+from pytensor_stabilize.rewrites.reduced_sums import REDUCED_SUMS
 from pytensor_stabilize.rewrites.removable import REMOVABLE
 from pytensor_stabilize.rewrites.roots import ROOTS
 from pytensor_stabilize.rewrites.rules import Rule
@@ -84,6 +85,7 @@ RULES: tuple[Rule, ...] = (
     + CRITICAL
     + LOG_PARTS
     + PRODUCTS_OVER_AXES
+    + REDUCED_SUMS
     + BRANCHES
     + CLIPS
     + GUARDS

@@ -1,0 +1,127 @@
+"""Sums over data beside a term that is the same for every row, and ``log1mexp(-softplus(x))``."""
+
+import numpy as np
+import pytensor
+import pytensor.tensor as pt
+import pytest
+from helpers import compile_rewritten
+from pytensor.graph.rewriting.utils import rewrite_graph
+from pytensor.raise_op import Assert
+
+from pytensor_stabilize.graphs import explain, report, truth
+
+RULE = "sum_over_data_with_term"
+a = pt.dscalar("a")
+v = pt.tensor("v", dtype="float64", shape=(4,))
+rows = pt.constant(np.array([0.5, 2.0, -1.0, 3.0]))
+s = pt.sigmoid(v)
+
+SUMS = {
+    "p - 1": s.sum() - 4,
+    "with a sign": 2 - (s / 2).sum(),
+    "in one axis": (s.sum() - 4).dimshuffle("x"),
+    "truncated": pt.tanh((rows - a) / 2).sum() - 4 * pt.sigmoid(-a),
+    "expanded": pt.expand_dims(pt.tanh((rows - a) / 2).sum(), 0) - 4 * pt.sigmoid(-a),
+    "of the normal distribution": pt.erf(v).sum() - 4,
+}
+
+
+def inputs_of(y):
+    return (
+        [a] if "a" in {x.name for x in pytensor.graph.traversal.explicit_graph_inputs([y])} else [v]
+    )
+
+
+@pytest.mark.parametrize("name", SUMS)
+def test_values(name):
+    y = SUMS[name]
+    (x,) = inputs_of(y)
+    assert explain(y).fired[RULE] == 1
+    function = pytensor.function([x], y)
+    sign = -1 if x is a else 1
+    for size in (3.0, 20.0) if "normal" in name else (3.0, 20.0, 40.0, 300.0, 700.0):
+        at = np.full(x.type.shape, sign * size)
+        np.testing.assert_allclose(function(at), truth(y, {x: at}).value, rtol=1e-13)
+
+
+@pytest.mark.parametrize("name", SUMS)
+def test_a_second_pass_changes_nothing(name):
+    y = SUMS[name]
+    once = compile_rewritten(inputs_of(y), [y]).maker.fgraph
+    assert RULE in {event.rule for event in report(once).events}
+    again = compile_rewritten(list(once.inputs), list(once.outputs)).maker.fgraph
+    assert not report(again).events
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        s.sum() - 3,  # no element is 3/4 at an end
+        s.sum() + 4,
+        s.sum() - pt.dscalar("w"),
+        s.sum() - s.prod(),
+        pt.sigmoid(pt.dvector("of unknown length")).sum() - 4,
+        pt.sigmoid(pt.matrix("m", shape=(2, 2), dtype="float64")).sum(axis=0) - 2,
+        s.sum() - (2 * s).sum(),
+        pt.exp(v).sum() - 4 * pt.sigmoid(a),
+    ],
+)
+def test_what_is_left_alone(y):
+    assert explain(y).fired[RULE] == 0
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        lambda x: x,
+        lambda x: pt.alloc(x, 3),
+        lambda x: Assert("positive")(x, pt.ge(a, -np.inf)),
+        lambda x: pt.expand_dims(x, 0),
+    ],
+)
+def test_log1mexp_of_softplus(between):
+    """As PyMC does it: rewritten, and then differentiated."""
+    y = pt.log1mexp(between(-pt.softplus(a))).sum()
+    first = rewrite_graph(y, include=("canonicalize", "stabilize"))
+    function = pytensor.function([a], [y, pt.grad(first, a)])
+    count = 3 if between(a).type.shape == (3,) else 1
+    for at in (-800.0, -720.0, -40.0, -1.0, 0.0, 1.0, 40.0, 800.0):
+        value, slope = function(at)
+        assert value == pytest.approx(-count * np.logaddexp(0, -at), rel=1e-14)
+        wanted = truth(count * pt.sigmoid(-a), {a: at}).value
+        assert slope == pytest.approx(wanted, rel=1e-13, abs=1e-307)
+    assert list(function(np.inf)) == [0, 0]
+    assert function(-np.inf)[0] == -np.inf
+
+
+def test_the_pullback_of_log1mexp():
+    """Where the logp is differentiated as it was written, as `pm.fit` does."""
+    slope = pt.grad(pt.log1mexp(-pt.softplus(a)), a)
+    assert explain(slope).fired["infinite_exponential"] == 1
+    function = pytensor.function([a], slope)
+    assert function(-800.0) == 1
+    assert function(800.0) == 0
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        pt.switch(pt.isinf(-pt.exp(a)), np.inf, -pt.exp(a)),
+        pt.switch(pt.isinf(-pt.exp(a)), 1e300, -pt.exp(a)),
+        pt.switch(pt.isinf(a), np.inf, pt.exp(a)),
+        pt.switch(pt.isinf(pt.sinh(a)), np.inf, pt.sinh(a)),
+    ],
+)
+def test_other_switches_stay(y):
+    assert explain(y).fired["infinite_exponential"] == 0
+
+
+def test_the_check_stays():
+    y = pt.log1mexp(Assert("positive")(-pt.softplus(a), pt.ge(a, 0)))
+    with pytest.raises(AssertionError, match="positive"):
+        pytensor.function([a], y)(-1.0)
+
+
+def test_another_sign_is_left_alone():
+    assert explain(pt.log1mexp(pt.softplus(a))).fired["log1mexp_of_softplus"] == 0
+    assert explain(pt.log1mexp(-2 * pt.softplus(a))).fired["log1mexp_of_softplus"] == 0
