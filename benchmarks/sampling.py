@@ -1,6 +1,6 @@
 """Seconds of NUTS for an effective draw, stock and ours, of the stories whose chains suffer.
 
-    python benchmarks/sampling.py [--draws 1000] [--repeats 3]
+    python benchmarks/sampling.py [--draws 1000] [--repeats 3] [--only "gated mixture"]
 
 CPU time of the draws after tuning, over the smallest effective sample size of the parameters as
 they are sampled.  Where chains diverge an effective draw is not worth the name: they agree on a
@@ -68,6 +68,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--draws", type=int, default=500)
     parser.add_argument("--repeats", type=int, default=1)
+    parser.add_argument("--only", choices=STORIES, help="one of the stories")
     options = parser.parse_args()
     size = f"{CHAINS} chains of {options.draws} draws after as many of tuning"
     print(f"{versions()}; CPU time, {size}\n")
@@ -76,6 +77,8 @@ def main() -> None:
     print(f"| model | {' | '.join(heads)} |")
     print("|---" * 7 + "|")
     for title, (module, arguments) in STORIES.items():
+        if options.only not in (None, title):
+            continue
         build = partial(importlib.import_module(module).build_model, **arguments)
         parts = [cells(build, name, options.draws, options.repeats) for name in WAYS]
         print(f"| {title} | {' | '.join(parts)} |", flush=True)

@@ -281,6 +281,10 @@ def compare_spellings(
                 "stuck chains": chains.stuck,
                 "mean of b": chains.mean("b"),
             }
+    if not any(found.chains.stuck for ways in told.values() for found in ways.values()):
+        rows = {
+            name: {k: v for k, v in row.items() if "stuck" not in k} for name, row in rows.items()
+        }
     table(title, rows)
     print()
     return told

@@ -21,6 +21,7 @@ from pytensor.tensor.math import Sum, add, log1mexp, mul, sub
 
 from pytensor_stabilize.rewrites import symbols
 from pytensor_stabilize.rewrites.algebra.arguments import is_float
+from pytensor_stabilize.rewrites.algebra.limits import within_limits
 from pytensor_stabilize.rewrites.arithmetic import as_dtype, constant_like, product_of, signed_sum
 from pytensor_stabilize.rewrites.branches import hides_a_root, shortens
 from pytensor_stabilize.rewrites.guards import is_companion
@@ -36,6 +37,7 @@ from pytensor_stabilize.rewrites.matching import (
 from pytensor_stabilize.rewrites.rules import REAL, Left, Rule
 
 
+@within_limits
 def sum_over_data_with_term(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
     """``sum(v) + n e -> sum(v + e)``, where ``v + e`` cancels."""
     (output,) = node.outputs
