@@ -114,6 +114,16 @@ EXACT |= {
         ([5.2, 3.3, -0.7], [0.0] * 3),
         2.0**30,  # an ulp of the float32 that the sigmoid is
     ),
+    "the root of a normal cdf": (
+        pt.sqrt(0.5 * pt.erfc(-x / np.sqrt(2.0))) + 0 * y,
+        ([-7.1, -0.3, 0.05, 3.0], [0.0] * 4),
+        4.0,
+    ),
+    "a broken power of a normal cdf": (
+        (0.5 * pt.erfc(-x)) ** 1.5 * (0.5 * pt.erfc(x)),
+        ([-7.1, -0.3, 0.05, 3.0], [0.0] * 4),
+        6.0,
+    ),
     "a clip minus what it clips": (
         first(pt.log(pt.clip(pt.softplus(x), 1e-6, 1) - pt.softplus(x))),
         ([-19.4, -30.1, 44.3], [0.0] * 3),

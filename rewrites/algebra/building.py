@@ -16,6 +16,7 @@ from pytensor.tensor.elemwise import DimShuffle
 from pytensor.tensor.math import mul, neg, sub
 
 from pytensor_stabilize.rewrites.algebra.companions import (
+    HALF_ERFC,
     OPERATION,
     Call,
     calls,
@@ -235,6 +236,10 @@ class Builder:
         return factor
 
     def _call(self, family: Family, call: Call) -> Variable:
+        if call.function == HALF_ERFC:
+            return mul(
+                self.constant(Fraction(1, 2)), self._call(family, call._replace(function="erfc"))
+            )
         key = (family, call.function, call.ratio)
         source = self.reader.sources.get(key)
         if source is None or source.type.dtype != self.dtype:

@@ -22,6 +22,8 @@ _COMPANIONS: tuple[Companion, ...] = ("p", "q", "t")
 # exp(x) + exp(-x) does, and 1 / (2 cosh(x / 2)) less than sqrt(sigmoid(x) sigmoid(-x)).
 OPERATION = 4
 ROOT = 8
+# ``erfc(x) / 2``, where that is to be raised to a power.
+HALF_ERFC = "half_erfc"
 _UNBOUNDED = {"exp": 7, "expm1": 7, "sinh": 10, "cosh": 10}
 
 
@@ -48,9 +50,15 @@ def calls(kind: Kind, p: Exponent, q: Exponent, t: Exponent) -> tuple[Fraction, 
     read as a monomial that is written with itself, so that nothing is rewritten for ever.
     """
     if kind == "normal":
-        found = [Call("erfc", Fraction(-1), p), Call("erfc", Fraction(1), q)]
-        found.append(Call("erf", Fraction(1), t))
-        return Fraction(1, 2) ** int(p + q), [call for call in found if call.power]
+        factor, found = Fraction(1), [Call("erf", Fraction(1), t)]
+        for ratio, power in ((Fraction(-1), p), (Fraction(1), q)):
+            if power.denominator == 1:
+                factor *= _HALF ** int(power)
+                found.append(Call("erfc", ratio, power))
+            else:
+                # The root of 1 / 2 is no rational factor.
+                found.append(Call(HALF_ERFC, ratio, power))
+        return factor, [call for call in found if call.power]
     if kind == "cosine":
         found = [Call("cos", _HALF, 2 * p), Call("sin", _HALF, 2 * q)]
         found.append(Call("cos", Fraction(1), t))
@@ -110,7 +118,7 @@ def _logistic(p: Exponent, q: Exponent, t: Exponent) -> tuple[Fraction, list[Cal
 
 def weight(function: str) -> int:
     """Cost of a function, in quarters of an operation."""
-    return _UNBOUNDED.get(function, OPERATION)
+    return 2 * OPERATION if function == HALF_ERFC else _UNBOUNDED.get(function, OPERATION)
 
 
 def constant(factors: Monomial) -> Fraction:
