@@ -11,8 +11,11 @@ import pytensor_stabilize
 
 # Each of their cases is compiled for every linker, alone and together: half an hour in all.
 TABLES = ("additive", "differences", "functions", "normal", "pullbacks", "softmax")
+# Python's functions without the flag, which need no compiler.
+PYTHON_ALONE = ("special",)
 # Compiled by LLVM with fast-math, and by g++: an order of magnitude slower than the other two.
 SLOW_LINKERS = {"numba", "cvm"}
+LINKERS = {*SLOW_LINKERS, "numba_strict", "jax"}
 
 
 def pytest_addoption(parser):
@@ -34,8 +37,9 @@ def pytest_collection_modifyitems(config, items):
 
 def _is_slow(item):
     table = item.path.stem.removeprefix("test_").partition("_")[0]
+    slow = LINKERS if table in PYTHON_ALONE else SLOW_LINKERS if table in TABLES else ()
     values = getattr(getattr(item, "callspec", None), "params", {}).values()
-    return table in TABLES and any(v in SLOW_LINKERS for v in values if isinstance(v, str))
+    return any(v in slow for v in values if isinstance(v, str))
 
 
 @pytest.fixture(autouse=True)
