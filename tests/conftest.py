@@ -36,6 +36,8 @@ def pytest_collection_modifyitems(config, items):
 
 
 def _is_slow(item):
+    if item.get_closest_marker("thorough"):
+        return True
     table = item.path.stem.removeprefix("test_").partition("_")[0]
     slow = LINKERS if table in PYTHON_ALONE else SLOW_LINKERS if table in TABLES else ()
     values = getattr(getattr(item, "callspec", None), "params", {}).values()
