@@ -212,6 +212,9 @@ def unregister() -> None:
 
     Takes effect for every mode used afterwards.  `Sigmoid` still works; its inner graph is
     inlined then.  The unwrapping of `Sigmoid` in PyMC's logprob inference stays.
+
+    Not while another thread compiles: PyTensor's databases have no lock.  `excluding` and `only`
+    are what threads can use.
     """
     with _lock:
         for database, name in reversed(registration_state.placed):

@@ -24,7 +24,7 @@ GOOD, SLACK = 4.0, 2.0
 # Ulps that each unit of the condition number may cost.
 PER_CONDITION = 4.0
 # All points of one argument, some of each of two, few of three.
-MOST = {1: 200, 2: 40, 3: 12}
+MOST = {1: 200, 2: 24, 3: 11}
 
 
 def around(numbers: list[float], dtype: str) -> np.ndarray:

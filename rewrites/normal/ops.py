@@ -68,6 +68,11 @@ class NormalOp(ScalarOp):
         import_module("pytensor_stabilize.rewrites.normal.numba_dispatch")
         return super().make_node(*inputs)
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # An unpickled function is linked without a node being made.
+        self.__dict__.update(state)
+        import_module("pytensor_stabilize.rewrites.normal.numba_dispatch")
+
     def impl(self, *inputs: float) -> Any:
         kernels = import_module("pytensor_stabilize.rewrites.normal.kernels")
         with np.errstate(all="ignore"):
