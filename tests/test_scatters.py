@@ -136,6 +136,15 @@ def test_graphs():
         assert same_graph(actual, compile_rewritten([x, k], wanted))
 
 
+def test_a_difference_with_what_is_written_to_zeros():
+    written = pt.set_subtensor(pt.zeros(3)[1:], s[:2])
+    for value, wanted in ((1 - written, [1, 0, 1]), (3 * written - 3, [-3, 0, -3])):
+        scale = abs(wanted[0])
+        found = compiled(value)(np.array([40.0, -40.0, 0.0]), *(GIVEN[v] for v in INPUTS[1:]))
+        np.testing.assert_array_equal(found[[0, 2]], np.array(wanted)[[0, 2]])
+        assert abs(found[1]) == pytest.approx(scale * np.exp(-40.0), rel=1e-14)
+
+
 @pytest.mark.parametrize("length", [0, 1, 2, 5])
 def test_slices_of_joins_of_any_length(length):
     at, other = np.linspace(-1, 1, length), np.linspace(2, 3, 2)
