@@ -137,12 +137,11 @@ def test_graphs():
 
 
 def test_a_difference_with_what_is_written_to_zeros():
-    written = pt.set_subtensor(pt.zeros(3)[1:], s[:2])
-    for value, wanted in ((1 - written, [1, 0, 1]), (3 * written - 3, [-3, 0, -3])):
-        scale = abs(wanted[0])
-        found = compiled(value)(np.array([40.0, -40.0, 0.0]), *(GIVEN[v] for v in INPUTS[1:]))
-        np.testing.assert_array_equal(found[[0, 2]], np.array(wanted)[[0, 2]])
-        assert abs(found[1]) == pytest.approx(scale * np.exp(-40.0), rel=1e-14)
+    """Only this way round: of `written - 1` PyTensor makes an increment of a full array."""
+    value = 1 - pt.set_subtensor(pt.zeros(3)[1:], s[:2])
+    found = compiled(value)(np.array([40.0, -40.0, 0.0]), *(GIVEN[v] for v in INPUTS[1:]))
+    np.testing.assert_array_equal(found[[0, 2]], [1, 1])
+    assert found[1] == pytest.approx(np.exp(-40.0), rel=1e-14, abs=0)
 
 
 @pytest.mark.parametrize("length", [0, 1, 2, 5])
