@@ -26,6 +26,10 @@ def pytest_addoption(parser):
     )
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "thorough: runs only with --all-linkers")
+
+
 def pytest_collection_modifyitems(config, items):
     if config.getoption("--all-linkers"):
         return
