@@ -9,7 +9,7 @@ DEMO_OUT ?= build/demo
 export PYTHON VENV DEMO_OUT
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo examples docs test test-linkers fuzz lint types format build-check clean
+.PHONY: help venv demo examples docs test test-linkers mutate fuzz lint types format build-check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -39,6 +39,9 @@ test-linkers: venv ## the tests of the families under every linker: half an hour
 
 fuzz: venv ## random graphs: COUNT of them, from the seed SEED on; ARGS="--known" is handed on
 	$(RUN) tests/fuzz_report.py --count $(COUNT) --seed $(SEED) $(ARGS)
+
+mutate: venv ## break each rule and kernel, and see that tests notice: hours; ARGS="--only name"
+	$(RUN) tests/mutation.py $(ARGS)
 
 lint: venv ## ruff: rules and format, nothing is changed
 	$(RUN) -m ruff check .

@@ -333,7 +333,7 @@ ADDITIVE: tuple[Rule, ...] = (
         databases=("stabilize", "specialize"),
         tracks=(log,),
         transform=log_of_share,
-        tested_in="tests/test_additive.py",
+        tested_in="tests/test_spelled_otherwise.py",
         source="(a + b) / a = 1 + b / a",
     ),
     Rule(

@@ -251,7 +251,7 @@ BRANCHES: tuple[Rule, ...] = (
         transform=product_with_switch,
         needs=(ps.Switch,),
         source="A switch beside its own condition takes that branch",
-        tested_in="tests/test_critical.py",
+        tested_in="tests/test_spelled_otherwise.py",
     ),
     Rule(
         name="sum_with_join",

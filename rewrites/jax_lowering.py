@@ -5,8 +5,6 @@ JAX differentiates the compiled function.  Its sigmoid and tanh have the slopes 
 lose digits of large numbers.
 """
 
-from importlib import import_module
-
 import numpy as np
 import pytensor.scalar.basic as ps
 import pytensor.scalar.math as psm
@@ -67,8 +65,6 @@ class JaxLoweringPass(GraphRewriter):
             first = found[0].outputs[0]
             note_not_fired(fgraph, self.rule.name, "off", first, "the rule is switched off")
             return
-        # The functions are looked up while the graph is translated; JAX is slow to import.
-        import_module("pytensor_stabilize.rewrites.jax_kernels")
         sigmoids = (node for node in found if type(scalar_op_of(node)) is psm.Sigmoid)
         for family in families_of(sigmoids):
             for node in products(fgraph, family):

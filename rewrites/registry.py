@@ -35,13 +35,13 @@ from pytensor_stabilize.rewrites.exponentials.nested import NESTED
 from pytensor_stabilize.rewrites.exponentials.shares import SHARES
 from pytensor_stabilize.rewrites.guards import GUARDS
 from pytensor_stabilize.rewrites.inner_graphs import StabilizeInnerGraphs
+from pytensor_stabilize.rewrites.jax_loading import load_with_jax
 from pytensor_stabilize.rewrites.jax_lowering import JAX_LOWERING, JaxLoweringPass
 from pytensor_stabilize.rewrites.log_parts import LOG_PARTS
 from pytensor_stabilize.rewrites.logistic import LOGISTIC
 from pytensor_stabilize.rewrites.lowering import LOWERING, LoweringPass
 from pytensor_stabilize.rewrites.matching import is_sigmoid_node
 from pytensor_stabilize.rewrites.monotone import MONOTONE
-from pytensor_stabilize.rewrites.normal.backends import LoadJaxDispatch
 from pytensor_stabilize.rewrites.normal.inverse import INVERSE
 from pytensor_stabilize.rewrites.normal.ops import FAMILY as NORMAL_FAMILY
 from pytensor_stabilize.rewrites.normal.table import NORMAL
@@ -116,7 +116,6 @@ RULES: tuple[Rule, ...] = (
 TAG = "pytensor_stabilize"
 # Of the rules that run only where a mode includes them.
 OPT_IN_TAG = "pytensor_stabilize_opt_in"
-NORMAL_JAX = "pytensor_stabilize_normal_jax"
 INNER_GRAPHS = "stabilize_inner_graphs"
 UNWRAP = "unwrap_sigmoid"
 UNWRAP_INCLUDED = "unwrap_sigmoid_for_included_rules"
@@ -201,7 +200,7 @@ def register(opt_in: bool = False) -> None:
         including = (TAG, *(rule.name for rule in RULES))
         _place(optdb, UNWRAP_INCLUDED, unwrapping_pass(), including, True, position=UNWRAP_POSITION)
         _place(optdb["canonicalize"], UNWRAP, copy(local_unwrap_sigmoid), ("fast_run",), False)
-        _place(optdb, NORMAL_JAX, LoadJaxDispatch(), ("jax",), True, position=UNWRAP_POSITION)
+        load_with_jax()
         unwrap_in_pymc()
         registration_state.is_registered = True
         registration_state.opt_in = opt_in
@@ -213,6 +212,9 @@ def unregister() -> None:
 
     Takes effect for every mode used afterwards.  `Sigmoid` still works; its inner graph is
     inlined then.  The unwrapping of `Sigmoid` in PyMC's logprob inference stays.
+
+    Not while another thread compiles: PyTensor's databases have no lock.  `excluding` and `only`
+    are what threads can use.
     """
     with _lock:
         for database, name in reversed(registration_state.placed):
@@ -304,7 +306,7 @@ def _remove(database: RewriteDatabase, name: str) -> None:
 def _remove_left_overs() -> None:
     """Remove what another copy of this module registered: it was reloaded."""
     # Made of PyTensor's classes, so that only their names tell that they are ours.
-    plain = {UNWRAP, UNWRAP_INCLUDED, NORMAL_JAX, *LATE_PASSES}
+    plain = {UNWRAP, UNWRAP_INCLUDED, *LATE_PASSES}
     names = plain | {INNER_GRAPHS} | {rule.name for rule in RULES}
     for database in (optdb, *(optdb[d] for d in ("canonicalize", "stabilize", "specialize"))):
         for name in names & database._names:

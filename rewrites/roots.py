@@ -220,7 +220,7 @@ ROOTS: tuple[Rule, ...] = (
             -1 / (symbols.sqrt(x + 1) * symbols.sqrt(x) * (symbols.sqrt(x + 1) + symbols.sqrt(x)))
         ),
         domain={"x": Interval(1e-3)},
-        tested_in="tests/test_additive.py",
+        tested_in="tests/test_spelled_otherwise.py",
         promise=5.0,
         mends="the derivatives of sqrt(x + 1) - sqrt(x) are 0 for x > 1e16",
         databases=("stabilize", "specialize"),

@@ -11,8 +11,11 @@ import pytensor_stabilize
 
 # Each of their cases is compiled for every linker, alone and together: half an hour in all.
 TABLES = ("additive", "differences", "functions", "normal", "pullbacks", "softmax")
+# Python's functions without the flag, which need no compiler.
+PYTHON_ALONE = ("special",)
 # Compiled by LLVM with fast-math, and by g++: an order of magnitude slower than the other two.
 SLOW_LINKERS = {"numba", "cvm"}
+LINKERS = {*SLOW_LINKERS, "numba_strict", "jax"}
 
 
 def pytest_addoption(parser):
@@ -21,6 +24,10 @@ def pytest_addoption(parser):
         action="store_true",
         help="run the tables of the families under every linker, not only two",
     )
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "thorough: runs only with --all-linkers")
 
 
 def pytest_collection_modifyitems(config, items):
@@ -33,9 +40,12 @@ def pytest_collection_modifyitems(config, items):
 
 
 def _is_slow(item):
+    if item.get_closest_marker("thorough"):
+        return True
     table = item.path.stem.removeprefix("test_").partition("_")[0]
+    slow = LINKERS if table in PYTHON_ALONE else SLOW_LINKERS if table in TABLES else ()
     values = getattr(getattr(item, "callspec", None), "params", {}).values()
-    return table in TABLES and any(v in SLOW_LINKERS for v in values if isinstance(v, str))
+    return any(v in slow for v in values if isinstance(v, str))
 
 
 @pytest.fixture(autouse=True)

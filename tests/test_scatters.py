@@ -136,6 +136,14 @@ def test_graphs():
         assert same_graph(actual, compile_rewritten([x, k], wanted))
 
 
+def test_a_difference_with_what_is_written_to_zeros():
+    """Only this way round: of `written - 1` PyTensor makes an increment of a full array."""
+    value = 1 - pt.set_subtensor(pt.zeros(3)[1:], s[:2])
+    found = compiled(value)(np.array([40.0, -40.0, 0.0]), *(GIVEN[v] for v in INPUTS[1:]))
+    np.testing.assert_array_equal(found[[0, 2]], [1, 1])
+    assert found[1] == pytest.approx(np.exp(-40.0), rel=1e-14, abs=0)
+
+
 @pytest.mark.parametrize("length", [0, 1, 2, 5])
 def test_slices_of_joins_of_any_length(length):
     at, other = np.linspace(-1, 1, length), np.linspace(2, 3, 2)

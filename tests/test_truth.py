@@ -94,6 +94,8 @@ NARROW = [
     (single * single, single, 3e20, inf),
     (single * 2.0**-149, single, 0.5, 0.0),
     (single * 2.0**-149, single, 1.5, np.float32(2.0**-148)),
+    # Halfway from the largest float32 to the one that would follow it.
+    (single * (2.0**128 - 2.0**103), single, 1.0, np.float32(np.inf)),
     (half + 2.0**-11, half, 1.0, 1.0),
     (half + (2.0**-11 + 2.0**-40), half, 1.0, 1 + 2.0**-10),
     (half * 64.0, half, 1023.75, inf),

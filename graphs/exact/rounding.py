@@ -127,6 +127,7 @@ def _round_near_tie(ball: arb, dtype: str) -> tuple[float, int]:
 def _midpoint(below: float, above: float, dtype: str) -> float:
     # Beyond the largest float the next one would be one spacing further.
     largest = float(np.finfo(dtype).max)
-    step = float(np.spacing(np.asarray(largest, dtype)))
+    # NumPy's spacing of it is infinite.
+    step = largest - float(np.nextafter(np.asarray(largest, dtype), np.asarray(0, dtype)))
     below, above = max(below, -largest - step), min(above, largest + step)
     return (below + above) / 2

@@ -8,6 +8,8 @@ was compiled without them keep their own when they are inlined.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from hashlib import sha256
+from pathlib import Path
 
 import numpy as np
 from llvmlite import ir
@@ -36,8 +38,8 @@ from pytensor_stabilize.rewrites.branch_free.kernels import FORMATS
 from pytensor_stabilize.rewrites.branch_free.loops import Apart, WithoutGaps
 from pytensor_stabilize.rewrites.branch_free.ops import WITHOUT_CALLS, KernelOp, digest
 
-# Goes up when the instructions change and the kernels do not.
-VERSION = 4
+# Compiled code is kept on disk: the instructions may change where the kernels do not.
+VERSION = sha256(Path(__file__).read_bytes()).hexdigest()[:16]
 
 
 def plain_exp_minus_abs(x):

@@ -67,8 +67,8 @@ class KernelOp(ScalarOp):
             return plain
         return f"\n#if {VECTORISED_C}\n{vectorised}\n#else\n{plain}\n#endif\n"
 
-    def c_code_cache_version(self) -> tuple[int, str]:
-        return (1, digest(self))
+    def c_code_cache_version(self) -> tuple[str, ...]:
+        return (digest(self), self.plain_c if not self.is_plain else f"only {self.plain_c}")
 
 
 class ExpMinusAbs(KernelOp):

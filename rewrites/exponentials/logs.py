@@ -295,7 +295,7 @@ LOG_SUMS: tuple[Rule, ...] = (
         transform=log_of_mean,
         needs=((Sum, ps.Exp),),
         # The row states the case of two equal elements.
-        tested_in="tests/test_exponential_shares.py",
+        tested_in="tests/test_spelled_otherwise.py",
         source="log(s / n) = log(s) - log(n)",
     ),
     Rule(

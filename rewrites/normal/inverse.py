@@ -78,7 +78,7 @@ INVERSE: tuple[Rule, ...] = (
         databases=("stabilize", "specialize"),
         tracks=(erfinv,),
         transform=erfinv_near_one,
-        tested_in="tests/test_normal.py",
+        tested_in="tests/test_spelled_otherwise.py",
         source="erf(x) = 1 - erfc(x)",
     ),
 )

@@ -25,6 +25,7 @@ Derivatives, with ``c = 2 / sqrt(pi)``: ``(log erfc)' = -c r``, ``(log erfcx)' =
 """
 
 from collections.abc import Callable, Sequence
+from hashlib import sha256
 from importlib import import_module
 from typing import Any
 
@@ -44,7 +45,8 @@ from pytensor.tensor.elemwise import Elemwise
 from pytensor_stabilize.rewrites.normal.c_code import SUPPORT
 
 C = 2 / np.sqrt(np.pi)
-VERSION = 7
+# Compiled code is kept on disk under this: it changes when the code does.
+VERSION = sha256(SUPPORT.encode()).hexdigest()
 Scalars = Sequence[ScalarVariable]
 
 
@@ -65,6 +67,11 @@ class NormalOp(ScalarOp):
         # numba is slow to import, and its dispatch is asked only for ops that have nodes.
         import_module("pytensor_stabilize.rewrites.normal.numba_dispatch")
         return super().make_node(*inputs)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # An unpickled function is linked without a node being made.
+        self.__dict__.update(state)
+        import_module("pytensor_stabilize.rewrites.normal.numba_dispatch")
 
     def impl(self, *inputs: float) -> Any:
         kernels = import_module("pytensor_stabilize.rewrites.normal.kernels")
@@ -95,7 +102,7 @@ class NormalOp(ScalarOp):
     ) -> str:
         return f"{out[0]} = ps_{self.kernel}({', '.join(inp)});"
 
-    def c_code_cache_version(self) -> tuple[int]:
+    def c_code_cache_version(self) -> tuple[str]:
         return (VERSION,)
 
 
