@@ -24,8 +24,7 @@ SHOWN = [rule for rule in RULES if not rule.tested_in][::4]
 
 def compiled(rule):
     args = [pt.dvector(name) for name in rule.domain]
-    with pytensor.config.change_flags(cxx=""):
-        return pytensor.function(args, rule.before(*args), mode=Mode("py", "fast_run"))
+    return pytensor.function(args, rule.before(*args), mode=Mode("py", "fast_run"))
 
 
 def in_threads(work):
@@ -45,14 +44,18 @@ def in_threads(work):
 
 
 @pytest.fixture
-def traceback_limit():
-    """`pytensor.function` in threads leaves it at 0, without us as well."""
+def settings():
+    """Without a compiler; set by one thread, since what several set stays set.
+
+    `pytensor.function` in threads leaves the traceback limit at 0, without us as well.
+    """
     limit = pytensor.config.traceback__limit
-    yield
+    with pytensor.config.change_flags(cxx=""):
+        yield
     pytensor.config.traceback__limit = limit
 
 
-@pytest.mark.usefixtures("traceback_limit")
+@pytest.mark.usefixtures("settings")
 def test_threads_that_compile_at_once():
     """Each in another order, so that different rules run at the same time."""
     wanted = [compiled(rule) for rule in SHOWN]
@@ -66,7 +69,7 @@ def test_threads_that_compile_at_once():
             assert same_graph(function, wanted[i]), SHOWN[i].name
 
 
-@pytest.mark.usefixtures("traceback_limit")
+@pytest.mark.usefixtures("settings")
 def test_a_switch_in_one_thread_while_others_compile():
     rule = RULES[0]
     with excluding("all"):
