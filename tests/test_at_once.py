@@ -45,14 +45,14 @@ def in_threads(work):
 
 @pytest.fixture
 def settings():
-    """Without a compiler; set by one thread, since what several set stays set.
+    """No compiler, and all as it was: flags that several threads change stay changed.
 
-    `pytensor.function` in threads leaves the traceback limit at 0, without us as well.
+    `pytensor.function` changes the mode and the traceback limit, without us as well.
     """
-    limit = pytensor.config.traceback__limit
+    mode, limit = pytensor.config.mode, pytensor.config.traceback__limit
     with pytensor.config.change_flags(cxx=""):
         yield
-    pytensor.config.traceback__limit = limit
+    pytensor.config.mode, pytensor.config.traceback__limit = mode, limit
 
 
 @pytest.mark.usefixtures("settings")
