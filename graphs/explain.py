@@ -15,9 +15,10 @@ from pytensor.graph.rewriting.basic import EquilibriumGraphRewriter, Rewriter
 from pytensor.scalar import basic as ps
 from pytensor.tensor.elemwise import DimShuffle
 
-from pytensor_stabilize.graphs.graphlike import view
+from pytensor_stabilize.graphs.graphlike import outputs_of
 from pytensor_stabilize.rewrites import RULES, registration_state
 from pytensor_stabilize.rewrites.branch_free.ops import log1p
+from pytensor_stabilize.rewrites.checks import shown
 from pytensor_stabilize.rewrites.describe import describe, source_line
 from pytensor_stabilize.rewrites.matching import (
     FLOATS,
@@ -121,10 +122,10 @@ def explain(
     """
     if not isinstance(variables, Variable | list | tuple):
         raise TypeError(
-            f"explain() takes a PyTensor variable or a list of variables, got {variables!r}. "
+            f"explain() takes a PyTensor variable or a list of variables, got {shown(variables)}. "
             "For a compiled function use report()."
         )
-    outputs = list(view(variables, "explain()").outputs)
+    outputs = outputs_of(variables, "explain()")
     with recording() as recorder:
         fgraph = rewrite(outputs, mode)
         events = (*recorder.events, *complements_of_inputs(fgraph))

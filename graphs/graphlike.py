@@ -12,11 +12,13 @@ from pytensor.graph.op import HasInnerGraph, Op
 from pytensor.graph.traversal import explicit_graph_inputs, graph_inputs, toposort
 
 from pytensor_stabilize.rewrites import Sigmoid
+from pytensor_stabilize.rewrites.checks import shown
 from pytensor_stabilize.rewrites.trace import RuleMarks, find_marks
 
 Graph = Function | AbstractFunctionGraph | Variable | Sequence[Variable]
 
 EXPECTED = "a compiled function, a FunctionGraph, a PyTensor variable or a list of variables"
+VARIABLES = "a PyTensor variable or a list of variables"
 
 
 def compiled_function(graph: object) -> Function | None:
@@ -62,9 +64,33 @@ def view(graph: Graph, where: str) -> GraphView:
         or not variables
         or not all(isinstance(variable, Variable) for variable in variables)
     ):
-        raise TypeError(f"{where} takes {EXPECTED}, got {graph!r} of type {type(graph).__name__}.")
+        got = f"got {shown(graph)} of type {type(graph).__name__}"
+        raise TypeError(f"{where} takes {EXPECTED}, {got}.")
     inputs = tuple(explicit_graph_inputs(variables))
     return GraphView(inputs, tuple(variables), tuple(toposort(variables)), None)
+
+
+def outputs_of(variables: object, where: str) -> list[Variable]:
+    """The variables given, of which an exact value can be known: they have not been rewritten.
+
+    Raises
+    ------
+    TypeError
+        `variables` is a compiled function, or not made of variables.
+    """
+    if compiled_function(variables) is not None:
+        raise TypeError(
+            f"{where} takes variables: a compiled function has forgotten the graph that it was "
+            "made from. Pass the variables that you compiled."
+        )
+    if isinstance(variables, AbstractFunctionGraph):
+        return list(variables.outputs)
+    try:
+        return list(view(variables, where).outputs)  # type: ignore[arg-type]
+    except TypeError:
+        raise TypeError(
+            f"{where} takes {VARIABLES}, got {shown(variables)} of type {type(variables).__name__}."
+        ) from None
 
 
 def shared_inputs(variables: Sequence[Variable]) -> list[SharedVariable]:

@@ -7,6 +7,7 @@ from pytensor.graph.basic import Variable
 from pytensor.printing import debugprint as pytensor_debugprint
 
 from pytensor_stabilize.graphs.graphlike import Graph, compiled_function, view
+from pytensor_stabilize.rewrites.checks import check_text_file
 
 _ID = re.compile(r"\[id \S+\]")
 
@@ -32,8 +33,8 @@ def debugprint(graph: Graph, file: Any = None, **kwargs: Any) -> Any:
     TypeError
         `graph` is not a graph, or `file` is none of the three.
     """
-    if file not in (None, "str") and not hasattr(file, "write"):
-        raise TypeError(f'file must be None, "str" or an open text file, got {file!r}.')
+    if file is not None and file != "str":
+        check_text_file("debugprint()", file, ', "str"')
     marks = view(graph, "debugprint()").marks
     ids: dict[Any, str] = kwargs.pop("used_ids", {})
     graph = compiled_function(graph) or graph

@@ -9,6 +9,7 @@ from pytensor.scan.op import Scan
 
 from pytensor_stabilize.graphs.explain import Explanation, absent_rules, explain, rewrite
 from pytensor_stabilize.graphs.graphlike import EXPECTED, view
+from pytensor_stabilize.rewrites.checks import shown
 from pytensor_stabilize.rewrites.trace import recording
 
 
@@ -38,7 +39,7 @@ def report(model_or_graph: Any) -> Explanation:
         graph = view(model_or_graph, "report()")
     except TypeError:
         raise TypeError(
-            f"report() takes a PyMC model, {EXPECTED}, got {model_or_graph!r}."
+            f"report() takes a PyMC model, {EXPECTED}, got {shown(model_or_graph)}."
         ) from None
     if isinstance(model_or_graph, Variable | list | tuple):
         return explain(model_or_graph)

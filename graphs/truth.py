@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Number
 from typing import Any, overload
 
 import numpy as np
@@ -11,7 +12,8 @@ from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.basic import Constant, Variable
 from pytensor.graph.traversal import graph_inputs
 
-from pytensor_stabilize.graphs.graphlike import shared_value, view
+from pytensor_stabilize.graphs.graphlike import outputs_of, shared_value
+from pytensor_stabilize.rewrites.checks import check_count, shown
 
 FIRST_BITS = 128
 MAX_BITS = 4096
@@ -112,7 +114,7 @@ def truth(variables, givens=None, *, max_bits=MAX_BITS):
         Values of the inputs, by variable or by name.  Shared variables have their own value
         unless one is given.
     max_bits
-        Precision at which to give up, in bits.
+        Precision at which to give up, in bits: at least the 128 that it begins with.
 
     Returns
     -------
@@ -124,9 +126,12 @@ def truth(variables, givens=None, *, max_bits=MAX_BITS):
         python-flint is not installed.
     UnsupportedOp
         An op is not known; the message names it and says how to add it.
+    TypeError
+        `variables` is not made of variables, for example a compiled function, or `givens` is no
+        mapping.
     ValueError
-        An input has no value, a given is no input or has a wrong shape, or a value is not
-        a float of the input's dtype.
+        An input has no value, a given is no input or has a wrong shape, a value is not a float
+        of the input's dtype, or `max_bits` is no integer or too small.
 
     Examples
     --------
@@ -139,7 +144,8 @@ def truth(variables, givens=None, *, max_bits=MAX_BITS):
     9.85967654375977e-305
     """
     single = isinstance(variables, Variable)
-    outputs = list(view(variables, "truth()").outputs)
+    outputs = outputs_of(variables, "truth()")
+    check_count("max_bits", max_bits, FIRST_BITS)
     evaluator = Evaluator(outputs)
     results = evaluator(evaluator.values_of(givens), max_bits)
     return results[0] if single else results
@@ -184,7 +190,8 @@ class Evaluator:
         ValueError
             See `truth`.
         """
-        values = {v: check_value(v, a) for v, a in by_variable(givens, self.inputs).items()}
+        given = by_variable(givens, self.inputs, "givens: ")
+        values = {v: check_value(v, a) for v, a in given.items()}
         for variable in self.inputs:
             if variable not in values and isinstance(variable, SharedVariable):
                 values[variable] = shared_value(variable)
@@ -211,16 +218,25 @@ def by_variable(
 
     Raises
     ------
+    TypeError
+        What is given is no mapping.
     ValueError
         A key is none of the inputs, or the name of several; the message begins with `what`.
     """
+    if given is not None and not isinstance(given, Mapping):
+        raise TypeError(
+            f"{what}a dict by input, or by its name, is expected, as in {{x: ...}}; "
+            f"got {shown(given)}."
+        )
     found: dict[Variable, Any] = {}
     for key, value in (given or {}).items():
         matching = [v for v in inputs if v is key or (isinstance(key, str) and v.name == key)]
         if len(matching) != 1:
             names = ", ".join(map(str, inputs)) or "none"
             problem = "is the name of several inputs" if matching else "is no input"
-            raise ValueError(f"{what}{key!r} {problem} of this graph; its inputs are: {names}.")
+            raise ValueError(
+                f"{what}{shown(key)} {problem} of this graph; its inputs are: {names}."
+            )
         found[matching[0]] = value
     return found
 
@@ -244,19 +260,26 @@ def check_value(variable: Variable, value: Any) -> np.ndarray:
         raise ValueError(f"The input {variable} of type {variable.type} cannot be given a number.")
     try:
         given = np.asarray(value)
+        # Python's integers beyond int64 make an array of objects, None one that becomes nan.
+        if given.dtype.kind not in "biufc" and not all(isinstance(n, Number) for n in given.flat):
+            raise TypeError("not made of numbers")
+        if given.dtype.kind == "c" and np.dtype(dtype).kind != "c":
+            raise TypeError("complex")
         # What does not survive is reported below.
         with np.errstate(all="ignore"):
             array = given.astype(dtype)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(
-            f"{value!r} is no value for {variable} of type {variable.type}."
+            f"{shown(value)} is no value for {variable} of type {variable.type}."
         ) from error
     if array.ndim != ndim:
         raise ValueError(f"{variable} has {ndim} dimensions, its value has {array.ndim}.")
     shape = getattr(variable.type, "shape", (None,) * ndim)
     if any(wanted not in (None, got) for wanted, got in zip(shape, array.shape, strict=True)):
         raise ValueError(f"{variable} has the static shape {shape}, its value {array.shape}.")
-    if not np.array_equal(array, given, equal_nan=array.dtype.kind == "f"):
+    if not np.array_equal(
+        array, given, equal_nan=array.dtype.kind == "f" and given.dtype.kind == "f"
+    ):
         raise ValueError(
             f"A value for {variable} is no {dtype} and would be rounded. Pass an array of {dtype}."
         )

@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from pytensor_stabilize.rewrites.checks import shown
+
 FLOATS = ("float16", "float32", "float64")
 
 
@@ -41,6 +43,8 @@ def ulp_error(actual: Any, exact: Any) -> np.ndarray:
     ------
     TypeError
         `actual` or `exact` is not of a float dtype, or their dtypes differ.
+    ValueError
+        Their shapes do not broadcast.
 
     Examples
     --------
@@ -49,17 +53,20 @@ def ulp_error(actual: Any, exact: Any) -> np.ndarray:
     >>> ulp_error(np.array([1.0, 0.0, np.inf]), np.array([np.nextafter(1, 2), -0.0, 1.7e308]))
     array([1.00000000e+00, 0.00000000e+00, 4.89483725e+14])
     """
-    actual = np.asarray(actual)
-    values = np.asarray(getattr(exact, "value", exact))
-    for name, array in (("actual", actual), ("exact", values)):
-        if array.dtype.name not in FLOATS:
-            raise TypeError(f"ulp_error: {name} must be floats, got dtype {array.dtype}.")
+    actual = _floats("actual", actual)
+    values = _floats("exact", getattr(exact, "value", exact))
     if actual.dtype.name != values.dtype.name:
         raise TypeError(
             f"ulp_error: actual is {actual.dtype} and exact is {values.dtype}. An ulp is that of "
             "one dtype: compute the truth of a graph that ends in the dtype you have."
         )
-    shape = np.broadcast_shapes(actual.shape, values.shape)
+    try:
+        shape = np.broadcast_shapes(actual.shape, values.shape)
+    except ValueError as error:
+        raise ValueError(
+            f"ulp_error: actual of shape {actual.shape} and exact of shape {values.shape} must "
+            "broadcast."
+        ) from error
     actual, values = np.broadcast_to(actual, shape), np.broadcast_to(values, shape)
     distance = _distance(actual, values)
     offset = getattr(exact, "offset", None)
@@ -74,6 +81,20 @@ def ulp_error(actual: Any, exact: Any) -> np.ndarray:
     if undecided is not None:
         errors = np.where(np.broadcast_to(undecided, shape), np.nan, errors)
     return errors
+
+
+def _floats(name: str, value: Any) -> np.ndarray:
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        # Rows of different lengths.
+        array = np.asarray(None)
+    if array.dtype.name not in FLOATS:
+        raise TypeError(
+            f"ulp_error: {name} must be floats ({', '.join(FLOATS)}), got dtype {array.dtype} of "
+            f"{shown(value)}."
+        )
+    return array
 
 
 def spacing(values: np.ndarray) -> np.ndarray:

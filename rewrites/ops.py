@@ -23,6 +23,7 @@ from pytensor.tensor.symbolic import TensorSymbolicOp
 from pytensor.tensor.type import DenseTensorType
 from pytensor.tensor.variable import TensorVariable
 
+from pytensor_stabilize.rewrites.checks import shown
 from pytensor_stabilize.rewrites.matching import is_a, is_complex, is_sigmoid_node
 
 Pullback = Literal["naive", "stable"]
@@ -37,9 +38,9 @@ def check_pullback(pullback: object) -> Pullback:
     ValueError
         It is not; the message lists the valid choices.
     """
-    if pullback not in PULLBACKS:
+    if not isinstance(pullback, str) or pullback not in PULLBACKS:
         choices = " or ".join(repr(choice) for choice in PULLBACKS)
-        raise ValueError(f"pullback must be {choices}, got {pullback!r}.")
+        raise ValueError(f"pullback must be {choices}, got {shown(pullback)}.")
     return pullback  # type: ignore[return-value]
 
 
@@ -82,11 +83,12 @@ class Sigmoid(TensorSymbolicOp):
 
     def __call__(self, x, **kwargs):  # type: ignore[override]
         try:
-            (x,) = self.filter_inputs(x)
-        except (TypeError, NotImplementedError, ValueError) as error:
+            # PyTensor refuses a lone True, which it takes for a slip.
+            (x,) = self.filter_inputs(np.asarray(x) if isinstance(x, bool) else x)
+        except (TypeError, NotImplementedError, ValueError, OverflowError) as error:
             raise TypeError(
-                f"sigmoid takes anything that PyTensor takes as a tensor; {x!r} of type "
-                f"{type(x).__name__} cannot be made a tensor."
+                f"sigmoid takes what PyTensor takes as a dense tensor of real numbers; {shown(x)} "
+                f"of type {type(x).__name__} cannot be made a tensor."
             ) from error
         if hasattr(self, "fgraph") and [x.type] == self.input_types:
             return Op.__call__(self, x, **kwargs)
@@ -268,9 +270,9 @@ def with_pullback(variables, pullback):
         or not all(isinstance(v, Variable) for v in outputs)
     ):
         raise TypeError(
-            f"with_pullback takes a PyTensor variable or a list of them, got {variables!r} of type "
-            f"{type(variables).__name__}. Of a PyMC model pass model.logp(); a compiled function "
-            "is too late, its gradient is already taken."
+            "with_pullback takes a PyTensor variable or a list of them, got "
+            f"{shown(variables)} of type {type(variables).__name__}. Of a PyMC model pass "
+            "model.logp(); a compiled function is too late, its gradient is already taken."
         )
     switched = _switch(outputs, pullback)
     return switched[0] if single else switched

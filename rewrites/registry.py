@@ -23,6 +23,7 @@ from pytensor.tensor.special import LogSoftmax, LogSumExp, Softmax
 from pytensor_stabilize.rewrites import registration_state, switches
 from pytensor_stabilize.rewrites.additive import ADDITIVE
 from pytensor_stabilize.rewrites.branches import BRANCHES
+from pytensor_stabilize.rewrites.checks import check_bool, check_text_file
 from pytensor_stabilize.rewrites.clips import CLIPS
 from pytensor_stabilize.rewrites.common_powers import COMMON_POWERS
 from pytensor_stabilize.rewrites.critical import CRITICAL
@@ -163,8 +164,7 @@ def register(opt_in: bool = False) -> None:
     UserWarning
         Functions that contain a sigmoid were compiled before: they keep their graph.
     """
-    if not isinstance(opt_in, bool):
-        raise TypeError(f"opt_in must be True or False, got {opt_in!r}.")
+    check_bool("opt_in", opt_in)
     with _lock:
         if registration_state.is_registered:
             if registration_state.opt_in == opt_in:
@@ -241,8 +241,15 @@ def show_config(file: TextIO | None = None) -> None:
     Parameters
     ----------
     file
-        Where to print; standard output by default.
+        Where to print: an open text file; standard output by default.
+
+    Raises
+    ------
+    TypeError
+        `file` is not open, or takes bytes.
     """
+    if file is not None:
+        check_text_file("show_config()", file)
     print("\n".join(_config_lines()), file=file or sys.stdout)
 
 

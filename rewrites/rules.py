@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from inspect import signature
 from math import inf, isnan
 
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.fg import FunctionGraph
 from pytensor.graph.op import Op
 
+from pytensor_stabilize.rewrites.checks import check_bool, is_number, shown
 from pytensor_stabilize.rewrites.symbols import Value
 
 DATABASES = ("canonicalize", "stabilize", "specialize", "lowering")
@@ -22,6 +24,12 @@ class Left:
 
     reason: str
     lasts: bool = True
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.reason, str) or not self.reason:
+            raise ValueError(
+                f"A candidate is left for a reason in words, got {shown(self.reason)}."
+            )
 
 
 class ConstantPower:
@@ -42,6 +50,9 @@ class Interval:
     hi: float = inf
 
     def __post_init__(self) -> None:
+        for end in (self.lo, self.hi):
+            if not is_number(end):
+                raise TypeError(f"The ends of an interval are real numbers, got {shown(end)}.")
         if isnan(self.lo) or isnan(self.hi) or not self.lo < self.hi:
             raise ValueError(f"An interval needs lo < hi, got [{self.lo}, {self.hi}].")
 
@@ -100,7 +111,10 @@ class Rule:
     Raises
     ------
     ValueError
-        The row lacks a domain or a promise, or names a database that does not exist.
+        The row lacks a domain or a promise, its sides take other arguments than the domain names,
+        it names a database that does not exist, or it tracks nothing and could never run.
+    TypeError
+        A part of the row is of another type than it has to be; the message says which.
     """
 
     name: str
@@ -120,19 +134,69 @@ class Rule:
     tested_in: str = ""
 
     def __post_init__(self) -> None:
-        if not self.name.isidentifier() or self.name != self.name.lower():
-            raise ValueError(f"A rule's name is snake_case, got {self.name!r}.")
+        name = self.name
+        if not isinstance(name, str) or not name.isidentifier() or name != name.lower():
+            raise ValueError(f"A rule's name is snake_case, got {shown(name)}.")
+        self._check_types()
         if not self.domain:
-            raise ValueError(f"Rule {self.name!r} states no domain.")
+            raise ValueError(f"Rule {name!r} states no domain.")
+        for side in (self.before, self.after):
+            if _arguments(side) != list(self.domain):
+                raise ValueError(
+                    f"Rule {name!r}: the domain is that of {', '.join(self.domain)}, but a side "
+                    f"takes {', '.join(_arguments(side)) or 'nothing'}."
+                )
         if not 0 < self.promise < inf:
-            raise ValueError(f"Rule {self.name!r} promises {self.promise} ulps; state a number.")
+            raise ValueError(f"Rule {name!r} promises {self.promise} ulps; state a number.")
         if not self.mends:
-            raise ValueError(f"Rule {self.name!r} does not say which failure it mends.")
+            raise ValueError(f"Rule {name!r} does not say which failure it mends.")
         if not self.databases or not set(self.databases) <= set(DATABASES):
             raise ValueError(
-                f"Rule {self.name!r} names the databases {self.databases}; valid: {DATABASES}."
+                f"Rule {name!r} names the databases {self.databases}; valid: {DATABASES}."
             )
         if (self.transform is None) != (self.databases == ("lowering",)):
             raise ValueError(
-                f"Rule {self.name!r} needs a transform, unless the lowering pass does its work."
+                f"Rule {name!r} needs a transform, unless the lowering pass does its work."
             )
+        if self.transform is not None and not self.tracks:
+            raise ValueError(f"Rule {name!r} tracks no op, so that it would never run.")
+
+    def _check_types(self) -> None:
+        for part, accepted, good in (
+            ("before", "a callable", callable(self.before)),
+            ("after", "a callable", callable(self.after)),
+            ("transform", "a callable or None", self.transform is None or callable(self.transform)),
+            ("domain", "a dict of Interval by argument", _is_domain(self.domain)),
+            ("promise", "a number of ulps", is_number(self.promise)),
+            ("mends", "a few words", isinstance(self.mends, str)),
+            ("source", "a text", isinstance(self.source, str)),
+            ("tested_in", "the name of a file", isinstance(self.tested_in, str)),
+            ("databases", "a tuple of names", _is_tuple_of(self.databases, str)),
+            ("tags", "a tuple of names", _is_tuple_of(self.tags, str)),
+            ("tracks", "a tuple of ops or classes of ops", _is_tuple_of(self.tracks, Op, type)),
+            ("needs", "a tuple of classes and of tuples of them", _is_needs(self.needs)),
+        ):
+            if not good:
+                got = shown(getattr(self, part))
+                raise TypeError(f"Rule {self.name!r}: {part} must be {accepted}, got {got}.")
+        check_bool(f"Rule {self.name!r}: sees_clients", self.sees_clients)
+        check_bool(f"Rule {self.name!r}: opt_in", self.opt_in)
+
+
+def _is_tuple_of(value: object, *types: type) -> bool:
+    return isinstance(value, tuple) and all(isinstance(part, types) for part in value)
+
+
+def _is_domain(value: object) -> bool:
+    return isinstance(value, Mapping) and all(isinstance(i, Interval) for i in value.values())
+
+
+def _is_needs(value: object) -> bool:
+    return isinstance(value, tuple) and all(
+        isinstance(kind, type) or _is_tuple_of(kind, type) for kind in value
+    )
+
+
+def _arguments(side: Callable[..., Value]) -> list[str]:
+    """Names of the arguments without a default."""
+    return [p.name for p in signature(side).parameters.values() if p.default is p.empty]

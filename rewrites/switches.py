@@ -9,6 +9,9 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
+from difflib import get_close_matches
+
+from pytensor_stabilize.rewrites.checks import shown
 
 ENVIRONMENT_VARIABLE = "PYTENSOR_STABILIZE_EXCLUDING"
 # Both stand for every rule; the second is the tag that modes know.
@@ -45,15 +48,20 @@ def check_names(names: Iterable[object], where: str) -> frozenset[str]:
         raise ValueError(f"{where} needs at least one rule name, or 'all'.")
     for name in given:
         if not isinstance(name, str):
-            raise TypeError(f"{where} takes rule names (str), got {name!r}.")
+            raise TypeError(f"{where} takes rule names (str), got {shown(name)}.")
         if name not in ALL and name not in _names:
             raise ValueError(
-                f"{where}: there is no rule named {name!r}. "
+                f"{where}: there is no rule named {shown(name)}.{_meant(name)} "
                 f"Valid names: {', '.join(known_names())}, or 'all'."
             )
     if any(name in ALL for name in given):
         return frozenset(_names)
     return frozenset(str(name) for name in given)
+
+
+def _meant(name: str) -> str:
+    close = get_close_matches(name, _names, n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""
 
 
 def read_environment(environ: Mapping[str, str] = os.environ) -> None:

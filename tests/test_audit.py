@@ -10,7 +10,7 @@ import pytensor.tensor as pt
 import pytest
 from pytensor.compile.mode import Mode, get_mode
 
-from pytensor_stabilize.graphs import Truth, audit
+from pytensor_stabilize.graphs import Range, Truth, audit
 from pytensor_stabilize.graphs.auditing.progress import Progress
 from pytensor_stabilize.graphs.auditing.result import joined
 from pytensor_stabilize.graphs.auditing.sampling import is_elementwise
@@ -314,52 +314,19 @@ def test_progress_writes_to_the_error_stream(capsys):
     assert capsys.readouterr().err == "" or sys.stderr.isatty()
 
 
-# --- what it refuses
-
-n = pt.lscalar("n")
-z = pt.zscalar("z")
-
-
 @pytest.mark.parametrize(
-    ("call", "error", "message"),
+    ("dtype", "ends", "least", "largest"),
     [
-        (lambda: audit(3.0), TypeError, "a PyTensor variable"),
-        (lambda: audit(pytensor.function([x], s)), TypeError, "has forgotten the graph"),
-        (lambda: audit(n + 1), TypeError, "measures real outputs"),
-        (lambda: audit(s, order=3), ValueError, "order must be 1 or 2"),
-        (lambda: audit(s, points=0), ValueError, "points must be an integer of at least 1"),
-        (lambda: audit(s, points=1.5), ValueError, "points must be an integer"),
-        (lambda: audit(s, seed=-1), ValueError, "seed must be an integer"),
-        (lambda: audit(s, order=2), ValueError, "order=2 needs wrt="),
-        (lambda: audit(s, ranges={x: (1,)}), ValueError, r"A range is \(lo, hi\)"),
-        (lambda: audit(s, inputs={x: 1.0}, ranges={x: (0, 1)}), ValueError, "not both"),
-        (lambda: audit(v.sum(), shapes={v: 3}), ValueError, "its shape is a tuple"),
-        (lambda: audit(v.sum(), shapes={v: (2, 2)}), ValueError, "its shape is a tuple"),
-        (lambda: audit(pt.log(n), ranges={n: (0.2, 0.8)}), ValueError, "no integer from"),
-        (lambda: audit(s, sampling="even"), ValueError, "sampling must be one of"),
-        (lambda: audit(s, ranges={"t": (0, 1)}), ValueError, "'t' is no input of this graph"),
-        (lambda: audit(s, ranges={x: (1, 0)}), ValueError, "lo < hi"),
-        (lambda: audit(s, ranges={x: (0, np.inf)}), ValueError, "two finite ends"),
-        (lambda: audit(s, ranges={x: 4}), ValueError, r"A range is \(lo, hi\)"),
-        (lambda: audit(s, ranges={x: (0, 1, "even")}), ValueError, "sampling must be one of"),
-        (lambda: audit(s, inputs={x: [[1.0]]}), ValueError, "dimensions"),
-        (lambda: audit(s, inputs={x: []}), ValueError, "empty"),
-        (lambda: audit(s, inputs={x: "a"}), ValueError, "is no value for x"),
-        (lambda: audit(s * y, inputs={x: [1.0], y: [1.0, 2.0]}), ValueError, "different numbers"),
-        (lambda: audit(s, modes=["theirs"]), ValueError, "A mode is 'stock', 'ours'"),
-        (lambda: audit(s, modes=["ours:abacus"]), ValueError, "no mode 'abacus'"),
-        (lambda: audit(s, modes=[]), ValueError, "modes is empty"),
-        (lambda: audit(pt.log(n)), ValueError, "pass ranges="),
-        (lambda: audit(s, wrt="t"), ValueError, "wrt: 't' is no input"),
-        (
-            lambda: audit(pt.gammaincinv(x, 0.5), wrt=x),
-            ValueError,
-            "cannot differentiate",
-        ),
-        (lambda: audit(pt.real(z)), TypeError, "works with real inputs"),
-        (lambda: audit(pt.random.normal(x)), NotImplementedError, "random|does not know"),
+        ("int8", (-1e6, 1e6), -128, 127),
+        ("uint64", (-3, 1e30), 0, 2**64 - 1),
+        ("bool", (-5, 5), False, True),
+        ("float32", (-1e300, 1e300), -np.finfo("float32").max, np.finfo("float32").max),
+        ("float64", (-1.7e308, 1.7e308), -1.7e308, 1.7e308),
     ],
 )
-def test_what_is_refused(call, error, message):
-    with pytest.raises(error, match=message):
-        call()
+def test_a_range_beyond_the_dtype_ends_where_the_dtype_does(dtype, ends, least, largest):
+    found = Range(*ends).sample(3000, dtype, np.random.default_rng(0))
+    assert found.dtype == dtype
+    assert np.isfinite(found).all()
+    assert least <= found.min() <= least + 0.01 * abs(float(least))
+    assert largest >= found.max() >= largest - 0.01 * abs(float(largest))

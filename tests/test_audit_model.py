@@ -2,7 +2,6 @@
 
 import numpy as np
 import pymc as pm
-import pytensor.tensor as pt
 import pytest
 
 from pytensor_stabilize.graphs import audit_model
@@ -131,30 +130,3 @@ def test_data_containers_keep_their_value():
         mu = pm.Normal("mu", 0, 1)
         pm.Normal("y", mu * data, 1, observed=np.array([1.0, 2.0]))
     assert audit_model(model, modes=["ours"]).max_ulps["ours"] < 32
-
-
-def free_input() -> pm.Model:
-    with pm.Model() as model:
-        mu = pm.Normal("mu", pt.dscalar("prior_mean"), 1)
-        pm.Normal("y", mu, 1, observed=[0.5])
-    return model
-
-
-@pytest.mark.parametrize(
-    ("call", "error", "message"),
-    [
-        (lambda: audit_model(pt.dscalar("x")), TypeError, r"takes a pymc\.Model"),
-        (lambda: audit_model(free_input()), ValueError, "without a value: prior_mean"),
-        (lambda: audit_model(transformed(), point={"sigma": 1.0}), ValueError, "sigma_log__"),
-        (lambda: audit_model(transformed(), point={"low": [1.0]}), ValueError, "dimensions"),
-        (lambda: audit_model(transformed(), point=[]), ValueError, "a dict from names"),
-        (lambda: audit_model(transformed(), rows=0), ValueError, "rows must be an integer"),
-        (lambda: audit_model(transformed(), n_draws=0), ValueError, "n_draws must be an integer"),
-        (lambda: audit_model(pm.Model()), ValueError, "no free variables"),
-        (lambda: audit_model(transformed(), point={}, draws={}), ValueError, "not both"),
-        (lambda: audit_model(transformed(), draws={"low": 1}), ValueError, "lacks sigma, u, w"),
-    ],
-)
-def test_what_is_refused(call, error, message):
-    with pytest.raises(error, match=message):
-        call()

@@ -5,41 +5,17 @@ import sys
 
 import jsonschema
 import pytest
+from command_files import write_files
 from helpers import run_python
 
 from pytensor_stabilize import RULES
 from pytensor_stabilize.graphs.auditing.schema import SCHEMA
 from pytensor_stabilize.graphs.cli.command import main
 
-FILES = {
-    "one": "import pytensor.tensor as pt\nx = pt.dscalar('x')\ns = pt.sigmoid(x)\n"
-    "y = s * (1 - s)\ny.name = 'y'\ndel s\n",
-    "two": "import pytensor.tensor as pt\nx = pt.dscalar('x')\na = pt.exp(x)\n"
-    "b = [pt.log1p(a), a]\n",
-    "function": "import pytensor.tensor as pt\ndef f(a, b):\n    return pt.tanh(a) * b\n"
-    "def number():\n    return 3\ndef broken(a):\n    return a.nothing\n",
-    "model": "import pymc as pm\nwith pm.Model() as model:\n    mu = pm.Normal('mu')\n"
-    "    pm.Normal('y', mu, observed=[1.0])\n",
-    "build": "import pymc as pm\ndef build():\n    with pm.Model() as model:\n"
-    "        pm.Normal('mu')\n    return model\n",
-    "free": "import pymc as pm, pytensor.tensor as pt\nwith pm.Model() as model:\n"
-    "    pm.Normal('mu', pt.dscalar('t'))\n",
-    "compiled": "import pytensor, pytensor.tensor as pt\nx = pt.dscalar()\n"
-    "f = pytensor.function([x], pt.exp(x))\n",
-    "raises": "import math\nmath.sqrt(-1)\n",
-    "syntax": "x = (\n",
-    "exits": "import sys\nsys.exit(3)\n",
-    "missing": "import a_module_that_is_not_there\n",
-    "empty": "number = 3\n",
-    "vector": "import pytensor.tensor as pt\nv = pt.dvector('v')\nt = v - v.sum()\n",
-    "random": "import pytensor.tensor as pt\nr = pt.random.normal(0, 1)\n",
-}
-
 
 @pytest.fixture
 def file(tmp_path):
-    for name, text in FILES.items():
-        (tmp_path / f"{name}.py").write_text(text)
+    write_files(tmp_path)
     return lambda target: str(tmp_path / target)
 
 
@@ -137,45 +113,6 @@ def test_shapes(file, capsys):
     assert "shapes=" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["nowhere.py"], "there is no file"),
-        (["one.py:z"], "has no z; it offers y"),
-        (["function.py:g"], "it offers f, number, broken"),
-        (["one.py:pt"], "pt is a module"),
-        (["compiled.py:f"], "has forgotten the graph"),
-        (["function.py:number"], "returns a int"),
-        (["function.py:broken"], "fails: AttributeError"),
-        (["raises.py"], "raises.py:2 does not import: ValueError"),
-        (["syntax.py"], "syntax.py:1 does not import: SyntaxError"),
-        (["exits.py"], "does not import: SystemExit"),
-        (["missing.py"], "ModuleNotFoundError: No module named 'a_module_that_is_not_there'"),
-        (["empty.py"], "offers no PyMC model"),
-        (["free.py"], "without a value: t"),
-        (["random.py"], "random|does not know"),
-        (["one.py:x"], "is an input"),
-        (["one.py", "--html", "."], "is a folder"),
-        (["one.py", "--order", "2"], "order=2 needs wrt="),
-        (["one.py", "--modes", "theirs"], "A mode is 'stock', 'ours'"),
-        (["one.py", "--range", "x"], "not of the form"),
-        (["one.py", "--range", "x=1"], "is not LO:HI"),
-        (["one.py", "--range", "t=0:1"], "'t' is no input"),
-        (["one.py", "--shape", "x=a"], "list of integers"),
-        (["one.py", "--wrt", "t"], "'t' is no input"),
-        (["one.py", "--html", "no/such/folder.html"], "there is no folder"),
-        (["model.py", "--wrt", "mu"], "--wrt is for variables"),
-    ],
-)
-def test_errors_are_one_line(file, capsys, arguments, message):
-    target, *options = arguments
-    assert main(["audit", file(target), *options]) == 2
-    lines = capsys.readouterr().err.strip().splitlines()
-    assert len(lines) == 1
-    assert lines[0].startswith("pytensor-stabilize: ")
-    assert any(part in lines[0] for part in message.split("|"))
-
-
 def test_rules_lists_every_rule(capsys):
     assert main(["rules"]) == 0
     out = capsys.readouterr().out
@@ -193,11 +130,6 @@ def test_diff_shows_what_the_rules_change(file, capsys):
     assert main(["diff", file("two.py:a")]) == 0
     assert main(["diff", file("model.py:model")]) == 0
     assert main(["diff", file("one.py:y"), "--mode", "jax"]) == 1
-
-
-def test_diff_needs_a_name(file, capsys):
-    assert main(["diff", file("one.py")]) == 2
-    assert "diff needs a name" in capsys.readouterr().err
 
 
 def test_it_runs_as_a_module():

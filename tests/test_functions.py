@@ -246,43 +246,6 @@ def test_python_numbers_have_the_dtype_of_their_company():
     assert functions.softplus(True).type.dtype == "float32"
 
 
-NOT_REAL = {
-    "complex": (pt.zvector("z"), "complex128"),
-    "sparse": (pytensor.sparse.csr_matrix("s"), "Make it dense"),
-    "text": ("text", "str"),
-    "None": (None, "NoneType"),
-}
-
-
-@pytest.mark.parametrize("kind", NOT_REAL)
-@pytest.mark.parametrize("name", sorted(set(functions.__all__) - {"sigmoid"}))
-def test_what_is_no_real_tensor_is_refused(name, kind):
-    function = getattr(functions, name)
-    bad, message = NOT_REAL[kind]
-    required = required_arguments(name)
-    for i, argument in enumerate(required):
-        values = [0.5] * len(required)
-        values[i] = bad
-        with pytest.raises(TypeError, match=rf"{name} takes for '{argument}'.*") as caught:
-            function(*values)
-        assert message in str(caught.value)
-
-
-def test_bad_options_are_refused():
-    x = pt.dvector("x")
-    for alpha in (INF, NAN):
-        with pytest.raises(ValueError, match="finite number for 'alpha'"):
-            functions.leaky_relu(x, alpha=alpha)
-    for alpha in (True, "0.1", 1j):
-        with pytest.raises(TypeError, match="'alpha'"):
-            functions.leaky_relu(x, alpha=alpha)
-    with pytest.raises(TypeError, match="True or False for 'approximate'"):
-        functions.gelu(x, approximate="tanh")
-    for labels, message in (([0, 2], "0 or 1"), ([0.5, 1.5], r"in \[0, 1\]"), (-1, "0 or 1")):
-        with pytest.raises(ValueError, match=message):
-            functions.binary_cross_entropy_with_logits(x, labels)
-
-
 def test_each_docstring_says_what_is_promised():
     for name in functions.__all__:
         text = inspect.getdoc(getattr(functions, name))

@@ -210,23 +210,6 @@ def test_debugprint_is_pytensors_otherwise():
     assert "Vector(float64" in stream.getvalue()
 
 
-@pytest.mark.parametrize("bad", [None, 3, "x", [], [1.0], {"x": x}])
-@pytest.mark.parametrize(
-    "tool",
-    [op_counts, debugprint, report, explain, lambda b: same_graph(x, b), lambda b: diff(b, x)],
-)
-def test_bad_graphs(tool, bad):
-    with pytest.raises(TypeError, match="takes a"):
-        tool(bad)
-
-
-def test_explain_refuses_a_function_and_an_unknown_mode():
-    with pytest.raises(TypeError, match=r"use report\(\)"):
-        explain(pytensor.function([x], s))
-    with pytest.raises(ValueError, match="no mode 'NUMBO'"):
-        explain(s, mode="NUMBO")
-
-
 def test_a_function_with_marks_can_be_pickled_and_copied():
     import pickle
 

@@ -8,7 +8,7 @@ import pytensor.tensor as pt
 import pytest
 from helpers import LINKERS, compile_rewritten, exact_sigmoid, linker
 from pytensor.compile.builders import OpFromGraph
-from pytensor.compile.mode import Mode, get_mode
+from pytensor.compile.mode import Mode
 from pytensor.graph.replace import clone_replace, vectorize_graph
 from pytensor.graph.traversal import ancestors
 from pytensor.tensor.blockwise import Blockwise
@@ -244,41 +244,3 @@ def test_with_pullback_shares_what_does_not_change():
     assert both[0] is total
     assert isinstance(both, list)
     assert op_counts(both[1])
-
-
-@pytest.mark.parametrize("bad", ["Stable", "", None, 1, "exact"])
-def test_an_unknown_pullback_names_the_choices(bad):
-    for call in (
-        lambda: sigmoid(x, pullback=bad),
-        lambda: Sigmoid(pullback=bad),
-        lambda: with_pullback(pt.sigmoid(x), bad),
-    ):
-        with pytest.raises(ValueError, match="'naive' or 'stable'"):
-            call()
-
-
-def test_bad_arguments():
-    with pytest.raises(TypeError, match="real numbers"):
-        sigmoid(pt.zvector("z"))
-    with pytest.raises(TypeError, match="one dense tensor"):
-        Sigmoid("stable")
-    with pytest.raises(TypeError, match="one dense tensor"):
-        Sigmoid(x)
-    with pytest.raises(TypeError, match="real numbers"):
-        Sigmoid([pt.zvector().type])
-    with pytest.raises(TypeError, match="one dense tensor"):
-        sigmoid(pytensor.sparse.csr_matrix("m"))
-    with pytest.raises(TypeError, match=r"pass model.logp\(\)"):
-        with_pullback([], "stable")
-    plain = get_mode("NUMBA").excluding("pytensor_stabilize")
-    fused = pytensor.function([x], pt.exp(pt.sigmoid(x)), mode=plain).maker.fgraph.outputs
-    with pytest.raises(NotImplementedError, match="fused into a Composite"):
-        with_pullback(list(fused), "stable")
-    with pytest.raises(TypeError, match="compiled function is too late"):
-        with_pullback(pytensor.function([x], x), "stable")
-    with pytest.raises(TypeError, match="variable or a list"):
-        with_pullback([1.0], "stable")
-    with pytest.raises(TypeError, match="cannot be made a tensor"):
-        sigmoid(object())
-    with pytest.raises(TypeError, match="cannot be made a tensor"):
-        sigmoid("x")

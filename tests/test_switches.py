@@ -311,24 +311,6 @@ def test_the_unwrapping_is_never_excluded():
     assert op_counts(pytensor.function([x], s, mode=plain)) == {"sigmoid": 1}
 
 
-@pytest.mark.parametrize(
-    ("call", "error", "message"),
-    [
-        (lambda: excluding("nope"), ValueError, "Valid names: .*one_minus_sigmoid"),
-        (lambda: only("nope"), ValueError, "Valid names: .*one_minus_sigmoid"),
-        (lambda: is_active("nope"), ValueError, "Valid names: .*one_minus_sigmoid"),
-        (lambda: excluding(), ValueError, "at least one rule name"),
-        (lambda: only(), ValueError, "at least one rule name"),
-        (lambda: register("yes"), TypeError, "True or False"),
-        (lambda: excluding(3), TypeError, "rule names"),
-        (lambda: is_active(None), TypeError, "rule names"),
-    ],
-)
-def test_bad_names(call, error, message):
-    with pytest.raises(error, match=message):
-        call()
-
-
 def test_show_config(capsys):
     with excluding("sum_at_critical_value"):
         show_config()

@@ -314,12 +314,6 @@ def test_pymc_model():
     check(compiled, public="Fused" not in str(compiled.f.maker.fgraph))
 
 
-@pytest.mark.parametrize("wrong", [3, "x", None, [], [x, 3], {"x": x}, to_python])
-def test_what_is_no_graph(wrong):
-    with pytest.raises(TypeError, match=r"to_python\(\) takes a compiled function, a Funct"):
-        to_python(wrong)
-
-
 def test_what_cannot_be_pickled_is_named():
     op = OpFromGraph([x], [x * 2], name="odd", pullback=lambda inputs, outputs, g: g)
     with pytest.raises(NotImplementedError, match=r"cannot print OpFromGraph odd\{inline=False\}"):

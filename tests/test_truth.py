@@ -4,10 +4,8 @@ import itertools
 import subprocess
 import sys
 import textwrap
-import warnings
 
 import numpy as np
-import pymc as pm
 import pytensor
 import pytensor.tensor as pt
 import pytest
@@ -259,44 +257,6 @@ def test_a_branch_that_is_not_selected_may_hold_anything():
     assert float(truth(graph, {x: -1.0})) == -1
     with pytest.raises(UnsupportedOp, match="Twice"):
         truth(graph, {x: 1.0})
-
-
-k, q = pt.dscalars("k", "q")
-floats32 = pt.fvector("floats32")
-REFUSED = [
-    (pytensor.grad(pt.gammainc(k, x), k), {k: 2.0, x: 1.0}, UnsupportedOp, "gammainc"),
-    (pytensor.grad(pt.gammaincc(k, x), k), {k: 2.0, x: 1.0}, UnsupportedOp, "gammaincc"),
-    (pytensor.grad(pt.betainc(k, q, x), k), {k: 2.0, q: 3.0, x: 0.4}, UnsupportedOp, "betainc"),
-    (pytensor.grad(pt.betainc(k, q, x), q), {k: 2.0, q: 3.0, x: 0.4}, UnsupportedOp, "betainc"),
-    (x + y, {x: 1.0}, ValueError, "No value was given for y"),
-    (
-        x + y,
-        {"x": 1.0, "z": 2.0},
-        ValueError,
-        "'z' is no input of this graph; its inputs",
-    ),
-    (x + y, {x: 1.0, k: 2.0}, ValueError, "k is no input"),
-    (x + pt.dscalar("x"), {"x": 1.0}, ValueError, "'x' is the name of several inputs"),
-    (v + 1, {v: 1.0}, ValueError, "v has 1 dimensions, its value has 0"),
-    (pt.vector("s", shape=(2,)) + 1, {"s": np.ones(3)}, ValueError, "static shape"),
-    (floats32 + 1, {"floats32": [0.1]}, ValueError, "is no float32 and would be rounded"),
-    (floats32 + 1, {"floats32": [1e300]}, ValueError, "is no float32 and would be rounded"),
-    (pt.lscalar("i") + 1, {"i": 0.5}, ValueError, "is no int64"),
-    (v + 1, {v: ["a"]}, ValueError, "is no value for v"),
-    (abs(pt.zscalar("c")), {"c": 1j}, UnsupportedOp, "computes with real numbers"),
-    (pt.zscalar("c"), {"c": 1j}, UnsupportedOp, "complex"),
-    (pm.Normal.dist(x, 1.0) + 1, {x: 0.0}, UnsupportedOp, "a random draw has no exact value"),
-    (pt.random.integers(0, 9), {}, UnsupportedOp, "a random draw has no exact value"),
-    (pt.type_other.NoneConst.clone(), {}, ValueError, "is no number"),
-]
-
-
-@pytest.mark.parametrize(("graph", "givens", "error", "message"), REFUSED, ids=lambda p: None)
-def test_refused(graph, givens, error, message):
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        with pytest.raises(error, match=message):
-            truth(graph, givens)
 
 
 def test_shared_variables_have_their_own_value():

@@ -117,17 +117,3 @@ def test_truth_without_a_value():
     np.testing.assert_array_equal(
         ulp_error(np.array([np.nan, 1.0, 1.0, 1.0]), exact), [0, np.inf, np.nan, 0]
     )
-
-
-@pytest.mark.parametrize(
-    ("actual", "exact", "message"),
-    [
-        (np.array([1]), np.array([1.0]), "actual must be floats, got dtype int"),
-        (np.array([1.0]), np.array([1], "int32"), "exact must be floats"),
-        (np.array([1.0], "float32"), np.array([1.0]), "actual is float32 and exact is float64"),
-        (np.array([1j]), np.array([1.0]), "complex"),
-    ],
-)
-def test_other_dtypes_are_refused(actual, exact, message):
-    with pytest.raises(TypeError, match=message):
-        ulp_error(actual, exact)

@@ -19,16 +19,21 @@ from pytensor_stabilize.graphs.auditing.guards import (
 )
 from pytensor_stabilize.graphs.auditing.progress import Progress
 from pytensor_stabilize.graphs.auditing.result import Audit, OutputAudit, joined, summarise
-from pytensor_stabilize.graphs.auditing.sampling import SAMPLINGS, Points, Range, sample_points
+from pytensor_stabilize.graphs.auditing.sampling import (
+    Points,
+    Range,
+    check_sampling,
+    sample_points,
+)
 from pytensor_stabilize.graphs.auditing.ways import Way, ways_of
 from pytensor_stabilize.graphs.graphlike import (
-    compiled_function,
     is_real,
+    outputs_of,
     shared_inputs,
     shared_value,
-    view,
 )
 from pytensor_stabilize.graphs.truth import Evaluator, Truth, by_variable, check_value, import_exact
+from pytensor_stabilize.rewrites.checks import check_bool, check_count, shown
 from pytensor_stabilize.rewrites.describe import describe
 
 DEFAULT_MODES = ("stock", "ours")
@@ -101,28 +106,27 @@ def audit(
     ImportError
         python-flint is not installed.
     TypeError
-        `variables` is not made of variables, or an output is not real.
+        `variables` is not made of variables, an output is not real, or an option is of another
+        type than it has to be.
     ValueError
-        An input has no range and no shape, a name is unknown, a mode does not exist, or a
-        derivative does not.
+        An input has no range and no shape, a range holds no number of the input's dtype, a name
+        is unknown, a mode does not exist or stands twice, or a derivative does not exist.
     UnsupportedOp
         The graph has an op of which no truth is known.
     """
     import_exact()
-    if compiled_function(variables) is not None:
-        raise TypeError(
-            "audit() takes variables: a compiled function has forgotten the graph that it was made "
-            "from. Pass the variables that you compiled."
-        )
-    if order not in (1, 2):
-        raise ValueError(f"order must be 1 or 2, got {order!r}.")
+    outputs = outputs_of(variables, "audit()")
+    if not isinstance(order, int | np.integer) or isinstance(order, bool) or order not in (1, 2):
+        raise ValueError(f"order must be 1 or 2, got {shown(order)}.")
     if order == 2 and wrt is None:
         raise ValueError('order=2 needs wrt=: the inputs to differentiate by, or "all".')
-    if sampling not in SAMPLINGS:
-        raise ValueError(f"sampling must be one of {SAMPLINGS}, got {sampling!r}.")
+    check_sampling(sampling)
     check_count("points", points, 1)
     check_count("seed", seed, 0)
-    outputs = list(view(variables, "audit()").outputs)
+    check_display(nodes, progress)
+    if not isinstance(title, str):
+        raise TypeError(f"title must be a text, got {shown(title)}.")
+    ways = ways_of(modes)
     free = list(explicit_graph_inputs(outputs))
     names = unique([output_name(v, i, len(outputs)) for i, v in enumerate(outputs)])
     derivatives = find_derivatives(outputs, names, find_inputs(wrt, free), order)
@@ -141,7 +145,7 @@ def audit(
         everything,
         [*names, *derivatives],
         lambda way: everything,
-        ways_of(modes),
+        ways,
         unguarded=lambda: _differentiated(
             without_guards(outputs), names, find_inputs(wrt, free), order
         ),
@@ -177,10 +181,11 @@ def unique(names: Sequence[str]) -> list[str]:
     return found
 
 
-def check_count(name: str, value: Any, least: int) -> None:
-    """Refuse what is no integer, or too small."""
-    if not isinstance(value, int | np.integer) or value < least:
-        raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}.")
+def check_display(nodes: Any, progress: Any) -> None:
+    """Refuse what is no choice of what to look for and to show."""
+    check_bool("nodes", nodes)
+    if progress is not None:
+        check_bool("progress, which may be None too,", progress)
 
 
 def check_shapes(shapes: Mapping[Variable, Any]) -> None:
@@ -188,11 +193,20 @@ def check_shapes(shapes: Mapping[Variable, Any]) -> None:
     for variable, shape in shapes.items():
         ndim = variable.type.ndim
         good = isinstance(shape, tuple | list) and len(shape) == ndim
-        if not good or not all(isinstance(n, int) and n > 0 for n in shape):
+        if not good or not all(_is_length(n) for n in shape):
             raise ValueError(
                 f"shapes: {variable} has {ndim} dimensions, so its shape is a tuple of as many "
-                f"positive integers; got {shape!r}."
+                f"positive integers; got {shown(shape)}."
             )
+        static = variable.type.shape
+        if any(known not in (None, n) for known, n in zip(static, shape, strict=True)):
+            raise ValueError(
+                f"shapes: {variable} has the static shape {static}, which {shape} is not."
+            )
+
+
+def _is_length(n: Any) -> bool:
+    return isinstance(n, int | np.integer) and not isinstance(n, bool) and bool(n > 0)
 
 
 def find_derivatives(
@@ -233,9 +247,26 @@ def find_inputs(wrt: Any, free: Sequence[Variable]) -> list[Variable]:
     if wrt is None:
         return []
     if isinstance(wrt, str) and wrt == "all":
-        return [v for v in free if is_real(v)]
-    wanted = [wrt] if isinstance(wrt, Variable | str) else list(wrt)
-    return list(by_variable(dict.fromkeys(wanted), free, "wrt: "))
+        found = [v for v in free if is_real(v)]
+        if not found:
+            raise ValueError('wrt="all": the graph has no real input to differentiate by.')
+        return found
+    wanted = [wrt] if isinstance(wrt, Variable | str) else wrt
+    if not isinstance(wanted, list | tuple) or not all(
+        isinstance(w, Variable | str) for w in wanted
+    ):
+        raise TypeError(
+            f'wrt takes an input, its name, a list of them, or "all"; got {shown(wrt)}.'
+        )
+    if not wanted:
+        raise ValueError("wrt is empty: name an input, or leave it out for values alone.")
+    found = list(by_variable(dict.fromkeys(wanted), free, "wrt: "))
+    for variable in found:
+        if not is_real(variable):
+            raise ValueError(
+                f"wrt: {variable} is of type {variable.type}; derivatives are by real inputs."
+            )
+    return found
 
 
 def check_real(outputs: Sequence[Variable], inputs: Sequence[Variable]) -> None:
@@ -252,9 +283,13 @@ def check_real(outputs: Sequence[Variable], inputs: Sequence[Variable]) -> None:
 
 def check_values(variable: Variable, value: Any) -> np.ndarray:
     """Values of an input, for all points or with the points along a first axis."""
-    array = np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        # Rows of different lengths.
+        array = np.asarray(None)
     if array.dtype.kind not in "bifu":
-        raise ValueError(f"{value!r} is no value for {variable}: pass numbers.")
+        raise ValueError(f"{shown(value)} is no value for {variable}: pass real numbers.")
     if array.ndim != variable.type.ndim + 1:
         return check_value(variable, value)
     if not len(array):
@@ -286,8 +321,6 @@ def run_audit(
     unguarded
         The outputs without the guards on their probabilities, if they have any.
     """
-    if not ways:
-        raise ValueError("modes is empty: name at least one, such as 'ours'.")
     # Here and not above: it needs python-flint.
     from pytensor_stabilize.graphs.auditing.blame import Blame, Question
 

@@ -16,7 +16,7 @@ from pytensor.graph.traversal import explicit_graph_inputs
 from pytensor_stabilize.graphs.auditing.guards import without_guards
 from pytensor_stabilize.graphs.auditing.measure import (
     DEFAULT_MODES,
-    check_count,
+    check_display,
     gradients,
     run_audit,
 )
@@ -25,6 +25,7 @@ from pytensor_stabilize.graphs.auditing.sampling import Points
 from pytensor_stabilize.graphs.auditing.ways import Way, ways_of
 from pytensor_stabilize.graphs.report import is_pymc_model
 from pytensor_stabilize.graphs.truth import check_value, import_exact
+from pytensor_stabilize.rewrites.checks import check_count, shown
 
 DEFAULT_DRAWS = 20
 DEFAULT_ROWS = 5000
@@ -80,7 +81,8 @@ def audit_model(
     Raises
     ------
     TypeError
-        `model` is no PyMC model.
+        `model` is no PyMC model, `draws` no posterior, or an option of another type than it has
+        to be.
     ValueError
         A point names an unknown variable or has a wrong shape, the posterior lacks a variable,
         or the model depends on inputs that have no value.
@@ -88,7 +90,7 @@ def audit_model(
     import_exact()
     if not is_pymc_model(model):
         raise TypeError(
-            f"audit_model() takes a pymc.Model, got {model!r} of type {type(model).__name__}. "
+            f"audit_model() takes a pymc.Model, got {shown(model)} of type {type(model).__name__}. "
             "For variables use audit()."
         )
     if point is not None and draws is not None:
@@ -96,6 +98,8 @@ def audit_model(
     check_count("rows", rows, 1)
     check_count("n_draws", n_draws, 1)
     check_count("seed", seed, 0)
+    check_display(nodes, progress)
+    ways = ways_of(modes)
     values = list(model.value_vars)
     if not values:
         raise ValueError("The model has no free variables, so there is nothing to audit.")
@@ -113,7 +117,7 @@ def audit_model(
         outputs,
         names,
         lambda way: _outputs(model, picked, pregrad=True)[1],
-        [_as_pymc(way, model) for way in ways_of(modes)],
+        [_as_pymc(way, model) for way in ways],
         unguarded=lambda: _outputs(model, picked, pregrad=False, guards=False)[1],
         nodes=nodes,
         progress=progress,
@@ -194,7 +198,9 @@ def _places(model: Any, point: Any) -> tuple[list[tuple[np.ndarray, ...]], str]:
         or not points
         or not all(isinstance(given, Mapping) for given in points)
     ):
-        raise ValueError(f"point is a dict from names to values or a list of them, got {point!r}.")
+        raise ValueError(
+            f"point is a dict from names to values or a list of them, got {shown(point)}."
+        )
     for given in points:
         unknown = [name for name in map(str, given) if name not in start]
         if unknown:
@@ -218,6 +224,11 @@ def _draws(model: Any, draws: Any, count: int) -> tuple[list[tuple[np.ndarray, .
         posterior = draws.prior
     if hasattr(posterior, "to_dataset"):
         posterior = posterior.to_dataset()
+    if not hasattr(posterior, "dims"):
+        raise TypeError(
+            "draws= takes what pm.sample returned for this model (a DataTree, InferenceData or "
+            f"Dataset), got {shown(draws)}. Single points go to point=."
+        )
     missing = [rv.name for rv in model.free_RVs if rv.name not in posterior]
     if missing:
         raise ValueError(

@@ -15,6 +15,7 @@ from pytensor_stabilize.graphs.auditing.sampling import Points
 from pytensor_stabilize.graphs.auditing.ways import Way
 from pytensor_stabilize.graphs.truth import Truth, widened
 from pytensor_stabilize.graphs.ulps import ulp_error
+from pytensor_stabilize.rewrites.checks import check_writable
 
 if TYPE_CHECKING:
     from pytensor_stabilize.graphs.auditing.guards import Guard, Unguarded
@@ -162,10 +163,13 @@ class Audit:
         ------
         ImportError
             matplotlib is not installed.
+        TypeError, OSError, ValueError
+            `path` is no name of a file, a folder, in no folder, or of a format that matplotlib
+            does not know.
         """
         from pytensor_stabilize.graphs.auditing.plot import save
 
-        save(self, path)
+        save(self, check_writable("Audit.plot()", path))
 
     def to_html(self, path: str | Path) -> None:
         """Save one page with tables, pictures and graphs, which needs no network.
@@ -174,10 +178,14 @@ class Audit:
         ------
         ImportError
             matplotlib is not installed.
+        TypeError, OSError
+            `path` is no name of a file, a folder, or in no folder.
         """
         from pytensor_stabilize.graphs.auditing.page import as_html
 
-        Path(path).write_text(as_html(self), encoding="utf-8")
+        # Before the page is made, which takes its time.
+        file = check_writable("Audit.to_html()", path)
+        file.write_text(as_html(self), encoding="utf-8")
 
     def to_dict(self) -> dict[str, Any]:
         """The audit as plain numbers, strings, lists and dicts, which JSON can hold.

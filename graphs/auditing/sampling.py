@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil, floor
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.graph.traversal import ancestors
 from pytensor.scalar.basic import Second
 from pytensor.tensor.elemwise import DimShuffle, Elemwise
+
+from pytensor_stabilize.rewrites.checks import is_number, shown
 
 SAMPLINGS = ("uniform", "log", "ordinal", "mixed")
 DEFAULT_RANGES = {
@@ -36,6 +39,8 @@ class Range:
 
     Raises
     ------
+    TypeError
+        An end is no real number.
     ValueError
         The ends are not two finite numbers in order, or the sampling is not one of the four.
     """
@@ -45,41 +50,44 @@ class Range:
     sampling: str = "mixed"
 
     def __post_init__(self) -> None:
+        for end in (self.lo, self.hi):
+            if not is_number(end):
+                raise TypeError(f"The ends of a range are real numbers, got {shown(end)}.")
         if not (np.isfinite([self.lo, self.hi]).all() and self.lo < self.hi):
             raise ValueError(f"A range needs two finite ends, lo < hi, got {self.lo}, {self.hi}.")
-        if self.sampling not in SAMPLINGS:
-            raise ValueError(f"sampling must be one of {SAMPLINGS}, got {self.sampling!r}.")
+        check_sampling(self.sampling)
 
     @classmethod
     def of(cls, value: Any, sampling: str) -> Range:
         """A range from ``(lo, hi)``, ``(lo, hi, sampling)`` or a Range."""
         if isinstance(value, Range):
             return value
-        try:
-            lo, hi, *rest = value
-            return cls(float(lo), float(hi), *(rest or [sampling]))
-        except (TypeError, ValueError) as error:
-            if isinstance(error, ValueError) and len(value) in (2, 3):
-                raise
-            raise ValueError(
-                f"A range is (lo, hi) or (lo, hi, sampling), got {value!r}."
-            ) from error
+        if not isinstance(value, tuple | list | np.ndarray) or len(value) not in (2, 3):
+            raise ValueError(f"A range is (lo, hi) or (lo, hi, sampling), got {shown(value)}.")
+        lo, hi, *rest = value
+        return cls(lo, hi, *(rest or [sampling]))
 
     def sample(self, count: int, dtype: str, rng: np.random.Generator) -> np.ndarray:
-        """`count` numbers of `dtype`, in order, the ends among them."""
+        """`count` numbers of `dtype`, in order, those next to the ends among them."""
         if np.dtype(dtype).kind in "iub":
-            lo, hi = int(np.ceil(self.lo)), int(np.floor(self.hi))
+            least, largest = _integers_of(dtype)
+            lo, hi = max(ceil(self.lo), least), min(floor(self.hi), largest)
             if lo > hi:
-                raise ValueError(f"There is no integer from {self.lo} to {self.hi}.")
-            return np.sort(rng.integers(lo, hi, count, endpoint=True)).astype(dtype)
+                raise ValueError(f"There is no integer of {dtype} from {self.lo} to {self.hi}.")
+            return np.sort(rng.integers(lo, hi, count, endpoint=True, dtype=dtype))
+        lo, hi = _inside(self.lo, self.hi, dtype)
+        if not (lo <= hi and np.isfinite([lo, hi]).all()):
+            raise ValueError(f"There is no number of {dtype} from {self.lo} to {self.hi}.")
         kinds = ("uniform", "log", "ordinal") if self.sampling == "mixed" else (self.sampling,)
         shares = np.diff(np.linspace(0, count, len(kinds) + 1).astype(int)).tolist()
         parts = [getattr(self, f"_{k}")(n, dtype, rng) for k, n in zip(kinds, shares, strict=True)]
         values = np.sort(np.concatenate(parts)).astype(dtype)
-        return np.clip(values, *_inside(self.lo, self.hi, dtype))
+        return np.clip(values, lo, hi)
 
     def _uniform(self, count: int, dtype: str, rng: np.random.Generator) -> np.ndarray:
-        return np.linspace(self.lo, self.hi, count)
+        if np.isfinite(self.hi - self.lo):
+            return np.linspace(self.lo, self.hi, count)
+        return 2 * np.linspace(self.lo / 2, self.hi / 2, count)
 
     def _ordinal(self, count: int, dtype: str, rng: np.random.Generator) -> np.ndarray:
         lo, hi = (to_ordinal(v, dtype) for v in _inside(self.lo, self.hi, dtype))
@@ -102,10 +110,24 @@ class Range:
         return max(near, far * LOG_SPAN), max(far, 0.0)
 
 
+def check_sampling(sampling: object) -> None:
+    """Refuse what is no kind of sampling."""
+    if not isinstance(sampling, str) or sampling not in SAMPLINGS:
+        raise ValueError(f"sampling must be one of {SAMPLINGS}, got {shown(sampling)}.")
+
+
+def _integers_of(dtype: str) -> tuple[int, int]:
+    if dtype == "bool":
+        return 0, 1
+    info = np.iinfo(dtype)
+    return int(info.min), int(info.max)
+
+
 def _inside(lo: float, hi: float, dtype: str) -> np.ndarray:
     """The outermost floats of a dtype inside a range, which rounding may have left."""
-    ends = np.array([lo, hi]).astype(dtype)
-    inward = np.nextafter(ends, ends[::-1])
+    with np.errstate(over="ignore"):
+        ends = np.array([lo, hi]).astype(dtype)
+    inward = np.nextafter(ends, np.array([np.inf, -np.inf], dtype))
     outside = np.array([float(ends[0]) < lo, float(ends[1]) > hi])
     return np.where(outside, inward, ends)
 

@@ -13,6 +13,7 @@ from pytensor.compile.mode import Mode, get_default_mode, get_mode
 from pytensor.graph.basic import Variable
 
 from pytensor_stabilize.rewrites import excluding
+from pytensor_stabilize.rewrites.checks import shown
 
 RULE_SETS = ("stock", "ours")
 
@@ -50,8 +51,27 @@ class Way:
 
 
 def ways_of(specs: Any) -> list[Way]:
-    """What ``modes=`` means: several entries, or one by itself."""
-    return [way_of(spec) for spec in ([specs] if isinstance(specs, str) else specs)]
+    """What ``modes=`` means: several entries, or one by itself.
+
+    Raises
+    ------
+    TypeError
+        It is no list.
+    ValueError
+        An entry means nothing, there is none, or two have the same label.
+    """
+    if isinstance(specs, str):
+        specs = [specs]
+    if not isinstance(specs, list | tuple):
+        raise TypeError(f"modes is a list such as ['stock', 'ours'], got {shown(specs)}.")
+    ways = [way_of(spec) for spec in specs]
+    if not ways:
+        raise ValueError("modes is empty: name at least one, such as 'ours'.")
+    labels = [way.label for way in ways]
+    twice = sorted({label for label in labels if labels.count(label) > 1})
+    if twice:
+        raise ValueError(f"modes: {', '.join(twice)} stands twice; results are found by its name.")
+    return ways
 
 
 def way_of(spec: Any) -> Way:
@@ -72,11 +92,11 @@ def way_of(spec: Any) -> Way:
         return spec
     if isinstance(spec, tuple) and len(spec) == 2 and isinstance(spec[1], Mode):
         return Way(str(spec[0]), spec[1], stock=False)
-    rules, _, name = spec.partition(":") if isinstance(spec, str) else ("", "", "")
-    if rules not in RULE_SETS:
+    rules, colon, name = spec.partition(":") if isinstance(spec, str) else ("", "", "")
+    if rules not in RULE_SETS or bool(colon) != bool(name):
         raise ValueError(
             f"A mode is 'stock', 'ours', one of them with a linker as in 'ours:cvm', or a pair "
-            f"(label, Mode); got {spec!r}."
+            f"(label, Mode); got {shown(spec)}."
         )
     try:
         mode = get_mode(name.upper()) if name else get_default_mode()

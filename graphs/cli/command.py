@@ -12,7 +12,7 @@ from pytensor_stabilize.graphs.auditing.measure import DEFAULT_MODES, DEFAULT_PO
 from pytensor_stabilize.graphs.auditing.model import DEFAULT_ROWS, audit_model
 from pytensor_stabilize.graphs.auditing.result import Audit
 from pytensor_stabilize.graphs.auditing.sampling import SAMPLINGS
-from pytensor_stabilize.graphs.auditing.ways import way_of
+from pytensor_stabilize.graphs.auditing.ways import way_of, ways_of
 from pytensor_stabilize.graphs.cli.files import FileError, Offer, offers, pick
 from pytensor_stabilize.graphs.cli.rule_table import rule_table
 from pytensor_stabilize.graphs.compare import diff
@@ -22,6 +22,10 @@ from pytensor_stabilize.graphs.explain import rewrite
 OK, FOUND, FAILED = 0, 1, 2
 # A numba pass that makes scalars of tensors without dimensions, and a diff hard to read.
 SCALAR_LOOPS = "fuse_indexed_into_elemwise"
+
+
+# Options of `audit` that say something of variables only.
+FOR_VARIABLES = ("wrt", "range", "shape", "order", "points", "sampling")
 
 
 class UsageError(ValueError):
@@ -88,12 +92,13 @@ def _audit_parser(commands: Any) -> None:
         "--shape", action="append", default=[], metavar="X=N[,M]", help="shape of an input"
     )
     parser.add_argument("--wrt", metavar="X[,Y]", help="differentiate by these inputs, or by all")
-    parser.add_argument("--order", type=int, default=1, choices=(1, 2))
-    parser.add_argument("--points", type=int, default=DEFAULT_POINTS, help="(%(default)s)")
-    parser.add_argument("--sampling", default="mixed", choices=SAMPLINGS, help="(%(default)s)")
+    # Without defaults, so that an option that does not belong to what is audited is an error.
+    parser.add_argument("--order", type=int, choices=(1, 2), help="(1)")
+    parser.add_argument("--points", type=int, help=f"({DEFAULT_POINTS})")
+    parser.add_argument("--sampling", choices=SAMPLINGS, help="(mixed)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
-        "--rows", type=int, default=DEFAULT_ROWS, help="of a model's data, to look at singly"
+        "--rows", type=int, help=f"of a model's data, to look at singly ({DEFAULT_ROWS})"
     )
     parser.add_argument("--max-ulp", type=float, help="exit with 1 if an error of 'ours' is larger")
     parser.add_argument("--html", type=Path, metavar="FILE", help="save one page")
@@ -103,9 +108,11 @@ def _audit_parser(commands: Any) -> None:
 
 def run_audit_command(options: argparse.Namespace) -> int:
     """The command ``audit``."""
-    ways = [way_of(mode.strip()) for mode in options.modes.split(",")]
-    ranges = {name: _range(text) for name, text in map(_assignment, options.range)}
-    shapes = {name: _shape(text) for name, text in map(_assignment, options.shape)}
+    ways = ways_of([mode.strip() for mode in options.modes.split(",")])
+    ranges = {name: _range(text) for name, text in _assignments("--range", options.range)}
+    shapes = {name: _shape(text) for name, text in _assignments("--shape", options.shape)}
+    if options.max_ulp is not None and not options.max_ulp >= 0:
+        raise UsageError(f"--max-ulp: {options.max_ulp:g} is no error; name a number from 0 on.")
     if options.html is not None and options.html.is_dir():
         raise UsageError(f"--html: {options.html} is a folder; name a file.")
     if options.html is not None and not options.html.absolute().parent.is_dir():
@@ -126,10 +133,12 @@ def run_audit_command(options: argparse.Namespace) -> int:
 
 def _audited(offer: Offer, options: Any, ways: Any, ranges: Any, shapes: Any) -> Audit:
     if offer.kind == "model":
-        given = [name for name in ("wrt", "range", "shape") if getattr(options, name)]
+        given = [name for name in FOR_VARIABLES if getattr(options, name) not in (None, [])]
         if given:
             raise UsageError(f"--{given[0]} is for variables; {offer.name} is a PyMC model.")
-        return audit_model(offer.value, modes=ways, rows=options.rows, seed=options.seed)
+        return audit_model(offer.value, modes=ways, seed=options.seed, **_given(options, "rows"))
+    if options.rows is not None:
+        raise UsageError(f"--rows is for PyMC models; {offer.name} is no model.")
     wrt = options.wrt
     return audit(
         offer.variables,
@@ -137,12 +146,14 @@ def _audited(offer: Offer, options: Any, ways: Any, ranges: Any, shapes: Any) ->
         shapes=shapes,
         modes=ways,
         wrt=wrt if wrt in (None, "all") else [name.strip() for name in wrt.split(",")],
-        order=options.order,
-        points=options.points,
-        sampling=options.sampling,
         seed=options.seed,
         title=f"audit of {offer.name}",
+        **_given(options, "order", "points", "sampling"),
     )
+
+
+def _given(options: argparse.Namespace, *names: str) -> dict[str, Any]:
+    return {n: getattr(options, n) for n in names if getattr(options, n) is not None}
 
 
 def _verdict(result: Audit, max_ulp: float | None) -> int:
@@ -168,11 +179,16 @@ def _verdict(result: Audit, max_ulp: float | None) -> int:
     return FOUND if worse else OK
 
 
-def _assignment(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals or not name or not value:
-        raise UsageError(f"{text!r} is not of the form X=VALUE.")
-    return name.strip(), value.strip()
+def _assignments(option: str, texts: Sequence[str]) -> list[tuple[str, str]]:
+    found: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = (part.strip() for part in text.partition("="))
+        if not equals or not name or not value:
+            raise UsageError(f"{option}: {text!r} is not of the form X=VALUE.")
+        if name in found:
+            raise UsageError(f"{option}: {name} stands twice.")
+        found[name] = value
+    return list(found.items())
 
 
 def _range(text: str) -> tuple[float, float]:

@@ -135,7 +135,8 @@ def leaky_relu(x, alpha=0.01) -> TensorVariable:
     """
     if isinstance(alpha, bool):
         raise TypeError(f"leaky_relu takes for 'alpha' a number or a real tensor, got {alpha!r}.")
-    if is_number(alpha) and not math.isfinite(alpha):
+    # Compared and not asked by isfinite, which raises for an integer beyond the floats.
+    if is_number(alpha) and not abs(alpha) < math.inf:
         raise ValueError(f"leaky_relu takes a finite number for 'alpha', got {alpha!r}.")
     x, alpha = real_tensors("leaky_relu", x=x, alpha=alpha)
     zero = constant(0, x)

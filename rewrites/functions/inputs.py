@@ -10,6 +10,8 @@ from pytensor.scalar import upcast
 from pytensor.tensor.type import DenseTensorType
 from pytensor.tensor.variable import TensorVariable
 
+from pytensor_stabilize.rewrites.checks import shown
+
 
 def real_tensors(function: str, **arguments: object) -> list[TensorVariable]:
     """Make the arguments of a function real tensors of one float dtype.
@@ -22,6 +24,8 @@ def real_tensors(function: str, **arguments: object) -> list[TensorVariable]:
     TypeError
         An argument is complex or sparse, or cannot be made a tensor.  The message names the
         function, the argument and what it was.
+    ValueError
+        Their shapes do not broadcast.
     """
     tensors = {
         name: as_real_tensor(function, name, value)
@@ -32,8 +36,37 @@ def real_tensors(function: str, **arguments: object) -> list[TensorVariable]:
     dtype = upcast(*dtypes) if dtypes else pytensor.config.floatX
     for name, value in arguments.items():
         if name not in tensors:
-            tensors[name] = pt.as_tensor_variable(np.asarray(value, dtype=dtype))
-    return [pt.cast(tensors[name], dtype) for name in arguments]
+            try:
+                number = np.asarray(value, dtype=dtype)
+            except OverflowError as error:
+                raise TypeError(
+                    f"{accepted(function, name)}; {shown(value)} is beyond the floats."
+                ) from error
+            tensors[name] = pt.as_tensor_variable(number)
+    found = [pt.cast(tensors[name], dtype) for name in arguments]
+    check_broadcast(function, dict(zip(arguments, found, strict=True)))
+    return found
+
+
+def check_broadcast(function: str, tensors: dict[str, TensorVariable]) -> None:
+    """Refuse static shapes that no broadcasting makes one.
+
+    Raises
+    ------
+    ValueError
+        Two lengths of one axis are known, differ, and neither is 1.
+    """
+    shapes = [tensor.type.shape for tensor in tensors.values()]
+    for axis in range(1, max(map(len, shapes)) + 1):
+        lengths = {shape[-axis] for shape in shapes if len(shape) >= axis}
+        if len(lengths - {1, None}) > 1:
+            given = ", ".join(f"{name} {tensor.type.shape}" for name, tensor in tensors.items())
+            raise ValueError(f"{function} takes tensors that broadcast; the shapes are {given}.")
+
+
+def accepted(function: str, name: str) -> str:
+    """How a message about an argument begins."""
+    return f"{function} takes for {name!r} what PyTensor takes as a dense tensor of real numbers"
 
 
 def real_tensor(function: str, x: object) -> TensorVariable:
@@ -44,20 +77,18 @@ def real_tensor(function: str, x: object) -> TensorVariable:
 
 def as_real_tensor(function: str, name: str, value: Any) -> TensorVariable:
     """Make one argument a dense real tensor, of the dtype that it has."""
-    what = f"got {value!r} of type {type(value).__name__}"
-    accepted = (
-        f"{function} takes for {name!r} what PyTensor takes as a dense tensor of real numbers"
-    )
+    what = f"got {shown(value)} of type {type(value).__name__}"
+    begin = accepted(function, name)
     try:
         # PyTensor refuses a lone True, which it takes for a slip.
         tensor = pt.as_tensor_variable(np.asarray(value) if isinstance(value, bool) else value)
-    except (TypeError, NotImplementedError, ValueError) as error:
-        raise TypeError(f"{accepted}; {what}.") from error
+    except (TypeError, NotImplementedError, ValueError, OverflowError) as error:
+        raise TypeError(f"{begin}; {what}.") from error
     if not isinstance(tensor.type, DenseTensorType):
-        raise TypeError(f"{accepted}; {what}, which is {tensor.type}. Make it dense first.")
+        raise TypeError(f"{begin}; {what}, which is {tensor.type}. Make it dense first.")
     if np.dtype(tensor.type.dtype).kind not in "biuf":
         raise TypeError(
-            f"{accepted}: floats, integers or booleans; {what}, of dtype {tensor.type.dtype}."
+            f"{begin}: floats, integers or booleans; {what}, of dtype {tensor.type.dtype}."
         )
     return tensor
 
