@@ -9,7 +9,7 @@ DEMO_OUT ?= build/demo
 export PYTHON VENV DEMO_OUT
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo examples docs test test-linkers mutate fuzz lint types format build-check clean
+.PHONY: help venv demo examples docs test test-linkers test-versions mutate fuzz lint types format build-check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -33,6 +33,9 @@ docs: venv ## build the site in build/docs; a warning is an error
 
 test: venv ## run the tests in parallel; ARGS="-k name" is handed on to pytest
 	$(RUN) -m pytest -n $(WORKERS) $(ARGS)
+
+test-versions: venv ## a fast part of the tests with every PyTensor supported; ARGS="3.3.6" for some
+	$(RUN) .ci/test_versions.py $(ARGS)
 
 test-linkers: venv ## the tests of the families under every linker: half an hour more
 	$(RUN) -m pytest -n $(WORKERS) --all-linkers $(ARGS)

@@ -11,7 +11,6 @@ from pytensor.compile.mode import Mode, get_mode
 from pytensor.configdefaults import config
 from pytensor.graph.basic import Variable
 from pytensor.graph.fg import FunctionGraph
-from pytensor.graph.rewriting.basic import EquilibriumGraphRewriter, Rewriter
 from pytensor.scalar import basic as ps
 from pytensor.tensor.elemwise import DimShuffle
 
@@ -20,6 +19,7 @@ from pytensor_stabilize.rewrites import RULES, registration_state
 from pytensor_stabilize.rewrites.branch_free.ops import log1p
 from pytensor_stabilize.rewrites.checks import shown
 from pytensor_stabilize.rewrites.describe import describe, source_line
+from pytensor_stabilize.rewrites.internals import rewriters_of
 from pytensor_stabilize.rewrites.matching import (
     FLOATS,
     exact_constant,
@@ -174,19 +174,9 @@ def absent_rules(mode: Mode | str | None) -> str:
     """Say which rules `mode` does not run, so that silence is not taken for an all-clear."""
     if not registration_state.is_registered:
         return "The rules are not registered: unregister() has taken them out."
-    present = {str(rewriter) for rewriter in _rewriters(get_mode(mode).optimizer._rewriter)}
+    present = {str(rewriter) for rewriter in rewriters_of(mode)}
     absent = [rule.name for rule in RULES if rule.name not in present and not rule.opt_in]
     return f"This mode does not run {', '.join(absent)}." if absent else ""
-
-
-def _rewriters(rewriter: Rewriter) -> Iterator[Rewriter]:
-    """All rewriters below one that a mode's query has made."""
-    yield rewriter
-    for inner in getattr(rewriter, "data", ()):
-        yield from _rewriters(inner)
-    if isinstance(rewriter, EquilibriumGraphRewriter):
-        for node_rewriter in rewriter.get_node_rewriters():
-            yield from _rewriters(node_rewriter)
 
 
 def rewrite(

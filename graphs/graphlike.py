@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from pytensor.compile.executor import Function
 from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.fg import AbstractFunctionGraph
@@ -13,6 +12,7 @@ from pytensor.graph.traversal import explicit_graph_inputs, graph_inputs, toposo
 
 from pytensor_stabilize.rewrites import Sigmoid
 from pytensor_stabilize.rewrites.checks import shown
+from pytensor_stabilize.rewrites.internals import Function
 from pytensor_stabilize.rewrites.trace import RuleMarks, find_marks
 
 Graph = Function | AbstractFunctionGraph | Variable | Sequence[Variable]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pytensor.compile.builders import FinalizedOpFromGraph, OpFromGraph
+from pytensor.compile.builders import OpFromGraph
 from pytensor.graph.basic import Variable
 from pytensor.graph.op import Op
 from pytensor.scan.op import Scan
@@ -10,6 +10,7 @@ from pytensor.scan.op import Scan
 from pytensor_stabilize.graphs.explain import Explanation, absent_rules, explain, rewrite
 from pytensor_stabilize.graphs.graphlike import EXPECTED, view
 from pytensor_stabilize.rewrites.checks import shown
+from pytensor_stabilize.rewrites.internals import FinalizedOpFromGraph
 from pytensor_stabilize.rewrites.trace import recording
 
 

@@ -1,5 +1,9 @@
 """The rewrites: rules, the engine that runs them, and the registry that installs them."""
 
+# The first of all, since it ends the import where PyTensor is another.
+from pytensor_stabilize.rewrites import supported  # noqa: F401
+
+# isort: split
 from pytensor_stabilize.rewrites.functions import (
     binary_cross_entropy_with_logits,
     gelu,

@@ -10,10 +10,10 @@ from pytensor.graph.op import Op
 from pytensor.graph.rewriting.basic import NodeRewriter
 from pytensor.tensor.basic import cast
 from pytensor.tensor.elemwise import Elemwise
-from pytensor.tensor.rewriting.basic import broadcast_like_elemwise
 from pytensor.tensor.shape import specify_shape
 
 from pytensor_stabilize.rewrites import registration_state
+from pytensor_stabilize.rewrites.internals import broadcast_like_elemwise
 from pytensor_stabilize.rewrites.interning import interned, same_up_to_order
 from pytensor_stabilize.rewrites.matching import is_a
 from pytensor_stabilize.rewrites.memory import Memory, at_hand, bit_of_rule, memory_of

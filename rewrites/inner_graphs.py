@@ -22,6 +22,7 @@ from pytensor.tensor.elemwise import DimShuffle, Elemwise
 from pytensor.tensor.math import Max, Sum
 from pytensor.tensor.special import LogAddExp, LogSoftmax, LogSumExp, Softmax
 
+from pytensor_stabilize.rewrites.internals import query_of, under_mode_of
 from pytensor_stabilize.rewrites.switches import is_any_switched_on
 
 # Inputs that take more nodes to compute stay inputs.
@@ -47,8 +48,8 @@ class StabilizeInnerGraphs(GraphRewriter):
     """Run canonicalize and stabilize on the inner graphs of Scan that have a function of ours."""
 
     def apply(self, fgraph: FunctionGraph, *args: object, **kwargs: object) -> None:
-        query = getattr(getattr(fgraph, "_compile_mode", None), "_optimizer", None)
-        if not isinstance(query, RewriteDatabaseQuery) or not is_any_switched_on():
+        query = query_of(fgraph)
+        if query is None or not is_any_switched_on():
             return
         for node in list(fgraph.apply_nodes):
             if isinstance(node.op, Scan):
@@ -59,15 +60,12 @@ class StabilizeInnerGraphs(GraphRewriter):
         known = computed_inside(node, inner.inputs)
         if not known and not any(map(_has_function, inner.apply_nodes)):
             return
-        inner._compile_mode = fgraph._compile_mode
-        try:
+        with under_mode_of(inner, fgraph):
             for old, new in known:
                 inner.replace(old, new, reason="stabilize_inner_graphs")
             self.apply(inner)
             for name in PASSES:
                 optdb[name].query(query.subquery.get(name, query)).rewrite(inner)
-        finally:
-            del inner._compile_mode
         op = node.op.clone_with_inner_graph(inner)
         if op != node.op:
             new = op.make_node(*node.inputs).outputs

@@ -10,9 +10,9 @@ The slopes are closed under differentiation: with the density D = sigmoid(x) sig
 import jax
 import jax.numpy as jnp
 from jax import lax
-from pytensor.link.jax.dispatch.basic import jax_funcify
 
 from pytensor_stabilize.rewrites import kernels
+from pytensor_stabilize.rewrites.internals.jax import jax_funcify
 
 
 def with_slope(slope):

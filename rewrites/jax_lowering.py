@@ -10,11 +10,11 @@ import pytensor.scalar.basic as ps
 import pytensor.scalar.math as psm
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.fg import FunctionGraph
-from pytensor.graph.rewriting.basic import GraphRewriter, get_active_mode
-from pytensor.link.jax.linker import JAXLinker
+from pytensor.graph.rewriting.basic import GraphRewriter
 from pytensor.tensor.elemwise import Elemwise
 
 from pytensor_stabilize.rewrites import kernels, registration_state, symbols
+from pytensor_stabilize.rewrites.internals import JAXLinker, get_active_mode
 from pytensor_stabilize.rewrites.logistic_families import families_of, products, with_density
 from pytensor_stabilize.rewrites.matching import scalar_op_of
 from pytensor_stabilize.rewrites.rules import REAL, Rule

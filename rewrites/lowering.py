@@ -26,19 +26,23 @@ import pytensor.tensor as pt
 from pytensor.configdefaults import config
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.fg import FunctionGraph
-from pytensor.graph.rewriting.basic import GraphRewriter, get_active_mode
-from pytensor.link.c.basic import CLinker, OpWiseCLinker
-from pytensor.link.jax.linker import JAXLinker
-from pytensor.link.mlx.linker import MLXLinker
-from pytensor.link.numba.linker import NumbaLinker
-from pytensor.link.pytorch.linker import PytorchLinker
-from pytensor.link.vm import VMLinker
+from pytensor.graph.rewriting.basic import GraphRewriter
 from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.shape import reshape
 
 from pytensor_stabilize.rewrites import registration_state, symbols
 from pytensor_stabilize.rewrites.branch_free import ops
 from pytensor_stabilize.rewrites.branch_free.loops import keep_loops_vectorised
+from pytensor_stabilize.rewrites.internals import (
+    CLinker,
+    JAXLinker,
+    MLXLinker,
+    NumbaLinker,
+    OpWiseCLinker,
+    PytorchLinker,
+    VMLinker,
+    get_active_mode,
+)
 from pytensor_stabilize.rewrites.interpolations import is_interpolation, strict_sum
 from pytensor_stabilize.rewrites.logistic_families import (
     KINDS,

@@ -12,7 +12,6 @@ from pytensor.gradient import DisconnectedType, disconnected_type
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.fg import FunctionGraph
 from pytensor.graph.op import HasInnerGraph, Op
-from pytensor.graph.replace import _vectorize_node
 from pytensor.graph.rewriting.basic import copy_stack_trace, dfs_rewriter, node_rewriter
 from pytensor.graph.traversal import toposort
 from pytensor.scalar.basic import Composite
@@ -24,6 +23,7 @@ from pytensor.tensor.type import DenseTensorType
 from pytensor.tensor.variable import TensorVariable
 
 from pytensor_stabilize.rewrites.checks import shown
+from pytensor_stabilize.rewrites.internals import vectorize_node
 from pytensor_stabilize.rewrites.matching import is_a, is_complex, is_sigmoid_node
 
 Pullback = Literal["naive", "stable"]
@@ -207,7 +207,7 @@ def sigmoid(x, pullback: Pullback = "naive") -> TensorVariable:
     return Sigmoid(pullback=check_pullback(pullback))(x)
 
 
-@_vectorize_node.register(Sigmoid)
+@vectorize_node.register(Sigmoid)
 def _vectorize_sigmoid(op, node, batched_x):
     return type(op)(pullback=op.pullback_form)(batched_x).owner
 

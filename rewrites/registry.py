@@ -15,7 +15,7 @@ from typing import TextIO
 import pytensor.scalar.math as psm
 from pytensor.compile.mode import optdb
 from pytensor.graph.rewriting.basic import GraphRewriter, NodeRewriter
-from pytensor.graph.rewriting.db import EquilibriumDB, RewriteDatabase, SequenceDB
+from pytensor.graph.rewriting.db import RewriteDatabase, SequenceDB
 from pytensor.scalar import basic as ps
 from pytensor.tensor.math import Sum
 from pytensor.tensor.special import LogSoftmax, LogSumExp, Softmax
@@ -37,6 +37,13 @@ from pytensor_stabilize.rewrites.exponentials.shares import SHARES
 from pytensor_stabilize.rewrites.guards import GUARDS
 from pytensor_stabilize.rewrites.inner_graphs import StabilizeInnerGraphs
 from pytensor_stabilize.rewrites.jax_loading import load_with_jax
+from pytensor_stabilize.rewrites.internals import (
+    Function,
+    free_name,
+    names_in,
+    remove,
+    rewriter_named,
+)
 from pytensor_stabilize.rewrites.jax_lowering import JAX_LOWERING, JaxLoweringPass
 from pytensor_stabilize.rewrites.log_parts import LOG_PARTS
 from pytensor_stabilize.rewrites.logistic import LOGISTIC
@@ -218,7 +225,7 @@ def unregister() -> None:
     """
     with _lock:
         for database, name in reversed(registration_state.placed):
-            _remove(database, name)
+            remove(database, name)
         registration_state.placed.clear()
         registration_state.is_registered = False
 
@@ -286,28 +293,9 @@ def _place(
     opt_in: bool,
     **position: float,
 ) -> None:
-    # A query that names a tag leaves an empty set behind, and the database then takes the name
-    # for a tag that is in use: PYTENSOR_FLAGS=optimizer_excluding=one_minus_sigmoid does that.
-    if name not in database._names and not database.__db__.get(name, True):
-        del database.__db__[name]
+    free_name(database, name)
     database.register(name, rewriter, *tags, use_db_name_as_tag=not opt_in, **position)
     registration_state.placed.append((database, name))
-
-
-def _remove(database: RewriteDatabase, name: str) -> None:
-    """Remove a rewriter and everything that its registration left in the database."""
-    (rewriter,) = database.__db__[name]
-    for tag in [tag for tag, members in database.__db__.items() if rewriter in members]:
-        database.__db__[tag].remove(rewriter)
-        # Queries make empty sets for unknown tags; ours go, so that `in` says what it said.
-        if not database.__db__[tag]:
-            del database.__db__[tag]
-    database._names.discard(name)
-    if isinstance(database, EquilibriumDB):
-        database.__final__.pop(name, None)
-        database.__cleanup__.pop(name, None)
-    if isinstance(database, SequenceDB):
-        database.__position__.pop(name, None)
 
 
 def _remove_left_overs() -> None:
@@ -316,10 +304,10 @@ def _remove_left_overs() -> None:
     plain = {UNWRAP, UNWRAP_INCLUDED, *LATE_PASSES}
     names = plain | {INNER_GRAPHS} | {rule.name for rule in RULES}
     for database in (optdb, *(optdb[d] for d in ("canonicalize", "stabilize", "specialize"))):
-        for name in names & database._names:
-            (rewriter,) = database.__db__[name]
-            if name in plain or type(rewriter).__module__.partition(".")[0] == TAG:
-                _remove(database, name)
+        for name in names & names_in(database):
+            module = type(rewriter_named(database, name)).__module__
+            if name in plain or module.partition(".")[0] == TAG:
+                remove(database, name)
 
 
 def _warn_about_old_functions() -> None:
@@ -331,13 +319,10 @@ def _warn_about_old_functions() -> None:
     if registration_state.warned_about_old_functions:
         return
     registration_state.warned_about_old_functions = True
-    executor = sys.modules.get("pytensor.compile.executor")
-    if executor is None:
-        return
     old = [
         function
         for function in gc.get_objects()
-        if type(function) is executor.Function and _has_sigmoid(function)
+        if type(function) is Function and _has_sigmoid(function)
     ]
     if old:
         warnings.warn(

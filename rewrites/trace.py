@@ -13,6 +13,7 @@ from pytensor.scalar.basic import Composite
 from pytensor.tensor.elemwise import Elemwise
 
 from pytensor_stabilize.rewrites.describe import describe, source_line
+from pytensor_stabilize.rewrites.internals import features_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +141,7 @@ def _is_fused(node: Apply) -> bool:
 
 def find_marks(fgraph: AbstractFunctionGraph) -> RuleMarks | None:
     """Return the marks that our rules left on `fgraph`, or None if none fired."""
-    for feature in getattr(fgraph, "_features", ()):
+    for feature in features_of(fgraph):
         if isinstance(feature, RuleMarks):
             return feature
     return None

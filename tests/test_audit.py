@@ -328,5 +328,6 @@ def test_a_range_beyond_the_dtype_ends_where_the_dtype_does(dtype, ends, least, 
     found = Range(*ends).sample(3000, dtype, np.random.default_rng(0))
     assert found.dtype == dtype
     assert np.isfinite(found).all()
-    assert least <= found.min() <= least + 0.01 * abs(float(least))
-    assert largest >= found.max() >= largest - 0.01 * abs(float(largest))
+    near = 0.01 * (float(largest) / 2 - float(least) / 2)
+    assert least <= found.min() <= least + near
+    assert largest >= found.max() >= largest - near

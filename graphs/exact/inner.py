@@ -22,6 +22,7 @@ from pytensor_stabilize.graphs.exact.balls import (
 from pytensor_stabilize.graphs.exact.program import Program, make_step, selected
 from pytensor_stabilize.graphs.exact.rules import IfElse, Step, Undecided, register
 from pytensor_stabilize.graphs.graphlike import is_real
+from pytensor_stabilize.rewrites.internals import core_node
 
 
 @register(OpFromGraph)
@@ -49,7 +50,7 @@ def if_else(op: Any, node: Apply) -> Step:
 def blockwise(op: Any, node: Apply) -> Step:
     """Step of a Blockwise: the core op, for each index of the batch."""
     core_ndims = [len(signature) for signature in op.inputs_sig]
-    core = make_step(op._create_dummy_core_node(node.inputs))
+    core = make_step(core_node(op, node.inputs))
 
     def step(*values: Any) -> list[Any]:
         arrays = [v if _is_typed(v) else as_array(v) for v in values]

@@ -15,11 +15,7 @@ from pytensor.tensor.random.op import RNGConsumerOp
 from pytensor.tensor.random.type import RandomType
 
 from pytensor_stabilize.graphs.exact.scalars import SCALARS
-
-try:
-    from pytensor.conditional.op import IfElse as IfElse
-except ImportError:  # PyTensor 3.3.0
-    from pytensor.ifelse import IfElse as IfElse  # type: ignore[no-redef]
+from pytensor_stabilize.rewrites.internals import IfElse as IfElse
 
 # Takes the values of a node's inputs, returns the values of its outputs.
 Step = Callable[..., Sequence[Any]]

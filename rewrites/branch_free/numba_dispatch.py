@@ -15,28 +15,26 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
-from pytensor.link.numba.cache import compile_numba_function_src
-from pytensor.link.numba.dispatch.basic import (
-    numba_funcify_and_cache_key,
-    numba_njit,
-    register_funcify_and_cache_key,
-    register_funcify_default_op_cache_key,
-)
-from pytensor.link.numba.dispatch.elemwise import numba_funcify_FusedElemwise
-from pytensor.link.numba.dispatch.scalar import (
-    numba_funcify_Composite,
-    register_scalar_funcify,
-    scalar_op_cache_key,
-)
 from pytensor.scalar import basic as ps
 from pytensor.scalar.basic import Composite
-from pytensor.tensor.rewriting.fused_elemwise import FusedElemwise
-from pytensor.tensor.rewriting.scalarize import ScalarizedElemwise
 
 from pytensor_stabilize.rewrites.branch_free import ops
 from pytensor_stabilize.rewrites.branch_free.kernels import FORMATS
 from pytensor_stabilize.rewrites.branch_free.loops import Apart, WithoutGaps
 from pytensor_stabilize.rewrites.branch_free.ops import WITHOUT_CALLS, KernelOp, digest
+from pytensor_stabilize.rewrites.internals.numba import (
+    FusedElemwise,
+    ScalarizedElemwise,
+    compile_numba_function_src,
+    numba_funcify_and_cache_key,
+    numba_funcify_Composite,
+    numba_funcify_FusedElemwise,
+    numba_njit,
+    register_funcify_and_cache_key,
+    register_funcify_default_op_cache_key,
+    register_scalar_funcify,
+    scalar_op_cache_key,
+)
 
 # Compiled code is kept on disk: the instructions may change where the kernels do not.
 VERSION = sha256(Path(__file__).read_bytes()).hexdigest()[:16]

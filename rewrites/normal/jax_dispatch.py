@@ -13,8 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.scipy.special import erf, erfc
-from pytensor.link.jax.dispatch.basic import jax_funcify
 
+from pytensor_stabilize.rewrites.internals.jax import jax_funcify
 from pytensor_stabilize.rewrites.matching import exact_constant
 from pytensor_stabilize.rewrites.normal import ops
 from pytensor_stabilize.rewrites.normal.coefficients import EXCESS, NODES, SECOND

@@ -5,9 +5,12 @@ from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
-from pytensor.link.numba.dispatch.basic import numba_njit
-from pytensor.link.numba.dispatch.scalar import register_scalar_funcify, scalar_op_cache_key
 
+from pytensor_stabilize.rewrites.internals.numba import (
+    numba_njit,
+    register_scalar_funcify,
+    scalar_op_cache_key,
+)
 from pytensor_stabilize.rewrites.normal import coefficients as normal_coefficients
 from pytensor_stabilize.rewrites.normal import kernels as normal_kernels
 from pytensor_stabilize.rewrites.normal.ops import NormalOp

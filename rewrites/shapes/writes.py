@@ -12,13 +12,6 @@ from pytensor.scalar.basic import ScalarType, discrete_dtypes
 from pytensor.tensor.basic import get_underlying_scalar_constant_value
 from pytensor.tensor.elemwise import DimShuffle, Elemwise
 from pytensor.tensor.math import mul, true_div
-from pytensor.tensor.rewriting.subtensor import (
-    local_adv_idx_to_slice,
-    local_subtensor_merge_integer,
-    local_subtensor_merge_slice,
-    local_useless_slice,
-)
-from pytensor.tensor.rewriting.subtensor_lift import local_subtensor_of_expand_dims
 from pytensor.tensor.shape import SpecifyShape
 from pytensor.tensor.subtensor import (
     AdvancedIncSubtensor,
@@ -37,6 +30,7 @@ from pytensor_stabilize.rewrites.algebra.arguments import (
 )
 from pytensor_stabilize.rewrites.algebra.survey import leaves_of
 from pytensor_stabilize.rewrites.arithmetic import product_of
+from pytensor_stabilize.rewrites.internals import READ_REWRITERS
 from pytensor_stabilize.rewrites.matching import (
     MOVES,
     exact_constant,
@@ -48,13 +42,6 @@ from pytensor_stabilize.rewrites.matching import (
 
 WRITES = (IncSubtensor, AdvancedIncSubtensor)
 READS = (Subtensor, AdvancedSubtensor)
-_READ_REWRITERS = (
-    local_adv_idx_to_slice,
-    local_subtensor_of_expand_dims,
-    local_useless_slice,
-    local_subtensor_merge_slice,
-    local_subtensor_merge_integer,
-)
 
 
 class Scatter:
@@ -148,7 +135,7 @@ class Scatter:
 
     def _merged(self, variable: Variable) -> Variable:
         """A read as PyTensor writes it where no write comes between: ``x[1:][0]`` is ``x[1]``."""
-        for rewriter in _READ_REWRITERS:
+        for rewriter in READ_REWRITERS:
             if variable.owner is not None and variable.owner.op.__class__ in rewriter.tracks():
                 merged = rewriter.transform(None, variable.owner)
                 variable = merged[0] if merged else variable
