@@ -175,8 +175,16 @@ def absent_rules(mode: Mode | str | None) -> str:
     if not registration_state.is_registered:
         return "The rules are not registered: unregister() has taken them out."
     present = {str(rewriter) for rewriter in rewriters_of(mode)}
-    absent = [rule.name for rule in RULES if rule.name not in present and not rule.opt_in]
-    return f"This mode does not run {', '.join(absent)}." if absent else ""
+    stood_back = registration_state.stood_back
+    notes = [f"{name} stands back: PyTensor has {where}." for name, where in stood_back.items()]
+    absent = [
+        rule.name
+        for rule in RULES
+        if rule.name not in present and rule.name not in stood_back and not rule.opt_in
+    ]
+    if absent:
+        notes.append(f"This mode does not run {', '.join(absent)}.")
+    return " ".join(notes)
 
 
 def rewrite(

@@ -11,4 +11,6 @@ is_registered: bool = False
 opt_in: bool = False
 # Where the rules were put, for `unregister`; here, so that a reload of the registry keeps it.
 placed: list[tuple[RewriteDatabase, str]] = []
+# Of the rules that PyTensor has by now, what it calls its own.
+stood_back: dict[str, str] = {}
 warned_about_old_functions: bool = False

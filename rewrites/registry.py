@@ -70,6 +70,7 @@ from pytensor_stabilize.rewrites.shapes.joins import JOINS
 from pytensor_stabilize.rewrites.shapes.scatters import SCATTERS
 from pytensor_stabilize.rewrites.softmax.logs import LOG_SOFTMAX
 from pytensor_stabilize.rewrites.softmax.rules import SOFTMAX
+from pytensor_stabilize.rewrites.standing_back import repeated_by_pytensor
 from pytensor_stabilize.rewrites.symbolic_powers import SYMBOLIC_POWERS
 
 
@@ -179,7 +180,10 @@ def register(opt_in: bool = False) -> None:
             unregister()
         _remove_left_overs()
         tags = (TAG,) if opt_in else ("fast_run", "stabilize", TAG)
+        registration_state.stood_back.update(repeated_by_pytensor(RULES))
         for rule in RULES:
+            if rule.name in registration_state.stood_back:
+                continue
             for database in rule.databases:
                 if database != "lowering":
                     own = (OPT_IN_TAG,) if rule.opt_in else (*tags, *rule.tags)
@@ -227,6 +231,7 @@ def unregister() -> None:
         for database, name in reversed(registration_state.placed):
             remove(database, name)
         registration_state.placed.clear()
+        registration_state.stood_back.clear()
         registration_state.is_registered = False
 
 
@@ -239,7 +244,9 @@ def is_active(name: str) -> bool:
         `name` is not a string, or no rule has that name; the message lists the valid ones.
     """
     names = switches.check_names([name], "is_active()")
-    return registration_state.is_registered and all(map(switches.is_switched_on, names))
+    stood_back = not registration_state.stood_back.keys().isdisjoint(names)
+    on = registration_state.is_registered and not stood_back
+    return on and all(map(switches.is_switched_on, names))
 
 
 def show_config(file: TextIO | None = None) -> None:
@@ -279,6 +286,8 @@ def _config_lines() -> Iterator[str]:
             why = f" ({switches.ENVIRONMENT_VARIABLE})"
         elif rule.name in switches.excluded_here():
             why = " (excluding or only, around this call)"
+        elif rule.name in registration_state.stood_back:
+            why = f" (stands back: PyTensor has {registration_state.stood_back[rule.name]})"
         on = "on " if is_active(rule.name) else "off"
         if rule.opt_in:
             why += f" (only in modes that include it or {OPT_IN_TAG!r})"

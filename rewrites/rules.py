@@ -107,6 +107,9 @@ class Rule:
     tested_in
         For a rule about rows of numbers, which the table's tests cannot state with scalars: the
         file with its tests.  The table still checks its identity, for rows of two.
+    upstream
+        What PyTensor would call the same rewrite, where that is neither the rule's name nor
+        "local_" and the name: where PyTensor has one of these, the rule stands back.
 
     Raises
     ------
@@ -132,6 +135,7 @@ class Rule:
     opt_in: bool = False
     tags: tuple[str, ...] = ()
     tested_in: str = ""
+    upstream: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         name = self.name
@@ -173,6 +177,7 @@ class Rule:
             ("tested_in", "the name of a file", isinstance(self.tested_in, str)),
             ("databases", "a tuple of names", _is_tuple_of(self.databases, str)),
             ("tags", "a tuple of names", _is_tuple_of(self.tags, str)),
+            ("upstream", "a tuple of names", _is_tuple_of(self.upstream, str)),
             ("tracks", "a tuple of ops or classes of ops", _is_tuple_of(self.tracks, Op, type)),
             ("needs", "a tuple of classes and of tuples of them", _is_needs(self.needs)),
         ):

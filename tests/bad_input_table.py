@@ -236,6 +236,7 @@ BAD_PARTS = [
     ("needs", int, TypeError, "needs must be a tuple of classes"),
     ("needs", ((3,),), TypeError, "needs must be a tuple of classes"),
     ("tags", "fast_run", TypeError, "tags must be a tuple of names"),
+    ("upstream", "local_name", TypeError, "upstream must be a tuple of names"),
     ("source", None, TypeError, "source must be a text"),
     ("tested_in", 3, TypeError, "tested_in must be the name of a file"),
     ("sees_clients", "no", TypeError, "sees_clients must be True or False"),
