@@ -15,7 +15,7 @@ from pytensor.tensor.random.op import RNGConsumerOp
 from pytensor.tensor.random.type import RandomType
 
 from pytensor_stabilize.graphs.exact.scalars import SCALARS
-from pytensor_stabilize.rewrites.internals import IfElse as IfElse
+from pytensor_stabilize.rewrites.internals.conditional import IfElse as IfElse
 
 # Takes the values of a node's inputs, returns the values of its outputs.
 Step = Callable[..., Sequence[Any]]

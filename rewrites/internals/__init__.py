@@ -11,7 +11,8 @@ What the manual's chapters on extending PyTensor work with is outside: ops and t
 modules and methods, graphs and their features, node and graph rewriters, databases, modes.
 
 numba and JAX are slow to import, so `internals.numba` and `internals.jax` stand apart and are
-imported when something is compiled for them.  What is taken from PyMC's inside stands in
+imported when something is compiled for them; `internals.conditional` registers rewrites of sparse
+matrices when it is imported, and only exact values need it.  What is taken from PyMC's inside stands in
 `rewrites/pymc_unwrapping.py` and `graphs/auditing/model.py`.
 """
 
@@ -22,7 +23,6 @@ from typing import Any
 from pytensor.compile.builders import FinalizedOpFromGraph
 from pytensor.compile.executor import Function
 from pytensor.compile.mode import Mode, get_mode
-from pytensor.conditional.op import IfElse
 from pytensor.graph.basic import Apply
 from pytensor.graph.features import Feature
 from pytensor.graph.fg import AbstractFunctionGraph, FunctionGraph
@@ -61,7 +61,6 @@ __all__ = [
     "CLinker",
     "FinalizedOpFromGraph",
     "Function",
-    "IfElse",
     "JAXLinker",
     "MLXLinker",
     "NumbaLinker",
