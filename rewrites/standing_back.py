@@ -30,6 +30,9 @@ from pytensor_stabilize.rewrites.rules import Rule
 
 # Where PyTensor keeps rewriters of single nodes.
 SEARCHED = ("canonicalize", "stabilize", "specialize")
+# PyTensor's that are something else, whatever their name.  They need no trial, which for this one
+# would make an op of ours at import and load numba, and with it PyTensor's sparse matrices.
+DIFFERENT = {"local_log_erfc"}
 
 
 def repeated_by_pytensor(rules: Iterable[Rule]) -> dict[str, str]:
@@ -41,8 +44,8 @@ def repeated_by_pytensor(rules: Iterable[Rule]) -> dict[str, str]:
     found: dict[str, str] = {}
     for rule in rules:
         for database, theirs in present.items():
-            names = [n for n in (f"local_{rule.name}", *rule.upstream) if n in theirs]
-            same = [n for n in names if does_the_same(database, n, rule)]
+            names = {f"local_{rule.name}", *rule.upstream} & theirs - DIFFERENT
+            same = [n for n in sorted(names) if does_the_same(database, n, rule)]
             if rule.name in theirs:
                 same = [rule.name]
             if same:

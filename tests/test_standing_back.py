@@ -16,6 +16,7 @@ from pytensor_stabilize import is_active, register, show_config, unregister
 from pytensor_stabilize.graphs import explain
 from pytensor_stabilize.rewrites import registry
 from pytensor_stabilize.rewrites.internals import names_in, remove
+from pytensor_stabilize.rewrites.standing_back import DIFFERENT, does_the_same
 
 x = pt.dvector("x")
 # With s as an output too, PyTensor's own pattern does not match.
@@ -83,6 +84,9 @@ def test_a_name_alone_is_not_enough():
         assert explain(GRAPH).fired["one_minus_sigmoid"]
     assert "local_log_erfc" in names_in(optdb["stabilize"])
     assert is_active("log_erfc")
+    (log_erfc,) = (rule for rule in registry.RULES if rule.name == "log_erfc")
+    for name in DIFFERENT:
+        assert not does_the_same("stabilize", name, log_erfc)
 
 
 def test_by_effect_ours_finds_nothing_left():
