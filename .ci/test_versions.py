@@ -1,8 +1,9 @@
 """Test the package with every release of PyTensor that it supports, and every Python here.
 
 For each a throw-away environment is made, the package is installed as a wheel would be, and a fast
-selection of the tests runs; the results go to `docs/versions.md`.  `make test-versions` runs it;
-arguments are versions of PyTensor to run in place of all that the index has.
+selection of the tests runs.  Each result goes to `docs/versions.md` as soon as it is known, in
+place of the row that stood there for the same versions.  `make test-versions` runs it; arguments are
+versions of PyTensor to run in place of all that the index has.
 """
 
 import re
@@ -36,7 +37,11 @@ FIRST_WITH_PYMC = (3, 3, 6)
 TOOLS = ("pytest", "hypothesis", "python-flint", "rich", "jsonschema", "mpmath", "jax")
 # The package says so itself, before anything is compiled.
 REFUSAL = "ImportError: pytensor_stabilize works with"
-ROW = "| {pytensor} | {python} | {numba} | {pymc} | {result} |"
+ROW = "| {pytensor} | {python} | {numba} | {pymc} | {result} | {day} |"
+GOOD = r"\d+ passed( |,[^|]*skipped )\||refused"
+HEAD = ROW.format(
+    pytensor="PyTensor", python="Python", numba="numba", pymc="PyMC", result="tests", day="on"
+)
 
 
 class Version(NamedTuple):
@@ -58,10 +63,8 @@ def released(python: Path) -> list[str]:
     (line,) = re.findall(r"^Available versions: (.*)$", listed, re.M)
     found = [v for v in line.split(", ") if re.fullmatch(r"[\d.]+", v)]
 
-    def key(version: str) -> tuple[int, ...]:
-        return tuple(map(int, version.split(".")))
-
-    return sorted((v for v in found if key(low)[:2] <= key(v) < key(high)), key=key)
+    low, high = numbers(low), numbers(high)
+    return sorted((v for v in found if low[:2] <= numbers(v) < high), key=numbers)
 
 
 def pythons() -> list[Path]:
@@ -138,6 +141,7 @@ def tested(version: Version, copy: Path, folder: Path) -> str:
         numba=installed(python, "numba"),
         pymc=installed(python, "pymc"),
         result=result,
+        day=date.today(),
     )
     shutil.rmtree(venv, ignore_errors=True)
     return row
@@ -152,21 +156,38 @@ def installed(python: Path, package: str) -> str:
     return found.stdout.strip() or "none"
 
 
-def table(versions: list[Version]) -> Iterator[str]:
-    yield ROW.format(
-        pytensor="PyTensor", python="Python", numba="numba", pymc="PyMC", result="tests"
-    )
-    yield "|---|---|---|---|---|"
+def results(versions: list[Version]) -> Iterator[str]:
+    """Rows of the table, one by one."""
     with tempfile.TemporaryDirectory(prefix="test-versions-") as name:
         folder = Path(name)
         copy = source(folder)
         for version in versions:
             row = tested(version, copy, folder)
             print(row, flush=True)
-            if not re.search(r"\d+ passed \||refused", row):
+            if not re.search(GOOD, row):
                 log = folder / f"{version.pytensor}-{version.python.name}.log"
                 print(log.read_text()[-6000:], flush=True)
             yield row
+
+
+def put_into_page(row: str) -> None:
+    """Write a row in place of that of the same PyTensor and Python."""
+    head, begin, rest = PAGE.read_text().partition("<!-- begin versions -->\n")
+    block, end, tail = rest.partition("<!-- end versions -->")
+    rows = {key(line): line for line in block.splitlines()[2:]}
+    rows[key(row)] = row
+    lines = [HEAD, "|---" * (HEAD.count("|") - 1) + "|", *(rows[k] for k in sorted(rows))]
+    PAGE.write_text(head + begin + "\n".join(lines) + "\n" + end + tail)
+
+
+def key(row: str) -> tuple[tuple[int, ...], ...]:
+    """PyTensor's and Python's version in a row."""
+    pytensor, python = row.split("|")[1:3]
+    return numbers(pytensor), numbers(python)
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in version.strip().split(".") if number.isdigit())
 
 
 def main(arguments: list[str]) -> int:
@@ -175,15 +196,10 @@ def main(arguments: list[str]) -> int:
     versions = [Version(v, ours) for v in chosen]
     # The newest release alone with the other Pythons.
     versions += [Version(chosen[-1], python) for python in others]
-    rows = list(table(versions))
-    good = all(re.search(r"\d+ passed \||refused", row) for row in rows[2:])
-    if not arguments:
-        page = PAGE.read_text()
-        head, _, rest = page.partition("<!-- begin versions -->\n")
-        _, _, tail = rest.partition("<!-- end versions -->")
-        lines = [f"As of {date.today()}, {sys.platform}:", "", *rows]
-        text = "\n".join(lines)
-        PAGE.write_text(f"{head}<!-- begin versions -->\n{text}\n<!-- end versions -->{tail}")
+    good = True
+    for row in results(versions):
+        put_into_page(row)
+        good = good and re.search(GOOD, row) is not None
     return 0 if good else 1
 
 
