@@ -2,8 +2,8 @@
 
 For each a throw-away environment is made, the package is installed as a wheel would be, and a fast
 selection of the tests runs.  Each result goes to `docs/versions.md` as soon as it is known, in
-place of the row that stood there for the same versions.  `make test-versions` runs it; arguments are
-versions of PyTensor to run in place of all that the index has.
+place of the row that stood there for the same versions.  `make test-versions` runs it; arguments
+are versions of PyTensor to run in place of all that the index has.
 """
 
 import re
