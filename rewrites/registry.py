@@ -36,7 +36,6 @@ from pytensor_stabilize.rewrites.exponentials.nested import NESTED
 from pytensor_stabilize.rewrites.exponentials.shares import SHARES
 from pytensor_stabilize.rewrites.guards import GUARDS
 from pytensor_stabilize.rewrites.inner_graphs import StabilizeInnerGraphs
-from pytensor_stabilize.rewrites.jax_loading import load_with_jax
 from pytensor_stabilize.rewrites.internals import (
     Function,
     free_name,
@@ -44,6 +43,7 @@ from pytensor_stabilize.rewrites.internals import (
     remove,
     rewriter_named,
 )
+from pytensor_stabilize.rewrites.jax_loading import load_with_jax
 from pytensor_stabilize.rewrites.jax_lowering import JAX_LOWERING, JaxLoweringPass
 from pytensor_stabilize.rewrites.log_parts import LOG_PARTS
 from pytensor_stabilize.rewrites.logistic import LOGISTIC

@@ -17,7 +17,7 @@ from pytensor_stabilize.graphs.auditing.guards import (
     find_guards,
     without_guards,
 )
-from pytensor_stabilize.graphs.auditing.progress import Progress
+from pytensor_stabilize.graphs.auditing.progress import Progress, check_display
 from pytensor_stabilize.graphs.auditing.result import Audit, OutputAudit, joined, summarise
 from pytensor_stabilize.graphs.auditing.sampling import (
     Points,
@@ -33,7 +33,7 @@ from pytensor_stabilize.graphs.graphlike import (
     shared_value,
 )
 from pytensor_stabilize.graphs.truth import Evaluator, Truth, by_variable, check_value, import_exact
-from pytensor_stabilize.rewrites.checks import check_bool, check_count, shown
+from pytensor_stabilize.rewrites.checks import check_count, shown
 from pytensor_stabilize.rewrites.describe import describe
 
 DEFAULT_MODES = ("stock", "ours")
@@ -179,13 +179,6 @@ def unique(names: Sequence[str]) -> list[str]:
         counts[name] = counts.get(name, 0) + 1
         found.append(name if counts[name] == 1 else f"{name}#{counts[name]}")
     return found
-
-
-def check_display(nodes: Any, progress: Any) -> None:
-    """Refuse what is no choice of what to look for and to show."""
-    check_bool("nodes", nodes)
-    if progress is not None:
-        check_bool("progress, which may be None too,", progress)
 
 
 def check_shapes(shapes: Mapping[Variable, Any]) -> None:

@@ -16,10 +16,10 @@ from pytensor.graph.traversal import explicit_graph_inputs
 from pytensor_stabilize.graphs.auditing.guards import without_guards
 from pytensor_stabilize.graphs.auditing.measure import (
     DEFAULT_MODES,
-    check_display,
     gradients,
     run_audit,
 )
+from pytensor_stabilize.graphs.auditing.progress import check_display
 from pytensor_stabilize.graphs.auditing.result import Audit
 from pytensor_stabilize.graphs.auditing.sampling import Points
 from pytensor_stabilize.graphs.auditing.ways import Way, ways_of

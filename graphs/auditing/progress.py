@@ -6,7 +6,16 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
+from pytensor_stabilize.rewrites.checks import check_bool
+
 T = TypeVar("T")
+
+
+def check_display(nodes: Any, progress: Any) -> None:
+    """Refuse what is no choice of what to look for and to show."""
+    check_bool("nodes", nodes)
+    if progress is not None:
+        check_bool("progress, which may be None too,", progress)
 
 
 class Progress:
