@@ -146,7 +146,10 @@ def _factored_sum(output: Variable, ways: Iterable[Reader]) -> Variable | Left |
             continue
         if shorter is not None and spent(shorter[1]) < spent(found) and not found.only_labels:
             reader, found = shorter
-        return Builder(reader, dtype).product(with_labels_gathered(found, reader.sums))
+        gathered = with_labels_gathered(found, reader.sums)
+        if not gathered.residual:
+            return pt.zeros_like(output)
+        return Builder(reader, dtype).product(gathered)
     chosen = later or conjugate or shorter
     if chosen is not None:
         reader, found = chosen

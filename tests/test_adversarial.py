@@ -124,6 +124,11 @@ EXACT |= {
         ([-7.1, -0.3, 0.05, 3.0], [0.0] * 4),
         6.0,
     ),
+    "what does not depend on x": (
+        first(pt.sigmoid(x / (y * x - x))),
+        ([0.3, -2.0, 5.5], [3.0, 0.25, -1.0]),
+        np.inf,  # 0: what stock finds is rounding
+    ),
     "a clip minus what it clips": (
         first(pt.log(pt.clip(pt.softplus(x), 1e-6, 1) - pt.softplus(x))),
         ([-19.4, -30.1, 44.3], [0.0] * 3),
