@@ -24,7 +24,8 @@ OPERATION = 4
 ROOT = 8
 # ``erfc(x) / 2``, where that is to be raised to a power.
 HALF_ERFC = "half_erfc"
-_UNBOUNDED = {"exp": 7, "expm1": 7, "sinh": 10, "cosh": 10}
+# Of the functions that cost more than an operation.
+_WEIGHTS = {"exp": 7, "expm1": 7, "sinh": 10, "cosh": 10, HALF_ERFC: 2 * OPERATION}
 
 
 class Call(NamedTuple):
@@ -118,7 +119,7 @@ def _logistic(p: Exponent, q: Exponent, t: Exponent) -> tuple[Fraction, list[Cal
 
 def weight(function: str) -> int:
     """Cost of a function, in quarters of an operation."""
-    return 2 * OPERATION if function == HALF_ERFC else _UNBOUNDED.get(function, OPERATION)
+    return _WEIGHTS.get(function, OPERATION)
 
 
 def constant(factors: Monomial) -> Fraction:

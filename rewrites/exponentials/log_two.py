@@ -24,7 +24,12 @@ from pytensor_stabilize.rewrites.arithmetic import (
     factors,
 )
 from pytensor_stabilize.rewrites.differences.pairs import flat_terms
-from pytensor_stabilize.rewrites.exponentials.logs import NEAR_ZERO, log_cosh_of
+from pytensor_stabilize.rewrites.exponentials.logs import (
+    NEAR_ZERO,
+    PART_OF_A_SUM,
+    log_cosh_of,
+    sums_that_use,
+)
 from pytensor_stabilize.rewrites.matching import FLOATS, exact_constant, is_a, scalar_op
 from pytensor_stabilize.rewrites.rules import REAL, Left, Rule
 
@@ -132,16 +137,9 @@ def shifted_softplus(fgraph: FunctionGraph, node: Apply) -> Variable | Left | No
     found = _read(node)
     if found is None:
         return None
-    if _is_term(fgraph, node.outputs[0]):
-        return Left("the sum that it is a term of is looked at as a whole", lasts=False)
+    if sums_that_use(fgraph, node.outputs[0]):
+        return PART_OF_A_SUM
     return _sum(found, shifted_softplus_of(found.argument))
-
-
-def _is_term(fgraph: FunctionGraph, output: Variable) -> bool:
-    return any(
-        isinstance(client, Apply) and client.op in (add, sub)
-        for client, _ in fgraph.clients.get(output, ())
-    )
 
 
 def shifted_softplus_of(x: symbols.Value) -> symbols.Value:
@@ -158,8 +156,9 @@ def residual(like: symbols.Value) -> symbols.Value:
     """What log(2) and the float next to it differ by."""
     if not isinstance(like, Variable):
         return like * 0
-    rounded = np.asarray(np.log(2.0), dtype=like.type.dtype).item()
-    return constant_like(float(LOG_TWO - Fraction(rounded)), like)
+    rounded = exact_constant(symbols.log_two(like))
+    assert rounded is not None
+    return constant_like(float(LOG_TWO - rounded), like)
 
 
 def _sum(found: _Found, value: Variable) -> Variable:

@@ -30,6 +30,7 @@ from pytensor_stabilize.rewrites.matching import (
     is_a,
     same_pattern,
     scalar_op,
+    scalar_op_of,
 )
 from pytensor_stabilize.rewrites.rules import REAL, Interval, Left, Rule
 
@@ -77,8 +78,12 @@ def twice_cosh(x: Variable) -> list[Variable]:
     """Terms of ``log(2 * cosh(x)) = |x| + softplus(-2 * |x|)``."""
     dtype = x.type.dtype
     # A switch and not abs, whose derivative at 0 is 0: differentiated twice that would be wrong.
-    size = pt.switch(pt.ge(x, np.asarray(0, dtype=dtype)), x, pt.neg(x))
-    return [size, pt.softplus(pt.mul(np.asarray(-2, dtype=dtype), size))]
+    return _twice_cosh_of(pt.switch(pt.ge(x, np.asarray(0, dtype=dtype)), x, pt.neg(x)))
+
+
+def _twice_cosh_of(size: Variable) -> list[Variable]:
+    """Terms of ``log(2 * cosh(size))`` for a size that is not negative."""
+    return [size, pt.softplus(pt.mul(np.asarray(-2, dtype=size.type.dtype), size))]
 
 
 def log_cosh_of(x: symbols.Value) -> symbols.Value:
@@ -91,11 +96,7 @@ def log_cosh_of(x: symbols.Value) -> symbols.Value:
     small = pt.switch(near, x, np.asarray(0, dtype=dtype))
     # Also says that it is the branch away from 0, which `log_two` leaves.
     size = pt.maximum(pt.abs(x), np.asarray(NEAR_ZERO, dtype=dtype))
-    far = pt.add(
-        pt.constant(np.asarray(-np.log(2.0), dtype=dtype)),
-        size,
-        pt.softplus(pt.mul(np.asarray(-2, dtype=dtype), size)),
-    )
+    far = pt.add(pt.constant(np.asarray(-np.log(2.0), dtype=dtype)), *_twice_cosh_of(size))
     return pt.switch(near, np.asarray(0.5, dtype) * pt.log1p(pt.sqr(pt.sinh(small))), far)
 
 
@@ -268,6 +269,18 @@ def _is_maximum(variable: Variable) -> bool:
         assert node is not None
         return any(_is_maximum(v) for v in node.inputs[1:])
     return node is not None and node.op == pt_maximum
+
+
+PART_OF_A_SUM = Left("the sum that it is a term of is looked at as a whole", lasts=False)
+
+
+def sums_that_use(fgraph: FunctionGraph, variable: Variable) -> list[Apply]:
+    """The sums and differences that a variable is a term of."""
+    return [
+        client
+        for client, _ in fgraph.clients.get(variable, ())
+        if isinstance(client, Apply) and is_a(scalar_op_of(client), ps.Add, ps.Sub)
+    ]
 
 
 LOG_SUMS: tuple[Rule, ...] = (

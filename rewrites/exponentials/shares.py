@@ -21,7 +21,7 @@ from pytensor.tensor.math import add, log, log1p, mul, reciprocal, sub, true_div
 
 from pytensor_stabilize.rewrites import symbols
 from pytensor_stabilize.rewrites.arithmetic import difference_of, product_of, sum_of
-from pytensor_stabilize.rewrites.exponentials.logs import logaddexp_of
+from pytensor_stabilize.rewrites.exponentials.logs import PART_OF_A_SUM, logaddexp_of, sums_that_use
 from pytensor_stabilize.rewrites.exponentials.rational import (
     ONE,
     Atom,
@@ -102,7 +102,7 @@ def shares_of_total(fgraph: FunctionGraph, node: Apply) -> Variable | Left | Non
     reader = Reader(output.type.dtype)
     totals = [t for t in _total_below(output, reader) if len(_atoms(t)) > 1]
     if totals and _is_term_of_another(fgraph, output):
-        return Left("the sum that it is a term of is looked at as a whole", lasts=False)
+        return PART_OF_A_SUM
     for total in totals:
         read = reader.terms(output)
         if read is None:
@@ -115,13 +115,7 @@ def shares_of_total(fgraph: FunctionGraph, node: Apply) -> Variable | Left | Non
 
 def _is_term_of_another(fgraph: FunctionGraph, output: Variable) -> bool:
     """Whether it cancels in a sum, which is not to meet its terms rewritten."""
-    sums = [
-        client
-        for client, _ in fgraph.clients.get(output, ())
-        if isinstance(client, Apply)
-        and client.outputs
-        and is_a(scalar_op(client.outputs[0]), ps.Add, ps.Sub)
-    ]
+    sums = sums_that_use(fgraph, output)
     return any(isinstance(shares_of_total(fgraph, client), Variable) for client in sums)
 
 
