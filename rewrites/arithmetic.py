@@ -9,10 +9,9 @@ import numpy as np
 import pytensor.tensor as pt
 from pytensor.graph.basic import Variable
 from pytensor.scalar import basic as ps
-from pytensor.tensor.elemwise import Elemwise
-from pytensor.tensor.math import add, mul, neg, sqr, sub, true_div
+from pytensor.tensor.math import add, mul, neg, sub, true_div
 
-from pytensor_stabilize.rewrites.matching import FLOATS, exact_constant, is_a, strip_sign
+from pytensor_stabilize.rewrites.matching import FLOATS, exact_constant, scalar_op_of, strip_sign
 
 _SIGNED = {"bool": "int8", "uint8": "int16", "uint16": "int32", "uint32": "int64"}
 
@@ -89,18 +88,19 @@ def factors(variable: Variable) -> tuple[Fraction, Counter[Variable]]:
             constant = constant * value**power if value else Fraction(0)
             continue
         node = v.owner
+        kind = type(scalar_op_of(node))
         if node is None or np.dtype(v.type.dtype).kind != "f":
             found[v] += power
-        elif node.op == mul:
+        elif kind is ps.Mul:
             todo += [(factor, power) for factor in node.inputs]
-        elif node.op == neg:
+        elif kind is ps.Neg:
             constant *= -1
             todo.append((node.inputs[0], power))
-        elif node.op == true_div:
+        elif kind is ps.TrueDiv:
             todo += [(node.inputs[0], power), (node.inputs[1], -power)]
-        elif node.op == sqr:
+        elif kind is ps.Sqr:
             todo.append((node.inputs[0], 2 * power))
-        elif is_a(node.op, Elemwise) and is_a(node.op.scalar_op, ps.Reciprocal):
+        elif kind is ps.Reciprocal:
             todo.append((node.inputs[0], -power))
         else:
             found[v] += power

@@ -17,6 +17,7 @@ from pytensor.tensor.basic import ScalarFromTensor, TensorFromScalar
 from pytensor.tensor.elemwise import DimShuffle, Elemwise
 
 from pytensor_stabilize.rewrites.branch_free.ops import KernelOp
+from pytensor_stabilize.rewrites.matching import is_a
 
 # scalar op class -> (symbol, precedence); the right operands of - / ** bind one tighter
 _INFIX = {"Add": ("+", 1), "Sub": ("-", 1), "Mul": ("*", 2), "TrueDiv": ("/", 2), "Pow": ("**", 4)}
@@ -57,14 +58,14 @@ def _describe(
 ) -> tuple[str, int]:
     if variable in scope:
         return _describe(scope[variable], depth, {}, expand)
-    if isinstance(variable, Constant):
+    if is_a(variable, Constant):
         return _constant(variable), _ATOM
     node = variable.owner
     if node is None:
         return variable.name or str(variable), _ATOM
     if variable.name and not expand:
         return variable.name, _ATOM
-    if isinstance(node.op, DimShuffle | TensorFromScalar | ScalarFromTensor):
+    if is_a(node.op, DimShuffle, TensorFromScalar, ScalarFromTensor):
         return _describe(node.inputs[0], depth, scope, expand)
     if depth == 0:
         return "...", _ATOM
@@ -72,9 +73,9 @@ def _describe(
     operands = [_describe(i, depth - 1, scope) for i in node.inputs[:_OPERANDS]]
     if len(node.inputs) > _OPERANDS:
         operands.append(("...", _ATOM))
-    scalar_op = node.op.scalar_op if isinstance(node.op, Elemwise) else node.op
+    scalar_op = node.op.scalar_op if is_a(node.op, Elemwise) else node.op
     kind = type(scalar_op).__name__
-    if not isinstance(scalar_op, ScalarOp):
+    if not is_a(scalar_op, ScalarOp):
         return f"{kind}({', '.join(text for text, _ in operands)})", _ATOM
     if kind == "Neg":
         text, rank = operands[0]
@@ -86,7 +87,7 @@ def _describe(
             needed = own + 1 if position and kind in ("Sub", "TrueDiv", "Pow") else own
             pieces.append(text if rank >= needed else f"({text})")
         return f" {symbol} ".join(pieces), own
-    function = scalar_op.name if isinstance(scalar_op, KernelOp) else kind.lower()
+    function = scalar_op.name if is_a(scalar_op, KernelOp) else kind.lower()
     return f"{function}({', '.join(text for text, _ in operands)})", _ATOM
 
 

@@ -16,7 +16,7 @@ from pytensor_stabilize.rewrites import registration_state
 from pytensor_stabilize.rewrites.internals import broadcast_like_elemwise
 from pytensor_stabilize.rewrites.interning import interned, same_up_to_order
 from pytensor_stabilize.rewrites.matching import is_a
-from pytensor_stabilize.rewrites.memory import Memory, at_hand, bit_of_rule, memory_of
+from pytensor_stabilize.rewrites.memory import Known, Memory, at_hand, bit_of_rule, memory_of
 from pytensor_stabilize.rewrites.rules import Left, Rule
 from pytensor_stabilize.rewrites.switches import is_switched_on
 from pytensor_stabilize.rewrites.trace import (
@@ -36,7 +36,7 @@ class RuleRewriter(NodeRewriter):
     def __init__(self, rule: Rule) -> None:
         self.rule = rule
         self.__name__ = rule.name
-        self._bit = bit_of_rule(rule)
+        self.bit = bit_of_rule(rule)
 
     # PyTensor asks for it at every node, and its own is written in Python.
     __hash__ = object.__hash__
@@ -51,18 +51,15 @@ class RuleRewriter(NodeRewriter):
     def transform(
         self, fgraph: FunctionGraph, node: Apply, enforce_tracks: bool = True, *args, **kwargs
     ) -> list[Variable] | Literal[False]:
-        rule = self.rule
-        if enforce_tracks and node.op not in rule.tracks and type(node.op) not in rule.tracks:
-            return False
-        # Called for each of our rules at each node, and most have nothing to do there.
-        memory: Memory = getattr(fgraph, "stabilize_memory", None) or memory_of(fgraph)
-        idle = memory.idle.get(node)
-        if (memory.first_look(node) if idle is None else idle) & self._bit:
+        rule, memory = self.rule, memory_of(fgraph)
+        # That it does not track the node's op is among the reasons why it may be idle there.
+        known = memory.known(fgraph, node)
+        if known.idle & self.bit:
             return False
         on = registration_state.is_registered and is_switched_on(rule.name)
         if not on and current_recorder() is None:
             return False
-        result = self._look(fgraph, node, memory)
+        result = self._look(fgraph, node, memory, known)
         if result is None:
             return False
         first = node.outputs[0]
@@ -81,27 +78,27 @@ class RuleRewriter(NodeRewriter):
         return replaced
 
     def _look(
-        self, fgraph: FunctionGraph, node: Apply, memory: Memory
+        self, fgraph: FunctionGraph, node: Apply, memory: Memory, known: Known
     ) -> Variable | list[Variable] | Left | None:
         """Ask the rule, unless it found nothing in this node and nothing has changed since."""
         rule = self.rule
         assert rule.transform is not None
-        if rule.sees_clients:
-            return rule.transform(fgraph, node)
-        if known := memory.reason(node, rule.name):
-            return known
+        if rule.name in known.left:
+            return known.left[rule.name]
         token = at_hand.set(memory)
         try:
             result = rule.transform(fgraph, node)
         finally:
             at_hand.reset(token)
+        if rule.sees_clients:
+            return result
         if is_a(result, Variable) and same_up_to_order(result, node.outputs[0]):
             result = None
         if result is None:
-            memory.set_idle(node, self._bit)
+            known.idle |= self.bit
         elif isinstance(result, Left) and result.lasts:
             # A reason is given to each recorder that asks.
-            memory.leave(node, rule.name, result)
+            known.left[rule.name] = result
         return result
 
 

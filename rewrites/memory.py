@@ -13,6 +13,7 @@ from typing import Any
 from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.graph.features import Feature, register_feature_callback
 from pytensor.graph.fg import FunctionGraph
+from pytensor.graph.op import Op
 from pytensor.scalar.basic import Pow
 
 from pytensor_stabilize.rewrites.matching import exact_constant, is_a, scalar_op_of
@@ -27,9 +28,10 @@ at_hand: ContextVar["Memory | None"] = ContextVar("at_hand", default=None)
 
 # A bit for each class of op that was ever seen, so that a set of classes is an integer.
 _bits: dict[type, int] = {}
-# A bit for each rule, and what it needs.
-_rule_bits: dict[tuple[str, Needs], int] = {}
+# A bit for each rule, what it needs, and the rules that look at an op or a class of ops.
+_rule_bits: dict[tuple[str, Needs, tuple], int] = {}
 _wanted: list[tuple[int, "Wanted"]] = []
+_tracked: dict[Op | type, int] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,26 +58,39 @@ class Wanted:
         return any(kinds & group == group for group in self.groups)
 
 
+class Known:
+    """What came of looking at a node."""
+
+    __slots__ = ("idle", "left", "readings")
+
+    def __init__(self, idle: int) -> None:
+        self.idle = idle
+        self.left: dict[str, Left] = {}
+        self.readings: dict[Variable, dict[Hashable, Any]] = {}
+
+
 class Memory(Feature):
     """Knows what the nodes of a FunctionGraph are made of, and what came of looking at them.
 
+    What is known of a node is forgotten as soon as anything changes that it is computed from: the
+    rules that have nothing to do there, most of them, most of the time; why others left it; and
+    what the algebra read of its outputs.
+
     Attributes
     ----------
-    idle
-        The rules that have nothing to do in a node, as bits: most of them, most of the time.
-        Forgotten as soon as anything changes that the node is computed from, as is why others
-        left it.
-    factorings of the algebra were factored to: the terms say all, whatever graph they are
+    factorings
+        What forms of the algebra were factored to: the terms say all, whatever graph they are
         read from.
-    readings
-        What the algebra read of a variable; forgotten with the findings.
     """
 
     def __init__(self) -> None:
-        self.idle: dict[Apply, int] = {}
-        self._left: dict[Apply, dict[str, Left]] = {}
         self.factorings: dict[Any, Any] = {}
-        self.readings: dict[Variable, dict[Hashable, Any]] = {}
+        self._known: dict[Apply, Known] = {}
+        # Nodes with new inputs, below which everything is to be forgotten: PyTensor changes many
+        # between two looks, and their clients are mostly the same.
+        self._changed: list[Apply] = []
+        # Of variables that nothing computes.
+        self._readings: dict[Variable, dict[Hashable, Any]] = {}
         # May name classes that the node is no longer computed from, and never too few.
         self._kinds: dict[Apply, int] = {}
 
@@ -85,7 +100,7 @@ class Memory(Feature):
 
     @register_feature_callback
     def on_prune(self, fgraph: FunctionGraph, node: Apply, reason: str) -> None:
-        self._forget_node(node)
+        self._known.pop(node, None)
         self._kinds.pop(node, None)
 
     @register_feature_callback
@@ -98,8 +113,8 @@ class Memory(Feature):
         new: Variable,
         reason: str | None = None,
     ) -> None:
-        if self.idle or self._left or self.readings:
-            self._forget_below(fgraph, node)
+        if self._known:
+            self._changed.append(node)
         if node not in self._kinds:
             return
         if new.owner is not None:
@@ -108,26 +123,27 @@ class Memory(Feature):
             # It may be what a power's exponent is made of.
             self._add_kinds(fgraph, node, _bit(ConstantPower))
 
-    def first_look(self, node: Apply) -> int:
-        """The rules that have nothing to do in a node that none has looked at, as bits."""
-        found = self.idle[node] = _unwanted(self.kinds(node), len(_rule_bits))
+    def known(self, fgraph: FunctionGraph, node: Apply) -> Known:
+        """What came of looking at a node, so far."""
+        if self._changed:
+            self._forget_below(fgraph, self._changed)
+            self._changed = []
+        found = self._known.get(node)
+        if found is None:
+            none = _untracked(node.op) | _unwanted(self.kinds(node), len(_rule_bits))
+            found = self._known[node] = Known(none)
         return found
 
-    def set_idle(self, node: Apply, rule: int) -> None:
-        """Note that a rule found nothing in a node."""
-        self.idle[node] = rule | (self.idle[node] if node in self.idle else self.first_look(node))
-
-    def reason(self, node: Apply, rule: str) -> Left | None:
-        """Why a rule left a node."""
-        return self._left.get(node, {}).get(rule)
-
-    def leave(self, node: Apply, rule: str, reason: Left) -> None:
-        """Note why a rule left a node."""
-        self._left.setdefault(node, {})[rule] = reason
-
     def about(self, variable: Variable) -> dict[Hashable, Any]:
-        """What the algebra read of a variable, to be added to."""
-        return self.readings.setdefault(variable, {})
+        """What the algebra read of a variable, to be added to, while a rule looks."""
+        node = variable.owner
+        if node is None:
+            return self._readings.setdefault(variable, {})
+        known = self._known.get(node)
+        if known is None:
+            none = _untracked(node.op) | _unwanted(self.kinds(node), len(_rule_bits))
+            known = self._known[node] = Known(none)
+        return known.readings.setdefault(variable, {})
 
     def kinds(self, node: Apply) -> int:
         """The classes of the ops that a node is computed by, itself included, as bits."""
@@ -154,7 +170,7 @@ class Memory(Feature):
 
     def forget(self) -> None:
         """Drop all that is known: functions keep their graphs, and would keep this."""
-        for known in (self.idle, self._left, self.factorings, self.readings, self._kinds):
+        for known in (self._known, self._changed, self.factorings, self._readings, self._kinds):
             known.clear()
 
     def clone(self) -> "Memory":
@@ -169,29 +185,24 @@ class Memory(Feature):
             if known is None or known | kinds == known:
                 continue
             self._kinds[current] = known | kinds
-            self.idle.pop(current, None)
+            self._known.pop(current, None)
             for output in current.outputs:
                 todo += [client for client, _ in fgraph.clients.get(output, ())]
 
-    def _forget_node(self, node: Apply) -> None:
-        self.idle.pop(node, None)
-        self._left.pop(node, None)
-        for output in node.outputs:
-            self.readings.pop(output, None)
-
-    def _forget_below(self, fgraph: FunctionGraph, node: Apply) -> None:
-        todo, seen = [node], {node}
-        for changed in todo:
-            self._forget_node(changed)
-            for output in changed.outputs:
-                for client, _ in fgraph.clients.get(output, ()):
+    def _forget_below(self, fgraph: FunctionGraph, changed: list[Apply]) -> None:
+        known, clients = self._known, fgraph.clients
+        todo = list(dict.fromkeys(changed))
+        most = _MOST_DOWNSTREAM * len(todo)
+        seen = set(todo)
+        for node in todo:
+            known.pop(node, None)
+            for output in node.outputs:
+                for client, _ in clients.get(output, ()):
                     if client not in seen:
                         seen.add(client)
                         todo.append(client)
-            if len(todo) > _MOST_DOWNSTREAM:
-                self.idle.clear()
-                self._left.clear()
-                self.readings.clear()
+            if len(todo) > most:
+                known.clear()
                 return
 
 
@@ -217,11 +228,21 @@ def memory_of(fgraph: FunctionGraph) -> Memory:
 
 def bit_of_rule(rule: Rule) -> int:
     """The bit that stands for a rule."""
-    key = rule.name, rule.needs
+    key = rule.name, rule.needs, rule.tracks
     if key not in _rule_bits:
-        _rule_bits[key] = 1 << len(_rule_bits)
-        _wanted.append((_rule_bits[key], Wanted.of(rule.needs)))
+        _rule_bits[key] = bit = 1 << len(_rule_bits)
+        _wanted.append((bit, Wanted.of(rule.needs)))
+        for op in rule.tracks:
+            _tracked[op] = _tracked.get(op, 0) | bit
     return _rule_bits[key]
+
+
+def _untracked(op: Op) -> int:
+    """The rules that do not look at an op, as bits."""
+    found = _tracked.get(op, 0)
+    for kind in type(op).__mro__:
+        found |= _tracked.get(kind, 0)
+    return (1 << len(_rule_bits)) - 1 & ~found
 
 
 @lru_cache(maxsize=4096)

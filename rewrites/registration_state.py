@@ -14,3 +14,4 @@ placed: list[tuple[RewriteDatabase, str]] = []
 # Of the rules that PyTensor has by now, what it calls its own.
 stood_back: dict[str, str] = {}
 warned_about_old_functions: bool = False
+undone: list = []

@@ -30,6 +30,7 @@ from pytensor_stabilize.rewrites.critical import CRITICAL
 from pytensor_stabilize.rewrites.differences.addition import ADDITION
 from pytensor_stabilize.rewrites.differences.rules import DIFFERENCES, OVER_DIFFERENCES
 from pytensor_stabilize.rewrites.engine import RuleRewriter
+from pytensor_stabilize.rewrites.equilibrium import AskingRules, AskingWhenSettled, ask_rules_in
 from pytensor_stabilize.rewrites.exponentials.log_two import LOG_TWO_RULES
 from pytensor_stabilize.rewrites.exponentials.logs import LOG_SUMS
 from pytensor_stabilize.rewrites.exponentials.nested import NESTED
@@ -141,6 +142,8 @@ UNWRAP_POSITION = -0.02
 # Before scan_eqopt1 (0.05), which pushes out of a Scan what does not change.
 INNER_GRAPHS_POSITION = 0.03
 
+EQUILIBRIA = {"stabilize": AskingRules, "specialize": AskingWhenSettled}
+
 _lock = threading.RLock()
 _HERE = Path(__file__).parent
 
@@ -210,6 +213,8 @@ def register(opt_in: bool = False) -> None:
         # FAST_COMPILE runs a Sigmoid's own form, unless it includes rules that want to see it.
         including = (TAG, *(rule.name for rule in RULES))
         _place(optdb, UNWRAP_INCLUDED, unwrapping_pass(), including, True, position=UNWRAP_POSITION)
+        for database, kind in EQUILIBRIA.items():
+            registration_state.undone.append(ask_rules_in(optdb[database], kind))
         _place(optdb["canonicalize"], UNWRAP, copy(local_unwrap_sigmoid), ("fast_run",), False)
         load_with_jax()
         unwrap_in_pymc()
@@ -231,6 +236,8 @@ def unregister() -> None:
         for database, name in reversed(registration_state.placed):
             remove(database, name)
         registration_state.placed.clear()
+        while registration_state.undone:
+            registration_state.undone.pop()()
         registration_state.stood_back.clear()
         registration_state.is_registered = False
 

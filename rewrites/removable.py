@@ -39,6 +39,7 @@ from pytensor_stabilize.rewrites.rational import polynomials
 from pytensor_stabilize.rewrites.rules import Interval, Left, Rule
 
 _ARITHMETIC = (ps.Add, ps.Sub, ps.Mul, ps.TrueDiv, ps.Neg, ps.Sqr, ps.Reciprocal, ps.Pow, ps.Sqrt)
+_MINE = (*_ARITHMETIC, *FUNCTIONS)
 _MOST_NODES = 60
 # Enough to see how many powers are lost, and enough for the largest radius.
 _SHORT, _LONG = 10, 44
@@ -69,9 +70,7 @@ class Reader:
         return self._leaves[variable]
 
     def _is_mine(self, variable: Variable) -> bool:
-        return variable.type.dtype == self.dtype and isinstance(
-            scalar_op(variable), (*_ARITHMETIC, *FUNCTIONS)
-        )
+        return variable.type.dtype == self.dtype and is_a(scalar_op(variable), *_MINE)
 
     def series(self, variable: Variable) -> Series:
         """The series of a variable that has one leaf.

@@ -91,17 +91,18 @@ def families(terms: Iterable[Monomial]) -> list[Family]:
 
 def stable_key(thing: Any) -> tuple:
     """Sorts in the same way in every run: variables by age, not by their address."""
-    if isinstance(thing, str):
+    kind = type(thing)
+    if kind is str:
         return (4, thing)
+    if kind is Fraction or kind is int:
+        return (3, thing)  # as a float, 1e300 squared would be none
+    if kind is frozenset:
+        return (2, *sorted(map(stable_key, thing)))
     if isinstance(thing, tuple):
         return (1, *map(stable_key, thing))
-    if isinstance(thing, frozenset):
-        return (2, *sorted(map(stable_key, thing)))
     if is_a(thing, Variable):
         name = str(thing.auto_name)
         return (0, len(name), name)
-    if is_a(thing, Fraction, int):
-        return (3, thing)  # as a float, 1e300 squared would be none
     return (4, str(thing))
 
 

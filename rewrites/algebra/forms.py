@@ -71,7 +71,8 @@ def merged(terms: Iterable[Term]) -> Form:
     """Add up the terms that have the same monomial."""
     form: Form = {}
     for coefficient, factors in terms:
-        total = form.get(factors, Fraction(0)) + coefficient
+        before = form.get(factors)
+        total = coefficient if before is None else before + coefficient
         if total:
             form[factors] = total
         else:

@@ -36,6 +36,9 @@ def reduced(
     None if the exponents do not differ by integers, or the degree is too high.
     """
     exponents = [(powers(factors, family), c) for factors, c in group.items()]
+    if len(exponents) == 1:
+        ((found, c),) = exponents
+        return found, [c]
     low_t = min(t for (_, _, t), _ in exponents)
     flat: dict[tuple[Exponent, Exponent], Fraction] = defaultdict(Fraction)
     for (p, q, t), c in exponents:

@@ -8,15 +8,19 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from pytensor.graph.basic import Apply, Variable
-from pytensor.tensor.math import add, mul, neg, sqr, sub, true_div
+from pytensor.scalar import basic as ps
+from pytensor.tensor.math import add, sub
 
 from pytensor_stabilize.rewrites.arithmetic import factors
 from pytensor_stabilize.rewrites.differences.pairs import Pair, find_pair, flat_terms, key_of
+from pytensor_stabilize.rewrites.matching import scalar_op_of
 from pytensor_stabilize.rewrites.memory import once
 
 _MOST_TERMS = 12
 # Nodes that are looked at for a division by a sum.
 _NEAREST = 16
+# Through which a division is looked for.
+_CARRIERS = (ps.Mul, ps.Neg, ps.Add, ps.Sub, ps.Sqr)
 
 
 class Divided(NamedTuple):
@@ -57,11 +61,12 @@ def _divides(term: Variable) -> bool:
         node = variable.owner
         if node is None or level > _NEAREST:
             continue
-        if below and node.op in (add, sub):
+        kind = type(scalar_op_of(node))
+        if below and (kind is ps.Add or kind is ps.Sub):
             return True
-        if node.op == true_div:
+        if kind is ps.TrueDiv:
             todo += [(node.inputs[0], below), (node.inputs[1], True)]
-        elif node.op in (mul, neg, add, sub, sqr) or below:
+        elif kind in _CARRIERS or below:
             todo += [(v, below) for v in node.inputs]
     return False
 

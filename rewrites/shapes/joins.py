@@ -57,6 +57,8 @@ def read_of_join(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
         (piece,) = found
         kept = [d for d in range(piece.type.ndim) if d != axis]
         return shuffled(piece, kept)
+    # What is sliced off has no elements left.
+    found = [piece for piece in found if piece.type.shape[axis] != 0] or found[:1]
     return found[0] if len(found) == 1 else pt.join(axis, *found)
 
 

@@ -197,6 +197,7 @@ LOG_SOFTMAX: tuple[Rule, ...] = (
         databases=("stabilize", "specialize"),
         tracks=(add, sub),
         transform=of_sum(find_log_softmax, _is_log_sum_exp),
+        needs=(LogSumExp,),
         sees_clients=True,
         tags=_RECOGNITION,
         tested_in=_TESTS,
