@@ -18,14 +18,16 @@ transforms = pm.distributions.transforms
 
 def response() -> pm.Model:
     """Three-parameter item response: lapse, slope and difficulty by item, ability by person."""
+    # NumPy prints arrays of up to 1,000 numbers in full, and PyTensor's translation to numba every
+    # constant: at 1,000 answers that would be a tenth of what is measured.
     rng = np.random.default_rng(0)
-    person, item = rng.integers(0, 50, 1000), rng.integers(0, 20, 1000)
+    person, item = rng.integers(0, 100, 2000), rng.integers(0, 20, 2000)
     with pm.Model() as model:
-        ability, difficulty = pm.Normal("ability", shape=50), pm.Normal("difficulty", shape=20)
+        ability, difficulty = pm.Normal("ability", shape=100), pm.Normal("difficulty", shape=20)
         slope = pm.LogNormal("slope", shape=20)
         guess = pm.Beta("guess", 5, 17, shape=20)[item]
         right = pm.math.sigmoid(slope[item] * (ability[person] - difficulty[item]))
-        pm.Bernoulli("y", p=guess + (1 - guess) * right, observed=rng.integers(0, 2, 1000))
+        pm.Bernoulli("y", p=guess + (1 - guess) * right, observed=rng.integers(0, 2, 2000))
     return model
 
 

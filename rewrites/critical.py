@@ -226,6 +226,9 @@ def product_of_companions(fgraph: FunctionGraph, node: Apply) -> Variable | Left
     (output,) = node.outputs
     if not is_float(output):
         return None
+    if node.op == true_div and exact_constant(node.inputs[1]) == 1:
+        # What p + q was factored to.  PyTensor drops it in canonicalize alone.
+        return node.inputs[0]
     if not _may_save(node):
         return None
     for reader in readings(output):
@@ -250,7 +253,8 @@ def _may_save(node: Apply) -> bool:
     if any(n > 1 for n in found.values()):
         return True
     sums = any(v.owner is not None and v.owner.op in (add, sub) for v in node.inputs)
-    return sums and any(exact_constant(v) is not None for v in node.inputs)
+    # A sign stays where it is.
+    return sums and any(c is not None and abs(c) != 1 for c in map(exact_constant, node.inputs))
 
 
 @within_limits

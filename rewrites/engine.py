@@ -92,11 +92,15 @@ class RuleRewriter(NodeRewriter):
             at_hand.reset(token)
         if rule.sees_clients:
             return result
-        if is_a(result, Variable) and same_up_to_order(result, node.outputs[0]):
+        if (
+            result is not None
+            and is_a(result, Variable)
+            and same_up_to_order(result, node.outputs[0])
+        ):
             result = None
         if result is None:
             known.idle |= self.bit
-        elif isinstance(result, Left) and result.lasts:
+        elif type(result) is Left and result.lasts:
             # A reason is given to each recorder that asks.
             known.left[rule.name] = result
         return result

@@ -26,7 +26,7 @@ import pytensor.tensor as pt
 from pytensor.configdefaults import config
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.fg import FunctionGraph
-from pytensor.graph.rewriting.basic import GraphRewriter
+from pytensor.graph.rewriting.basic import GraphRewriter, MergeOptimizer
 from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.shape import reshape
 
@@ -169,6 +169,12 @@ class LoweringPass(GraphRewriter):
         memory_of(fgraph).forget()  # the other rules have run
         nodes = fgraph.toposort()
         found = [node for node in nodes if can_be_lowered(node, KINDS)]
+        if len(found) > 1:
+            # Rules leave equal arguments that are not the same variable, and PyTensor merges them
+            # after us: sigmoid(a b) and sigmoid(-a b) would take an exponential each.
+            MergeOptimizer().apply(fgraph)
+            nodes = fgraph.toposort()
+            found = [node for node in nodes if can_be_lowered(node, KINDS)]
         general = [node for node in nodes if can_be_lowered(node, GENERAL) and pays(node)]
         sums = [node for node in nodes if is_interpolation(node)]
         if not (found or general or sums):

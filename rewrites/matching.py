@@ -160,8 +160,10 @@ def signed_key(variable: Variable) -> tuple[int, Hashable]:
         others = [i for i in node.inputs if exact_constant(i) is None]
         if len(constants) == 1 and constants[0] < 0 and others:
             sign = -sign
-        if len(constants) == 1 and others:
-            return sign, ("mul", abs(constants[0]), frozenset(Counter(others).items()))
+        if len(constants) < 2 and others:
+            # A product without a constant beside its negation, which PyTensor makes -1 * a * b.
+            factor = abs(constants[0]) if constants else Fraction(1)
+            return sign, ("mul", factor, frozenset(Counter(others).items()))
     if node is not None and node.op == sub:
         a, b = node.inputs
         # Variables count up as they are made, so that the order is the same in every run.

@@ -7,7 +7,7 @@ in each of two databases.
 from collections.abc import Callable, Hashable
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from pytensor.graph.basic import Apply, Constant, Variable
@@ -63,8 +63,8 @@ class Known:
 
     __slots__ = ("idle", "left", "readings")
 
-    def __init__(self, idle: int) -> None:
-        self.idle = idle
+    def __init__(self) -> None:
+        self.idle = -1  # not asked for yet: much is read of nodes that no rule looks at
         self.left: dict[str, Left] = {}
         self.readings: dict[Variable, dict[Hashable, Any]] = {}
 
@@ -128,10 +128,15 @@ class Memory(Feature):
         if self._changed:
             self._forget_below(fgraph, self._changed)
             self._changed = []
+        found = self._known_or_new(node)
+        if found.idle < 0:
+            found.idle = _untracked(node.op) | _unwanted(self.kinds(node), len(_rule_bits))
+        return found
+
+    def _known_or_new(self, node: Apply) -> Known:
         found = self._known.get(node)
         if found is None:
-            none = _untracked(node.op) | _unwanted(self.kinds(node), len(_rule_bits))
-            found = self._known[node] = Known(none)
+            found = self._known[node] = Known()
         return found
 
     def about(self, variable: Variable) -> dict[Hashable, Any]:
@@ -139,11 +144,7 @@ class Memory(Feature):
         node = variable.owner
         if node is None:
             return self._readings.setdefault(variable, {})
-        known = self._known.get(node)
-        if known is None:
-            none = _untracked(node.op) | _unwanted(self.kinds(node), len(_rule_bits))
-            known = self._known[node] = Known(none)
-        return known.readings.setdefault(variable, {})
+        return self._known_or_new(node).readings.setdefault(variable, {})
 
     def kinds(self, node: Apply) -> int:
         """The classes of the ops that a node is computed by, itself included, as bits."""
@@ -239,10 +240,17 @@ def bit_of_rule(rule: Rule) -> int:
 
 def _untracked(op: Op) -> int:
     """The rules that do not look at an op, as bits."""
-    found = _tracked.get(op, 0)
-    for kind in type(op).__mro__:
-        found |= _tracked.get(kind, 0)
+    found = _tracked.get(op, 0) | _tracked_class(type(op), len(_rule_bits))
     return (1 << len(_rule_bits)) - 1 & ~found
+
+
+@cache
+def _tracked_class(kind: type, rules: int) -> int:
+    """Of so many rules those that look at a class of ops, as bits."""
+    found = 0
+    for base in kind.__mro__:
+        found |= _tracked.get(base, 0)
+    return found
 
 
 @lru_cache(maxsize=4096)

@@ -12,7 +12,12 @@ from pytensor.gradient import DisconnectedType, disconnected_type
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.fg import FunctionGraph
 from pytensor.graph.op import HasInnerGraph, Op
-from pytensor.graph.rewriting.basic import copy_stack_trace, dfs_rewriter, node_rewriter
+from pytensor.graph.rewriting.basic import (
+    GraphRewriter,
+    copy_stack_trace,
+    dfs_rewriter,
+    node_rewriter,
+)
 from pytensor.graph.traversal import toposort
 from pytensor.scalar.basic import Composite
 from pytensor.scalar.math import Sigmoid as ScalarSigmoid
@@ -220,9 +225,20 @@ def local_unwrap_sigmoid(fgraph, node):
     return [new]
 
 
+class UnwrapSigmoid(GraphRewriter):
+    """Unwraps every Sigmoid of a graph; a graph without one is not walked."""
+
+    def __init__(self):
+        self.walk = dfs_rewriter(local_unwrap_sigmoid)
+
+    def apply(self, fgraph):
+        if any(is_a(node.op, Sigmoid) for node in fgraph.apply_nodes):
+            self.walk.apply(fgraph)
+
+
 def unwrapping_pass():
     """Return a fresh GraphRewriter that unwraps every Sigmoid of a graph."""
-    return dfs_rewriter(local_unwrap_sigmoid)
+    return UnwrapSigmoid()
 
 
 @overload

@@ -146,5 +146,8 @@ def _leaves(node: Apply, axes: list[int]) -> bool:
 
 def _narrowed(part: Variable, axes: list[int]) -> Variable:
     """The constant `part` with length 1 along `axes`."""
+    shape = [1 if i in axes else length for i, length in enumerate(part.type.shape)]
+    if None not in shape:
+        return pt.constant(np.full(shape, constant_of(part), dtype=part.type.dtype))
     index = tuple(slice(0, 1) if i in axes else slice(None) for i in range(part.type.ndim))
     return pt.specify_broadcastable(pt.as_tensor_variable(part)[index], *axes)

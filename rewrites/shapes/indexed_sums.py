@@ -18,6 +18,7 @@ from pytensor.tensor.subtensor import AdvancedSubtensor, Subtensor, indices_from
 
 from pytensor_stabilize.rewrites import symbols
 from pytensor_stabilize.rewrites.algebra.arguments import is_float
+from pytensor_stabilize.rewrites.algebra.limits import within_limits
 from pytensor_stabilize.rewrites.arithmetic import difference_of
 from pytensor_stabilize.rewrites.matching import is_a, strip_sign
 from pytensor_stabilize.rewrites.rules import REAL, Left, Rule
@@ -27,6 +28,7 @@ from pytensor_stabilize.rewrites.shapes.writes import shuffled
 from pytensor_stabilize.rewrites.shared_terms import constant_of, signed_terms
 
 
+@within_limits
 def index_of_joined_sum(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
     """``join(-inf, c - eta, inf)[i, j] -> join(-inf, c, inf)[j] - eta[i]``."""
     matrix = node.inputs[0]

@@ -7,10 +7,12 @@ from typing import cast
 import numpy as np
 import pytensor.tensor as pt
 from pytensor.graph.basic import Apply, Constant, Variable
-from pytensor.tensor.subtensor import indices_from_subtensor
+from pytensor.tensor.basic import Join
+from pytensor.tensor.elemwise import DimShuffle, Elemwise
+from pytensor.tensor.subtensor import Subtensor, indices_from_subtensor
 from pytensor.tensor.type import TensorType
 
-from pytensor_stabilize.rewrites.matching import same_pattern
+from pytensor_stabilize.rewrites.matching import is_a, same_pattern
 
 
 class Indices:
@@ -30,7 +32,7 @@ class Indices:
     def elements(self, variable: Variable) -> Variable:
         """The elements of a variable; its axes of length 1 need no index."""
         axes = [d for d, one in enumerate(variable.type.broadcastable) if not one]
-        result = _shuffled(variable, axes)
+        result = _kept(variable, axes)
         if not axes or (len(axes) == 1 and self._names_all(axes[0], variable)):
             return result
         return cast(Variable, result[tuple(self.arrays[d] for d in axes)])  # type: ignore[index]
@@ -73,6 +75,36 @@ def indices_of(node: Apply) -> Indices | None:
         else:
             found.append(_shuffled(index, own))
     return Indices(node, found, kept)
+
+
+def _kept(variable: Variable, axes: list[int]) -> Variable:
+    """A variable with some axes only; the others have length 1.
+
+    What it is joined, cut and calculated of loses them first: a model asks for several joins of
+    one vector, which are then the same.
+    """
+    node = variable.owner
+    if len(axes) == variable.type.ndim:
+        return variable
+    if isinstance(variable, Constant):
+        return pt.constant(variable.data.reshape([variable.data.shape[d] for d in axes]))
+    if node is None:
+        return _shuffled(variable, axes)
+    if is_a(node.op, DimShuffle):
+        order = [node.op.new_order[d] for d in axes]
+        return _shuffled(node.inputs[0], order)
+    if is_a(node.op, Elemwise):
+        return cast(Variable, node.op(*(_kept(v, axes) for v in node.inputs)))
+    if is_a(node.op, Join) and node.op.axis in axes:
+        parts = [_kept(v, axes) for v in node.inputs]
+        return cast(Variable, pt.join(axes.index(node.op.axis), *parts))
+    if is_a(node.op, Subtensor):
+        given = indices_from_subtensor(node.inputs[1:], node.op.idx_list)
+        cut = {d: index for d, index in enumerate(given) if index != slice(None)}
+        if cut.keys() <= set(axes) and all(isinstance(i, slice) for i in cut.values()):
+            index = tuple(cut.get(d, slice(None)) for d in axes)
+            return cast(Variable, _kept(node.inputs[0], axes)[index])  # type: ignore[index]
+    return _shuffled(variable, axes)
 
 
 def _shuffled(variable: Variable, order: list[int | str] | list[int]) -> Variable:

@@ -13,6 +13,7 @@ from pytensor.tensor.subtensor import AdvancedSubtensor, Subtensor
 
 from pytensor_stabilize.rewrites import symbols
 from pytensor_stabilize.rewrites.algebra.arguments import FUNCTIONS, is_float
+from pytensor_stabilize.rewrites.algebra.limits import within_limits
 from pytensor_stabilize.rewrites.matching import is_a, scalar_op
 from pytensor_stabilize.rewrites.rules import REAL, Left, Rule
 from pytensor_stabilize.rewrites.shapes.pieces import (
@@ -41,6 +42,7 @@ def split_of_join(fgraph: FunctionGraph, node: Apply) -> list[Variable] | Left |
     return found
 
 
+@within_limits
 def read_of_join(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
     """``f(join(a, b))[i]``, for a constant index, from the pieces that it names."""
     (output,) = node.outputs
@@ -73,7 +75,7 @@ def _sliced(
     if pieces is None:
         return None
     view = Pieces(fgraph, axis, lengths, index)
-    return [view.sliced(p, *bounds) for p, bounds in zip(pieces, view.bounds, strict=True)]
+    return [view.part(p, *bounds) for p, bounds in zip(pieces, view.bounds, strict=True)]
 
 
 def _natural_lengths(fgraph: FunctionGraph, variable: Variable, axis: int) -> list[Length] | None:

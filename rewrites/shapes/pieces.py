@@ -77,7 +77,7 @@ class Pieces:
         result, begin = [], cast(Length, 0)
         for start, stop in self.bounds:
             end = begin + (stop - start)
-            result.append(self.sliced(variable, begin, end))
+            result.append(self.part(variable, begin, end))
             begin = end
         return result
 
@@ -100,10 +100,14 @@ class Pieces:
             before = before + length
         return found
 
-    def sliced(self, variable: Variable, start: Length, stop: Length) -> Variable:
+    def part(self, variable: Variable, start: Length, stop: Length) -> Variable:
+        """A slice of a variable, or all of it."""
         whole = isinstance(start, int) and start == 0
         if whole and equal_lengths(stop, length_of(self.fgraph, variable, self.axis)):
             return variable
+        return self.sliced(variable, start, stop)
+
+    def sliced(self, variable: Variable, start: Length, stop: Length) -> Variable:
         index = (slice(None),) * self.axis + (slice(start, stop),)
         return cast(Variable, variable[index])  # type: ignore[index]
 
@@ -202,7 +206,7 @@ class Pieces:
         if isinstance(index, slice) and index == self.window:
             pieces = Pieces(self.fgraph, axis, self.lengths).of(source)
             if pieces is not None:
-                return [self.sliced(p, *b) for p, b in zip(pieces, self.bounds, strict=True)]
+                return [self.part(p, *b) for p, b in zip(pieces, self.bounds, strict=True)]
         return None
 
     def _written(self, node: Apply) -> list[Variable] | None:
