@@ -75,7 +75,7 @@ def _describe(
         operands.append(("...", _ATOM))
     scalar_op = node.op.scalar_op if is_a(node.op, Elemwise) else node.op
     kind = type(scalar_op).__name__
-    if not is_a(scalar_op, ScalarOp):
+    if not isinstance(scalar_op, ScalarOp):
         return f"{kind}({', '.join(text for text, _ in operands)})", _ATOM
     if kind == "Neg":
         text, rank = operands[0]

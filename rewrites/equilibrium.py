@@ -7,7 +7,7 @@ as well.
 """
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
 
@@ -28,7 +28,15 @@ from pytensor_stabilize.rewrites.memory import memory_of
 
 
 class RuleSet(NodeRewriter):
-    """Stands for all our rules among the rewriters of PyTensor, after those of any op."""
+    """Stands for all our rules among the rewriters of PyTensor, after those of any op.
+
+    Attributes
+    ----------
+    name
+        Of the rule that fired last: PyTensor gives it if the rewriting does not end.
+    """
+
+    name = ""
 
     def __init__(self, rules: Sequence[RuleRewriter]) -> None:
         self.rules = rules
@@ -52,7 +60,7 @@ class AskingRules(EquilibriumGraphRewriter):
     """
 
     _fired: Counter[NodeRewriter]
-    _seconds: Counter[NodeRewriter]
+    _seconds: defaultdict[NodeRewriter, float]
 
     def __init__(self, rewriters: Sequence[Rewriter], *args: Any, **kwargs: Any) -> None:
         rules = [r for r in rewriters if is_a(r, RuleRewriter)]
@@ -72,7 +80,7 @@ class AskingRules(EquilibriumGraphRewriter):
         yield from self.rule_set.rules
 
     def apply(self, fgraph: FunctionGraph, start_from: Any = None) -> Any:
-        self._fired, self._seconds = Counter(), Counter()
+        self._fired, self._seconds = Counter(), defaultdict(float)
         profile = super().apply(fgraph, start_from)
         self._name_rules_in(profile)
         return profile
@@ -101,6 +109,7 @@ class AskingRules(EquilibriumGraphRewriter):
             if fired:
                 changed = True
                 self._fired[rule] += 1
+                self.rule_set.name = rule.rule.name
                 if node not in fgraph.apply_nodes:
                     break
         return changed
@@ -111,6 +120,7 @@ class AskingRules(EquilibriumGraphRewriter):
         seconds.update(self._seconds)
         for count in counts:
             count.pop(self.rule_set, None)
+        # In which pass each fired is not kept.
         counts[-1].update(self._fired)
 
 
@@ -146,6 +156,10 @@ class RulesWhenSettled(GraphRewriter):
 
     def __init__(self, asking: AskingWhenSettled) -> None:
         self.asking = asking
+
+    @property
+    def name(self) -> str:
+        return self.asking.rule_set.name
 
     def apply(self, fgraph: FunctionGraph, *args: object, **kwargs: object) -> None:
         self.asking.sweep(fgraph)

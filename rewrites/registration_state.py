@@ -5,6 +5,8 @@ PyMC keeps results of database queries from its own import on, so a rewriter tha
 database can still be called: it must know that it was taken out.
 """
 
+from collections.abc import Callable
+
 from pytensor.graph.rewriting.db import RewriteDatabase
 
 is_registered: bool = False
@@ -14,4 +16,5 @@ placed: list[tuple[RewriteDatabase, str]] = []
 # Of the rules that PyTensor has by now, what it calls its own.
 stood_back: dict[str, str] = {}
 warned_about_old_functions: bool = False
-undone: list = []
+# What lets PyTensor's databases make their own rewriters again.
+undone: list[Callable[[], None]] = []

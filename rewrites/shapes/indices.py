@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 import numpy as np
@@ -107,7 +108,7 @@ def _kept(variable: Variable, axes: list[int]) -> Variable:
     return _shuffled(variable, axes)
 
 
-def _shuffled(variable: Variable, order: list[int | str] | list[int]) -> Variable:
-    if order == list(range(variable.type.ndim)):
+def _shuffled(variable: Variable, order: Sequence[int | str]) -> Variable:
+    if list(order) == list(range(variable.type.ndim)):
         return variable
     return cast(Variable, variable.dimshuffle(order))  # type: ignore[attr-defined]
