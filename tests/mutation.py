@@ -2,10 +2,9 @@
 
     python tests/mutation.py [--only name] [--kind ulps] [--again] [--write]    (or: make mutate)
 
-One process each, forked from one that has imported everything; of a file's tests those in which
-the rule fires are asked first, the shortest first, and all others only if these pass.  What was
-found is kept in build/mutation, so that a run can be broken off; `--write` puts it into
-docs/mutants.md.
+A process for the tests of a file, which collects them once and forks for each mutant: only tests
+in which the rule does something are asked, the shortest first.  What was found is kept in
+build/mutation, so that a run can be broken off; `--write` puts it into docs/mutants.md.
 """
 
 from __future__ import annotations
@@ -19,22 +18,24 @@ import signal
 import sys
 import time
 import traceback
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import numba  # noqa: F401  (imported before the processes are forked)
 import pytensor
 import pytest
+from _pytest.runner import runtestprotocol
 from mutants import (
     COEFFICIENT,
     EQUIVALENT,
     KINDS,
-    LATE,
+    OF_VALUES,
     Mutant,
     break_coefficient,
     break_rule,
+    note_rules,
     of_coefficients,
     of_rules,
 )
@@ -42,13 +43,14 @@ from mutants import (
 ROOT = Path(__file__).parents[1]
 BUILD = ROOT / "build" / "mutation"
 PAGE = ROOT / "docs" / "mutants.md"
-# A broken rule may undo what another does, for ever.
-LIMIT = 900.0
-# So many seconds of tests are asked before whole files are.
-FIRST = 60.0
+# A broken rule may undo what another does, for ever: so many seconds for a test, and for all.
+LIMITS = 120, 1200.0
+# What no test can tell from the original, unless it is known to be equivalent.
+LEFT = ("survived", "never applied")
+TEXT = {**KINDS, COEFFICIENT: "a coefficient of a kernel costs more than the kernel promises"}
 
 
-def in_child(work: Callable[[], object], log: Path, limit: float = LIMIT) -> object:
+def in_child(work: Callable[[], object], log: Path, limit: float = LIMITS[1]) -> object:
     """The result of `work` in a forked process, or None if it takes too long."""
     log.parent.mkdir(parents=True, exist_ok=True)
     answer = log.with_suffix(".json")
@@ -82,110 +84,222 @@ def in_child(work: Callable[[], object], log: Path, limit: float = LIMIT) -> obj
 
 
 class Watch:
-    """Notes how long each test takes, which rules fire in it, and the first that fails."""
+    """Notes how long each test takes, which rules do something in it, and the first that fails."""
 
     def __init__(self) -> None:
         self.seconds: Counter[str] = Counter()
-        self.fired: dict[str, set[str]] = {}
-        self.failed = ""
+        self.fired: dict[str, set[str]] = defaultdict(set)
+        self.failed = self.why = ""
         self._test = ""
 
-    def pytest_runtest_logstart(self, nodeid: str) -> None:
-        self._test = nodeid
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        self.seconds[report.nodeid] += report.duration
-        if report.failed and not self.failed:
-            self.failed = report.nodeid
-
-    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        if report.failed and not self.failed:
-            self.failed = report.nodeid
+    def run(self, items: Iterable[pytest.Item], go_on: bool = False) -> None:
+        """Run tests until one fails."""
+        signal.signal(signal.SIGALRM, _too_long)
+        for item in items:
+            self._test = item.nodeid
+            signal.alarm(LIMITS[0])
+            for report in runtestprotocol(item, log=False, nextitem=None):
+                self.seconds[item.nodeid] += report.duration
+                if report.failed and not self.failed:
+                    self.failed, self.why = item.nodeid, _why(report)
+                    print(report.longreprtext)
+            signal.alarm(0)
+            if self.failed and not go_on:
+                return
 
     def note(self, rule: str) -> None:
-        self.fired.setdefault(rule, set()).add(self._test)
+        self.fired[rule].add(self._test)
 
 
-def run_tests(watch: Watch, arguments: Sequence[str]) -> None:
-    options = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--rootdir", str(ROOT)]
-    code = pytest.main([*options, *arguments], plugins=[watch])
-    if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and not watch.failed:
-        raise RuntimeError(f"pytest ended with {code!r} for {arguments}")
+def _too_long(*_: object) -> None:
+    raise TimeoutError(f"longer than {LIMITS[0]} s")
 
 
-def firing(file: str) -> dict:
-    """Durations of a file's tests, and the tests in which each rule fires."""
+def _why(report: pytest.TestReport) -> str:
+    crash = getattr(report.longrepr, "reprcrash", None)
+    return " ".join((crash.message if crash else report.longreprtext).split())[:300]
+
+
+class Results:
+    """What was found about the mutants of some files, kept in a file of its own."""
+
+    def __init__(self, name: str) -> None:
+        self.path = BUILD / "results" / f"{name}.json"
+        self.found = json.loads(self.path.read_text()) if self.path.exists() else {}
+
+    @classmethod
+    def all(cls) -> dict[str, dict]:
+        """What was found about each mutant last."""
+        found: dict[str, dict] = {}
+        for path in (BUILD / "results").glob("*.json"):
+            for mutant, result in cls(path.stem).found.items():
+                if mutant not in found or found[mutant].get("when", 0) < result.get("when", 0):
+                    found[mutant] = result
+        return found
+
+    def add(self, mutant: Mutant, found: dict) -> None:
+        self.found[str(mutant)] = found | {"when": time.time()}
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.write_text(json.dumps(self.found, indent=1))
+
+
+class Session:
+    """Asks the collected tests about each of some mutants, in place of running them."""
+
+    def __init__(self, mutants: Sequence[Mutant], results: Results) -> None:
+        self.mutants, self.results = mutants, results
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        if session.testsfailed:
+            raise SystemExit(f"{self.mutants[0].files} cannot be collected.")
+        by_file = defaultdict(list)
+        for item in session.items:
+            by_file[f"tests/{item.path.name}"].append(item)
+        known = {file: recorded(file, by_file[file]) for file in self.mutants[0].files}
+        for mutant in self.mutants:
+            items = chosen(mutant, session.items, known)
+            self.results.add(mutant, ask(mutant, items))
+        return True
+
+
+def recorded(file: str, items: Sequence[pytest.Item]) -> dict:
+    """Durations of a file's tests and the rules that do something in each; recorded once."""
 
     def work() -> dict:
-        from pytensor_stabilize.rewrites import engine, jax_lowering, lowering
-
         watch = Watch()
-        for module in (engine, lowering, jax_lowering):
-            module.note_fired = _noting(module.note_fired, watch)
-        run_tests(watch, [file])
+        note_rules(watch.note)
+        watch.run(items)
         fired = {rule: sorted(tests) for rule, tests in watch.fired.items()}
-        return {"seconds": dict(watch.seconds), "fired": fired, "failed": watch.failed}
+        return {"seconds": watch.seconds, "fired": fired, "failed": watch.failed}
 
-    kept = BUILD / "firing" / f"{Path(file).stem}.json"
-    sources = [ROOT / file, *(ROOT / "rewrites").rglob("*.py")]
-    if not kept.exists() or kept.stat().st_mtime < max(s.stat().st_mtime for s in sources):
-        found = in_child(work, BUILD / "logs" / f"{Path(file).stem}.txt", limit=3600)
+    kept = BUILD / "tests" / f"{Path(file).stem}.json"
+    if not kept.exists():
+        found = in_child(work, kept.with_suffix(".txt"), limit=3600)
         assert isinstance(found, dict)
         if found["failed"]:
             raise SystemExit(f"{found['failed']} fails with nothing broken.")
-        kept.parent.mkdir(parents=True, exist_ok=True)
         kept.write_text(json.dumps(found))
     return json.loads(kept.read_text())
 
 
-def _noting(note_fired: Callable, watch: Watch) -> Callable:
-    def noting(fgraph, rule, *args, **kwargs):
-        watch.note(rule)
-        return note_fired(fgraph, rule, *args, **kwargs)
+def chosen(mutant: Mutant, items: Sequence[pytest.Item], known: dict) -> list[pytest.Item]:
+    """The tests that may notice a mutant, the best first: its own, then the shortest.
 
-    return noting
-
-
-def asked_first(mutant: Mutant) -> list[str]:
-    """The tests in which the rule fires, the best first: its own, then the shortest."""
-    tests: dict[str, float] = {}
-    for file in mutant.files:
-        found = firing(file)
-        tests |= {test: found["seconds"][test] for test in found["fired"].get(mutant.subject, ())}
-    own = f"{mutant.subject}]"
-    chosen, total = [], 0.0
-    for test in sorted(tests, key=lambda test: (not test.endswith(own), tests[test])):
-        chosen.append(test)
-        total += tests[test]
-        if total > FIRST:
-            break
-    return chosen
+    What was written after the file's tests were recorded is asked as well.
+    """
+    if mutant.kind == "row":
+        return [
+            i for i in items if "exact_arithmetic" in i.name and f"[{mutant.subject}]" in i.name
+        ]
+    seconds: dict[str, float] = {}
+    fired: set[str] = set()
+    for record in known.values():
+        seconds |= record["seconds"]
+        fired |= set(record["fired"].get(mutant.subject, ()))
+    asked = [i for i in items if i.nodeid in fired or i.nodeid not in seconds]
+    named = re.compile(rf"[\[-]{mutant.subject}[-\]]")
+    return sorted(asked, key=lambda i: (not named.search(i.nodeid), seconds.get(i.nodeid, 0.0)))
 
 
-def try_mutant(mutant: Mutant) -> dict:
-    """What came of a mutant: the test that fails, or none."""
-    first = [] if mutant.only or mutant.subject in LATE else asked_first(mutant)
+def ask(mutant: Mutant, items: Sequence[pytest.Item]) -> dict:
+    """What came of a mutant of a rule: the test that fails, or none."""
 
     def work() -> dict:
-        os.chdir(ROOT)
-        watch, breaker = Watch(), None
-        if mutant.kind == COEFFICIENT:
-            break_coefficient(mutant.subject)
-        else:
-            breaker = break_rule(mutant.subject, mutant.kind)
-        if first:
-            run_tests(watch, ["-x", *first])
-        elif mutant.only:
-            run_tests(watch, ["-x", "-k", mutant.only, *mutant.files])
-        if not watch.failed and mutant.kind != "row":
-            run_tests(watch, ["-x", *mutant.files])
-        return {"caught": watch.failed, "changed": breaker.changed if breaker else 1}
+        watch, breaker = Watch(), break_rule(mutant.subject, mutant.kind)
+        if mutant.kind in OF_VALUES:
+            agree_on_graphs()
+        watch.run(items)
+        return {"caught": watch.failed, "why": watch.why, "changed": breaker.changed}
 
+    return _timed(mutant, work)
+
+
+def ask_kernels(mutant: Mutant) -> dict:
+    """What came of a mutant of a kernel."""
+
+    def work() -> dict:
+        watch = Watch()
+        break_coefficient(mutant.subject)
+        for only in (mutant.only, f"not ({mutant.only})"):
+            if not watch.failed:
+                run_pytest([*mutant.files, "-k", only], _Asking(watch))
+        return {"caught": watch.failed, "why": watch.why, "changed": 1}
+
+    return _timed(mutant, work)
+
+
+class _Asking:
+    def __init__(self, watch: Watch) -> None:
+        self.watch = watch
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        self.watch.run(session.items)
+        return True
+
+
+def _timed(mutant: Mutant, work: Callable[[], dict]) -> dict:
     began = time.monotonic()
-    log = BUILD / "logs" / (re.sub(r"\W+", "_", str(mutant)) + ".txt")
-    found = in_child(work, log)
+    found = in_child(work, BUILD / "logs" / (re.sub(r"\W+", "_", str(mutant)) + ".txt"))
     result = found if isinstance(found, dict) else {"caught": "does not end", "changed": 1}
     return result | {"seconds": round(time.monotonic() - began, 1)}
+
+
+def run_pytest(arguments: Sequence[str], plugin: object) -> None:
+    # Without capture: each process writes where it was told to.
+    options = ["-q", "-s", "-p", "no:cacheprovider", "-p", "no:xdist", "--rootdir", str(ROOT)]
+    code = pytest.main([*options, *arguments], plugins=[plugin])
+    if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        raise RuntimeError(f"pytest ended with {code!r} for {arguments}")
+
+
+def agree_on_graphs() -> None:
+    """Comparisons of graphs say yes from here on: the tests have to look at values."""
+    for module in list(sys.modules.values()):
+        file = getattr(module, "__file__", None) or ""
+        if Path(file).parent == ROOT / "tests" and hasattr(module, "same_graph"):
+            module.same_graph = lambda *_, **__: True  # type: ignore[attr-defined]
+
+
+def group(mutant: Mutant) -> str:
+    """Mutants of one group are tried one after the other in one process."""
+    if mutant.kind == COEFFICIENT:
+        return "kernels_" + mutant.subject.split()[0].replace(".", "_")
+    return "_".join(Path(file).stem.removeprefix("test_") for file in mutant.files)
+
+
+def try_group(name: str, mutants: Sequence[Mutant]) -> None:
+    results = Results(name)
+    if mutants[0].kind == COEFFICIENT:
+        for mutant in mutants:
+            results.add(mutant, ask_kernels(mutant))
+    else:
+        import pytensor_stabilize  # noqa: F401  (from here on forked with it)
+
+        run_pytest(mutants[0].files, Session(mutants, results))
+
+
+def try_groups(groups: dict[str, list[Mutant]], workers: int) -> None:
+    """Try groups of mutants, so many at a time."""
+    todo, running = list(groups), 0
+    while todo or running:
+        if todo and running < workers:
+            name = todo.pop(0)
+            running += 1
+            if not os.fork():
+                try:
+                    output = os.open(BUILD / f"{name}.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+                    os.dup2(output, 1)
+                    os.dup2(output, 2)
+                    try_group(name, groups[name])
+                except BaseException:
+                    traceback.print_exc()
+                finally:
+                    sys.stdout.flush()
+                    sys.stderr.flush()
+                    os._exit(0)
+        else:
+            os.wait()
+            running -= 1
 
 
 def listed(what: Callable) -> list[Mutant]:
@@ -195,7 +309,10 @@ def listed(what: Callable) -> list[Mutant]:
     return [Mutant(**row | {"files": tuple(row["files"])}) for row in rows]
 
 
-def outcome(mutant: Mutant, found: dict) -> str:
+def outcome(mutant: Mutant, results: dict[str, dict]) -> str:
+    found = results.get(str(mutant))
+    if not found:
+        return "not tried"
     if found["caught"]:
         return "caught"
     if (mutant.subject, mutant.kind) in EQUIVALENT:
@@ -205,27 +322,25 @@ def outcome(mutant: Mutant, found: dict) -> str:
 
 def table(mutants: Sequence[Mutant], results: dict[str, dict]) -> str:
     """Counts of each kind, and the mutants that no test can tell from the original."""
-    kinds = KINDS | {COEFFICIENT: "a coefficient of a kernel costs more than the kernel promises"}
     lines = ["| mutants | | there are | tried | caught | equivalent | survived |"]
     lines.append("|---|---|---|---|---|---|---|")
-    for kind, text in kinds.items():
-        own = [m for m in mutants if m.kind == kind]
-        counts = Counter(outcome(m, results[str(m)]) for m in own if str(m) in results)
+    outcomes = {mutant: outcome(mutant, results) for mutant in mutants}
+    for kind, text in TEXT.items():
+        counts = Counter(what for m, what in outcomes.items() if m.kind == kind)
+        there_are, tried = counts.total(), counts.total() - counts["not tried"]
         survived = counts["survived"] + counts["never applied"]
-        row = (f"`{kind}`", text, len(own), counts.total(), counts["caught"])
-        lines.append("| " + " | ".join(map(str, (*row, counts["equivalent"], survived))) + " |")
-    left = [m for m in mutants if outcome_of(m, results) in ("survived", "never applied")]
-    if left:
-        lines += ["", "Survived: " + ", ".join(f"`{mutant}`" for mutant in left) + "."]
+        row = (f"`{kind}`", text, there_are, tried, counts["caught"], counts["equivalent"])
+        lines.append("| " + " | ".join(map(str, (*row, survived))) + " |")
+    for which in LEFT:
+        if left := [m for m, what in outcomes.items() if what == which]:
+            lines += [
+                "",
+                f"{which.capitalize()}: " + ", ".join(f"`{mutant}`" for mutant in left) + ".",
+            ]
     if EQUIVALENT:
         lines += ["", "Equivalent, because:", ""]
         lines += [f"- `{name}:{kind}`: {why}" for (name, kind), why in EQUIVALENT.items()]
     return "\n".join(lines)
-
-
-def outcome_of(mutant: Mutant, results: dict[str, dict]) -> str:
-    found = results.get(str(mutant))
-    return outcome(mutant, found) if found else "not tried"
 
 
 def write_page(text: str) -> None:
@@ -242,35 +357,33 @@ def write_page(text: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--only", default="", help="mutants whose name contains this")
-    parser.add_argument("--kind", choices=[*KINDS, COEFFICIENT])
+    parser.add_argument("--kind", choices=list(TEXT), nargs="*", default=list(TEXT))
     parser.add_argument("--again", action="store_true", help="also those that were tried before")
     parser.add_argument("--survivors", action="store_true", help="those that survived, again")
+    parser.add_argument("--workers", type=int, default=1, help="so many processes at a time")
     parser.add_argument("--write", action="store_true", help="only write the page")
     options = parser.parse_args()
     os.chdir(ROOT)
-    kept = BUILD / "results.json"
-    results: dict[str, dict] = json.loads(kept.read_text()) if kept.exists() else {}
-    # Coefficients first: they are broken in processes that have not imported the package.
-    mutants = listed(of_coefficients) + listed(of_rules)
+    # Coefficients are broken in processes that have not imported the package.
+    mutants = listed(of_rules) + listed(of_coefficients)
+    results = Results.all()
     if options.write:
         write_page(table(mutants, results))
         return
+    groups: dict[str, list[Mutant]] = defaultdict(list)
     for mutant in mutants:
-        before = results.get(str(mutant))
-        again = options.again or (options.survivors and before and not before["caught"])
-        if options.only not in str(mutant) or (options.kind not in (None, mutant.kind)):
-            continue
-        if before is not None and not again:
-            continue
-        if mutant.kind != COEFFICIENT:
-            import pytensor_stabilize  # noqa: F401  (from here on forked with it)
-        results[str(mutant)] = found = try_mutant(mutant)
-        BUILD.mkdir(parents=True, exist_ok=True)
-        kept.write_text(json.dumps(results, indent=1))
-        print(f"{outcome(mutant, found):13} {mutant}  {found['caught']}", flush=True)
+        what = outcome(mutant, results)
+        fresh = what == "not tried"
+        again = options.again or (options.survivors and what in LEFT)
+        if options.only in str(mutant) and mutant.kind in options.kind and (fresh or again):
+            groups[group(mutant)].append(mutant)
+    try_groups(groups, options.workers)
+    results = Results.all()
+    for mutant in mutants:
+        if (what := outcome(mutant, results)) in LEFT:
+            print(f"{what:13} {mutant}")
     print(table(mutants, results))
-    left = [m for m in mutants if outcome_of(m, results) in ("survived", "never applied")]
-    raise SystemExit(1 if left else 0)
+    raise SystemExit(any(outcome(mutant, results) in LEFT for mutant in mutants))
 
 
 if __name__ == "__main__":

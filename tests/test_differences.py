@@ -93,6 +93,28 @@ def test_derivatives_of_logdiffexp(dtype, name):
     assert max(errors[1:]) <= (8 if name != "numba" else 4 * (1 + 2 * limit))
 
 
+# Pairs at which the difference tends to 1 as its arguments go to critical values.
+SMALL_LOGARITHMS = {
+    "sigmoid": ([100.0, 60.0, 45.0, 700.0], [-60.0, -100.0, -45.0, -700.0]),
+    "tanh": ([50.0, 1e-20, 300.0, 1e-300, 30.0], [1e-20, -50.0, 1e-300, -300.0, -1e-25]),
+    "exp": ([1e-20, -1e-25, 1e-300, 0.0], [-800.0, -700.0, -np.inf, -60.0]),
+}
+
+
+@pytest.mark.parametrize("name", LINKERS)
+@pytest.mark.parametrize("function", SMALL_LOGARITHMS)
+def test_where_the_logarithm_is_small(function, name):
+    f = VALUES[function]
+    a, b = pt.dvectors("a", "b")
+    value = pt.log(f(a) - f(b))
+    at = dict(zip((a, b), map(np.array, SMALL_LOGARITHMS[function]), strict=True))
+    with linker(name) as mode:
+        result = pytensor.function([a, b], value, mode=mode)(*at.values())
+    exact = truth(value, at)
+    assert (np.abs(exact.value) < 2.0**-54).all()
+    assert ulps(result, exact).max() <= 4
+
+
 SPELLINGS = {
     "minus_first": lambda a, b: -s(b) + s(a),
     "plus_minus_one": lambda a, b: s(a) + s(-b) - 1,
