@@ -125,22 +125,25 @@ class Results:
 
     def __init__(self, name: str) -> None:
         self.path = BUILD / "results" / f"{name}.json"
-        self.found = json.loads(self.path.read_text()) if self.path.exists() else {}
+
+    def found(self) -> dict[str, dict]:
+        return json.loads(self.path.read_text()) if self.path.exists() else {}
 
     @classmethod
     def all(cls) -> dict[str, dict]:
         """What was found about each mutant last."""
-        found: dict[str, dict] = {}
+        results: dict[str, dict] = {}
         for path in (BUILD / "results").glob("*.json"):
-            for mutant, result in cls(path.stem).found.items():
-                if mutant not in found or found[mutant].get("when", 0) < result.get("when", 0):
-                    found[mutant] = result
-        return found
+            for mutant, found in cls(path.stem).found().items():
+                if mutant not in results or results[mutant]["when"] < found["when"]:
+                    results[mutant] = found
+        return results
 
     def add(self, mutant: Mutant, found: dict) -> None:
-        self.found[str(mutant)] = found | {"when": time.time()}
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.write_text(json.dumps(self.found, indent=1))
+        # Read again: another run may have written it.
+        results = self.found() | {str(mutant): found | {"when": time.time()}}
+        self.path.write_text(json.dumps(results, indent=1))
 
 
 class Session:

@@ -106,13 +106,14 @@ SMALL_LOGARITHMS = {
 def test_where_the_logarithm_is_small(function, name):
     f = VALUES[function]
     a, b = pt.dvectors("a", "b")
-    value = pt.log(f(a) - f(b))
+    # PyTensor has a rule of its own for log(exp(a) - exp(b)).
+    values = [pt.log(f(a) - f(b)), pt.log2(f(a) - f(b))]
     at = dict(zip((a, b), map(np.array, SMALL_LOGARITHMS[function]), strict=True))
     with linker(name) as mode:
-        result = pytensor.function([a, b], value, mode=mode)(*at.values())
-    exact = truth(value, at)
-    assert (np.abs(exact.value) < 2.0**-54).all()
-    assert ulps(result, exact).max() <= 4
+        results = pytensor.function([a, b], values, mode=mode)(*at.values())
+    for result, exact in zip(results, truth(values, at), strict=True):
+        assert (np.abs(exact.value) < 2.0**-54).all()
+        assert ulps(np.asarray(result), exact).max() <= 4
 
 
 SPELLINGS = {
