@@ -4,9 +4,9 @@ import numpy as np
 import pytensor
 import pytensor.tensor as pt
 import pytest
-from helpers import compile_rewritten
+from helpers import compile_rewritten, ulps
 
-from pytensor_stabilize.graphs import explain, same_graph
+from pytensor_stabilize.graphs import explain, same_graph, truth
 
 x = pt.dvector("x")
 EPS = np.finfo("float64").eps
@@ -30,11 +30,11 @@ def guarded(p, both=True):
 def test_logarithms_and_gradients_go_on(name, both, log):
     function = PROBABILITIES[name]
     at = AT / 50 if name == "probit" else AT
-    outputs = [log(guarded(function(x), both)), log(function(x))]
-    outputs += [pt.grad(y.sum(), x) for y in outputs]
-    mended, plain, slope, plain_slope = (pytensor.function([x], y)(at) for y in outputs)
-    np.testing.assert_allclose(mended, plain, rtol=1e-13)
-    np.testing.assert_allclose(slope, plain_slope, rtol=1e-12)
+    values = [log(guarded(function(x), both)), log(function(x))]
+    (mended, plain), slopes = values, [pt.grad(y.sum(), x) for y in values]
+    for guard, exact, promise in ((mended, plain, 4), (slopes[0], slopes[1], 6)):
+        value = pytensor.function([x], guard)(at)
+        assert ulps(value, truth(exact, {x: at})).max() <= promise
 
 
 def test_at_infinity_the_guard_holds():
