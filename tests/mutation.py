@@ -362,7 +362,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="mutants whose name contains this")
     parser.add_argument("--kind", choices=list(TEXT), nargs="*", default=list(TEXT))
     parser.add_argument("--again", action="store_true", help="also those that were tried before")
-    parser.add_argument("--survivors", action="store_true", help="those that survived, again")
+    parser.add_argument("--survivors", action="store_true", help="only those that survived")
     parser.add_argument("--workers", type=int, default=1, help="so many processes at a time")
     parser.add_argument("--write", action="store_true", help="only write the page")
     options = parser.parse_args()
@@ -375,11 +375,10 @@ def main() -> None:
         return
     groups: dict[str, list[Mutant]] = defaultdict(list)
     for mutant in mutants:
-        what = outcome(mutant, results)
-        fresh = what == "not tried"
-        again = options.again or (options.survivors and what in LEFT)
-        if options.only in str(mutant) and mutant.kind in options.kind and (fresh or again):
-            groups[group(mutant)].append(mutant)
+        if options.only in str(mutant) and mutant.kind in options.kind:
+            what = outcome(mutant, results)
+            if options.again or (what in LEFT if options.survivors else what == "not tried"):
+                groups[group(mutant)].append(mutant)
     try_groups(groups, options.workers)
     results = Results.all()
     for mutant in mutants:
