@@ -186,9 +186,9 @@ def recorded(file: str, items: Sequence[pytest.Item]) -> dict:
 
 
 def chosen(mutant: Mutant, items: Sequence[pytest.Item], known: dict) -> list[pytest.Item]:
-    """The tests that may notice a mutant, the best first: its own, then the shortest.
+    """The tests that may notice a mutant, the best first: its own, and the shortest of them.
 
-    What was written after the file's tests were recorded is asked as well.
+    Whether values are wrong is asked first of those that measure a promise.  What was written after the file's tests were recorded is asked as well.
     """
     if mutant.kind == "row":
         return [
@@ -201,7 +201,15 @@ def chosen(mutant: Mutant, items: Sequence[pytest.Item], known: dict) -> list[py
         fired |= set(record["fired"].get(mutant.subject, ()))
     asked = [i for i in items if i.nodeid in fired or i.nodeid not in seconds]
     named = re.compile(rf"[\[-]{mutant.subject}[-\]]")
-    return sorted(asked, key=lambda i: (not named.search(i.nodeid), seconds.get(i.nodeid, 0.0)))
+    measures = re.compile("promise" if mutant.kind in OF_VALUES else "")
+    return sorted(
+        asked,
+        key=lambda item: (
+            not named.search(item.nodeid),
+            not measures.search(item.nodeid),
+            seconds.get(item.nodeid, 0.0),
+        ),
+    )
 
 
 def ask(mutant: Mutant, items: Sequence[pytest.Item]) -> dict:
