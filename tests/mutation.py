@@ -188,7 +188,8 @@ def recorded(file: str, items: Sequence[pytest.Item]) -> dict:
 def chosen(mutant: Mutant, items: Sequence[pytest.Item], known: dict) -> list[pytest.Item]:
     """The tests that may notice a mutant, the best first: its own, and the shortest of them.
 
-    Whether values are wrong is asked first of those that measure a promise.  What was written after the file's tests were recorded is asked as well.
+    Whether values are wrong is asked first of those that measure a promise.  What was written
+    after the file's tests were recorded is asked as well.
     """
     if mutant.kind == "row":
         return [
