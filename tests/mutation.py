@@ -10,7 +10,6 @@ build/mutation, so that a run can be broken off; `--write` puts it into docs/mut
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import os
 import re
@@ -21,6 +20,7 @@ import traceback
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numba  # noqa: F401  (imported before the processes are forked)
@@ -29,8 +29,6 @@ import pytest
 from _pytest.runner import runtestprotocol
 from mutants import (
     COEFFICIENT,
-    EQUIVALENT,
-    KINDS,
     OF_VALUES,
     Mutant,
     break_coefficient,
@@ -39,44 +37,48 @@ from mutants import (
     of_coefficients,
     of_rules,
 )
+from mutants_page import LEFT, TEXT, outcome, table, write_page
 
 ROOT = Path(__file__).parents[1]
 BUILD = ROOT / "build" / "mutation"
-PAGE = ROOT / "docs" / "mutants.md"
 # A broken rule may undo what another does, for ever: so many seconds for a test, and for all.
 LIMITS = 120, 1200.0
-# What no test can tell from the original, unless it is known to be equivalent.
-LEFT = ("survived", "never applied")
-TEXT = {**KINDS, COEFFICIENT: "a coefficient of a kernel costs more than the kernel promises"}
+
+
+def forked(work: Callable[[], object], log: Path) -> int:
+    """The id of a process that does some work and writes to a log; it ends with 0 if it can."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    child = os.fork()
+    if child:
+        return child
+    code = 1
+    try:
+        os.setsid()  # what the tests start ends with it
+        output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        work()
+        code = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
 
 def in_child(work: Callable[[], object], log: Path, limit: float = LIMITS[1]) -> object:
     """The result of `work` in a forked process, or None if it takes too long."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    answer = log.with_suffix(".json")
-    answer.unlink(missing_ok=True)
-    child = os.fork()
-    if not child:
-        try:
-            os.setsid()  # what the tests start ends with it
-            output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-            os.dup2(output, 1)
-            os.dup2(output, 2)
-            answer.write_text(json.dumps(work()))
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(0)
+    answer = log.with_suffix(".answer")
+    child = forked(lambda: answer.write_text(json.dumps(work())), log)
     end = time.monotonic() + limit
-    while not os.waitpid(child, os.WNOHANG)[0]:
+    while not (ended := os.waitpid(child, os.WNOHANG))[0]:
         if time.monotonic() > end:
             os.killpg(child, signal.SIGKILL)
             os.waitpid(child, 0)
             return None
         time.sleep(0.02)
-    if not answer.exists():
+    if ended[1]:
         raise RuntimeError(f"The process ended without a result, see {log}.")
     result = json.loads(answer.read_text())
     answer.unlink()
@@ -92,7 +94,7 @@ class Watch:
         self.failed = self.why = ""
         self._test = ""
 
-    def run(self, items: Iterable[pytest.Item], go_on: bool = False) -> None:
+    def run(self, items: Iterable[pytest.Item]) -> None:
         """Run tests until one fails."""
         signal.signal(signal.SIGALRM, _too_long)
         for item in items:
@@ -104,7 +106,7 @@ class Watch:
                     self.failed, self.why = item.nodeid, _why(report)
                     print(report.longreprtext)
             signal.alarm(0)
-            if self.failed and not go_on:
+            if self.failed:
                 return
 
     def note(self, rule: str) -> None:
@@ -192,9 +194,8 @@ def chosen(mutant: Mutant, items: Sequence[pytest.Item], known: dict) -> list[py
     after the file's tests were recorded is asked as well.
     """
     if mutant.kind == "row":
-        return [
-            i for i in items if "exact_arithmetic" in i.name and f"[{mutant.subject}]" in i.name
-        ]
+        own = f"exact_arithmetic[{mutant.subject}]"
+        return [item for item in items if item.name.endswith(own)]
     seconds: dict[str, float] = {}
     fired: set[str] = set()
     for record in known.values():
@@ -223,7 +224,7 @@ def ask(mutant: Mutant, items: Sequence[pytest.Item]) -> dict:
         watch.run(items)
         return {"caught": watch.failed, "why": watch.why, "changed": breaker.changed}
 
-    return _timed(mutant, work)
+    return timed(mutant, work)
 
 
 def ask_kernels(mutant: Mutant) -> dict:
@@ -237,7 +238,7 @@ def ask_kernels(mutant: Mutant) -> dict:
                 run_pytest([*mutant.files, "-k", only], _Asking(watch))
         return {"caught": watch.failed, "why": watch.why, "changed": 1}
 
-    return _timed(mutant, work)
+    return timed(mutant, work)
 
 
 class _Asking:
@@ -249,7 +250,7 @@ class _Asking:
         return True
 
 
-def _timed(mutant: Mutant, work: Callable[[], dict]) -> dict:
+def timed(mutant: Mutant, work: Callable[[], dict]) -> dict:
     began = time.monotonic()
     found = in_child(work, BUILD / "logs" / (re.sub(r"\W+", "_", str(mutant)) + ".txt"))
     result = found if isinstance(found, dict) else {"caught": "does not end", "changed": 1}
@@ -290,28 +291,21 @@ def try_group(name: str, mutants: Sequence[Mutant]) -> None:
         run_pytest(mutants[0].files, Session(mutants, results))
 
 
-def try_groups(groups: dict[str, list[Mutant]], workers: int) -> None:
-    """Try groups of mutants, so many at a time."""
-    todo, running = list(groups), 0
+def try_groups(groups: dict[str, list[Mutant]], workers: int) -> bool:
+    """Try groups of mutants, so many at a time; whether all could be."""
+    todo, running, good = list(groups), {}, True
     while todo or running:
-        if todo and running < workers:
+        if todo and len(running) < workers:
             name = todo.pop(0)
-            running += 1
-            if not os.fork():
-                try:
-                    output = os.open(BUILD / f"{name}.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-                    os.dup2(output, 1)
-                    os.dup2(output, 2)
-                    try_group(name, groups[name])
-                except BaseException:
-                    traceback.print_exc()
-                finally:
-                    sys.stdout.flush()
-                    sys.stderr.flush()
-                    os._exit(0)
-        else:
-            os.wait()
-            running -= 1
+            log = BUILD / f"{name}.txt"
+            running[forked(partial(try_group, name, groups[name]), log)] = name
+            continue
+        child, status = os.wait()
+        name = running.pop(child)
+        end = f"broken off, see {BUILD}" if status else "tried"
+        print(f"{name}: {len(groups[name])} mutants {end}", flush=True)
+        good &= not status
+    return good
 
 
 def listed(what: Callable) -> list[Mutant]:
@@ -319,51 +313,6 @@ def listed(what: Callable) -> list[Mutant]:
     rows = in_child(lambda: [asdict(m) for m in what()], BUILD / "logs" / "list.txt")
     assert isinstance(rows, list)
     return [Mutant(**row | {"files": tuple(row["files"])}) for row in rows]
-
-
-def outcome(mutant: Mutant, results: dict[str, dict]) -> str:
-    found = results.get(str(mutant))
-    if not found:
-        return "not tried"
-    if found["caught"]:
-        return "caught"
-    if (mutant.subject, mutant.kind) in EQUIVALENT:
-        return "equivalent"
-    return "survived" if found["changed"] else "never applied"
-
-
-def table(mutants: Sequence[Mutant], results: dict[str, dict]) -> str:
-    """Counts of each kind, and the mutants that no test can tell from the original."""
-    lines = ["| mutants | | there are | tried | caught | equivalent | survived |"]
-    lines.append("|---|---|---|---|---|---|---|")
-    outcomes = {mutant: outcome(mutant, results) for mutant in mutants}
-    for kind, text in TEXT.items():
-        counts = Counter(what for m, what in outcomes.items() if m.kind == kind)
-        there_are, tried = counts.total(), counts.total() - counts["not tried"]
-        survived = counts["survived"] + counts["never applied"]
-        row = (f"`{kind}`", text, there_are, tried, counts["caught"], counts["equivalent"])
-        lines.append("| " + " | ".join(map(str, (*row, survived))) + " |")
-    for which in LEFT:
-        if left := [m for m, what in outcomes.items() if what == which]:
-            lines += [
-                "",
-                f"{which.capitalize()}: " + ", ".join(f"`{mutant}`" for mutant in left) + ".",
-            ]
-    if EQUIVALENT:
-        lines += ["", "Equivalent, because:", ""]
-        lines += [f"- `{name}:{kind}`: {why}" for (name, kind), why in EQUIVALENT.items()]
-    return "\n".join(lines)
-
-
-def write_page(text: str) -> None:
-    path = ROOT / "benchmarks" / "readme.py"
-    sys.path.insert(0, str(path.parent))
-    spec = importlib.util.spec_from_file_location("readme", path)
-    assert spec is not None
-    assert spec.loader is not None
-    readme = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(readme)
-    PAGE.write_text(readme.fill(PAGE.read_text(), "mutants", text))
 
 
 def main() -> None:
@@ -388,13 +337,13 @@ def main() -> None:
             what = outcome(mutant, results)
             if options.again or (what in LEFT if options.survivors else what == "not tried"):
                 groups[group(mutant)].append(mutant)
-    try_groups(groups, options.workers)
+    good = try_groups(groups, options.workers)
     results = Results.all()
     for mutant in mutants:
         if (what := outcome(mutant, results)) in LEFT:
             print(f"{what:13} {mutant}")
     print(table(mutants, results))
-    raise SystemExit(any(outcome(mutant, results) in LEFT for mutant in mutants))
+    raise SystemExit(not good or any(outcome(mutant, results) in LEFT for mutant in mutants))
 
 
 if __name__ == "__main__":
