@@ -73,6 +73,11 @@ def test_values_that_a_finite_argument_gives_keep_their_condition(value):
     assert explain(y).fired["guard_at_limit"] == 0
 
 
+def test_a_condition_for_another_value_stays():
+    y = pt.log(pt.switch(pt.eq(pt.sigmoid(x), 1), EPS, pt.sqr(x)))
+    assert explain(y).fired["guard_at_limit"] == 0
+
+
 def test_a_second_pass_changes_nothing():
     y = pt.log1p(-guarded(pt.sigmoid(x)))
     once = compile_rewritten([x], [y, pt.grad(y.sum(), x)]).maker.fgraph

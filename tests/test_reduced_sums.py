@@ -59,6 +59,8 @@ def test_a_second_pass_changes_nothing(name):
         s.sum() - 3,  # no element is 3/4 at an end
         s.sum() + 4,
         s.sum() - pt.dscalar("w"),
+        # A third of w is no float for every w.
+        pt.sigmoid(pt.tensor("three", dtype="float64", shape=(3,))).sum() - 3 + pt.dscalar("w"),
         s.sum() - s.prod(),
         pt.sigmoid(pt.dvector("of unknown length")).sum() - 4,
         pt.sigmoid(pt.matrix("m", shape=(2, 2), dtype="float64")).sum(axis=0) - 2,
