@@ -148,6 +148,25 @@ def test_a_coefficient_and_other_terms():
     assert "sigmoid_minus_sigmoid" in explain([value]).fired
 
 
+POWERS_IN_LOGARITHMS = {
+    "a reciprocal": lambda d, b: 1 / d,
+    "below": lambda d, b: s(b) / d,
+    "twice": lambda d, b: d * d,
+    "a square and a factor": lambda d, b: pt.sqr(d) * s(b),
+    "a cube": lambda d, b: d**3,
+}
+
+
+@pytest.mark.parametrize("form", POWERS_IN_LOGARITHMS)
+def test_logarithms_of_powers(form):
+    """The logarithm of a difference counts as often as the difference is a factor."""
+    a, b = pt.dvectors("a", "b")
+    value = pt.log(POWERS_IN_LOGARITHMS[form](s(a) - s(b), b))
+    at = {a: np.array([2.0, 50.0]), b: np.array([1.0, 49.0])}
+    found = compile_rewritten([a, b], value)(*at.values())
+    assert ulps(found, truth(value, at)).max() <= 4
+
+
 def test_nothing_cancels_in_a_sum_of_complements():
     """``1 + s(a) - s(b)`` is ``s(a) + s(-b)``, and not 1 plus a difference."""
     a, b = pt.dvectors("a", "b")

@@ -78,6 +78,12 @@ def test_a_condition_for_another_value_stays():
     assert explain(y).fired["guard_at_limit"] == 0
 
 
+def test_a_condition_that_is_counted_stays():
+    reached = pt.eq(pt.sigmoid(x), 1)
+    y = pt.log(pt.switch(reached, 1 - EPS, pt.sigmoid(x)))
+    assert explain([y, reached.sum()]).fired["guard_at_limit"] == 0
+
+
 def test_a_second_pass_changes_nothing():
     y = pt.log1p(-guarded(pt.sigmoid(x)))
     once = compile_rewritten([x], [y, pt.grad(y.sum(), x)]).maker.fgraph
