@@ -144,11 +144,6 @@ def test_a_difference_with_what_is_written_to_zeros():
     assert found[1] == pytest.approx(np.exp(-40.0), rel=1e-14, abs=0)
 
 
-def test_a_difference_with_two_writes_is_left():
-    writes = [pt.set_subtensor(pt.zeros(3)[i], s[i]) for i in (0, 1)]
-    assert explain([1 - writes[0] - writes[1]]).fired["sum_with_write"] == 0
-
-
 @pytest.mark.parametrize("length", [0, 1, 2, 5])
 def test_slices_of_joins_of_any_length(length):
     at, other = np.linspace(-1, 1, length), np.linspace(2, 3, 2)
