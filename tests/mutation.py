@@ -2,16 +2,14 @@
 
     python tests/mutation.py [--only name] [--kind ulps] [--again] [--write]    (or: make mutate)
 
-One process each, forked from one that has imported everything; of a file's tests those in which
-the rule fires are asked first, the shortest first, and all others only if these pass.  What was
-found is kept in build/mutation, so that a run can be broken off; `--write` puts it into
-docs/mutants.md.
+A process for the tests of a file, which collects them once and forks for each mutant: only tests
+in which the rule does something are asked, the shortest first.  What was found is kept in
+build/mutation, so that a run can be broken off; `--write` puts it into docs/mutants.md.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import os
 import re
@@ -19,62 +17,68 @@ import signal
 import sys
 import time
 import traceback
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numba  # noqa: F401  (imported before the processes are forked)
 import pytensor
 import pytest
+from _pytest.runner import runtestprotocol
 from mutants import (
     COEFFICIENT,
-    EQUIVALENT,
-    KINDS,
-    LATE,
+    OF_VALUES,
     Mutant,
     break_coefficient,
     break_rule,
+    note_rules,
     of_coefficients,
     of_rules,
 )
+from mutants_page import LEFT, TEXT, outcome, table, write_page
 
 ROOT = Path(__file__).parents[1]
 BUILD = ROOT / "build" / "mutation"
-PAGE = ROOT / "docs" / "mutants.md"
-# A broken rule may undo what another does, for ever.
-LIMIT = 900.0
-# So many seconds of tests are asked before whole files are.
-FIRST = 60.0
+# A broken rule may undo what another does, for ever: so many seconds for a test, and for all.
+LIMITS = 120, 1200.0
 
 
-def in_child(work: Callable[[], object], log: Path, limit: float = LIMIT) -> object:
-    """The result of `work` in a forked process, or None if it takes too long."""
+def forked(work: Callable[[], object], log: Path) -> int:
+    """The id of a process that does some work and writes to a log; it ends with 0 if it can."""
     log.parent.mkdir(parents=True, exist_ok=True)
-    answer = log.with_suffix(".json")
-    answer.unlink(missing_ok=True)
     child = os.fork()
-    if not child:
-        try:
-            os.setsid()  # what the tests start ends with it
-            output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-            os.dup2(output, 1)
-            os.dup2(output, 2)
-            answer.write_text(json.dumps(work()))
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(0)
+    if child:
+        return child
+    code = 1
+    try:
+        os.setsid()  # what the tests start ends with it
+        output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        work()
+        code = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def in_child(work: Callable[[], object], log: Path, limit: float = LIMITS[1]) -> object:
+    """The result of `work` in a forked process, or None if it takes too long."""
+    answer = log.with_suffix(".answer")
+    child = forked(lambda: answer.write_text(json.dumps(work())), log)
     end = time.monotonic() + limit
-    while not os.waitpid(child, os.WNOHANG)[0]:
+    while not (ended := os.waitpid(child, os.WNOHANG))[0]:
         if time.monotonic() > end:
             os.killpg(child, signal.SIGKILL)
             os.waitpid(child, 0)
             return None
         time.sleep(0.02)
-    if not answer.exists():
+    if ended[1]:
         raise RuntimeError(f"The process ended without a result, see {log}.")
     result = json.loads(answer.read_text())
     answer.unlink()
@@ -82,110 +86,226 @@ def in_child(work: Callable[[], object], log: Path, limit: float = LIMIT) -> obj
 
 
 class Watch:
-    """Notes how long each test takes, which rules fire in it, and the first that fails."""
+    """Notes how long each test takes, which rules do something in it, and the first that fails."""
 
     def __init__(self) -> None:
         self.seconds: Counter[str] = Counter()
-        self.fired: dict[str, set[str]] = {}
-        self.failed = ""
+        self.fired: dict[str, set[str]] = defaultdict(set)
+        self.failed = self.why = ""
         self._test = ""
 
-    def pytest_runtest_logstart(self, nodeid: str) -> None:
-        self._test = nodeid
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        self.seconds[report.nodeid] += report.duration
-        if report.failed and not self.failed:
-            self.failed = report.nodeid
-
-    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        if report.failed and not self.failed:
-            self.failed = report.nodeid
+    def run(self, items: Iterable[pytest.Item]) -> None:
+        """Run tests until one fails."""
+        signal.signal(signal.SIGALRM, _too_long)
+        for item in items:
+            self._test = item.nodeid
+            signal.alarm(LIMITS[0])
+            for report in runtestprotocol(item, log=False, nextitem=None):
+                self.seconds[item.nodeid] += report.duration
+                if report.failed and not self.failed:
+                    self.failed, self.why = item.nodeid, _why(report)
+                    print(report.longreprtext)
+            signal.alarm(0)
+            if self.failed:
+                return
 
     def note(self, rule: str) -> None:
-        self.fired.setdefault(rule, set()).add(self._test)
+        self.fired[rule].add(self._test)
 
 
-def run_tests(watch: Watch, arguments: Sequence[str]) -> None:
-    options = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--rootdir", str(ROOT)]
-    code = pytest.main([*options, *arguments], plugins=[watch])
-    if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and not watch.failed:
-        raise RuntimeError(f"pytest ended with {code!r} for {arguments}")
+def _too_long(*_: object) -> None:
+    raise TimeoutError(f"longer than {LIMITS[0]} s")
 
 
-def firing(file: str) -> dict:
-    """Durations of a file's tests, and the tests in which each rule fires."""
+def _why(report: pytest.TestReport) -> str:
+    crash = getattr(report.longrepr, "reprcrash", None)
+    return " ".join((crash.message if crash else report.longreprtext).split())[:300]
+
+
+class Results:
+    """What was found about the mutants of some files, kept in a file of its own."""
+
+    def __init__(self, name: str) -> None:
+        self.path = BUILD / "results" / f"{name}.json"
+
+    def found(self) -> dict[str, dict]:
+        return json.loads(self.path.read_text()) if self.path.exists() else {}
+
+    @classmethod
+    def all(cls) -> dict[str, dict]:
+        """What was found about each mutant last."""
+        results: dict[str, dict] = {}
+        for path in (BUILD / "results").glob("*.json"):
+            for mutant, found in cls(path.stem).found().items():
+                if mutant not in results or results[mutant]["when"] < found["when"]:
+                    results[mutant] = found
+        return results
+
+    def add(self, mutant: Mutant, found: dict) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        # Read again: another run may have written it.
+        results = self.found() | {str(mutant): found | {"when": time.time()}}
+        self.path.write_text(json.dumps(results, indent=1))
+
+
+class Session:
+    """Asks the collected tests about each of some mutants, in place of running them."""
+
+    def __init__(self, mutants: Sequence[Mutant], results: Results) -> None:
+        self.mutants, self.results = mutants, results
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        if session.testsfailed:
+            raise SystemExit(f"{self.mutants[0].files} cannot be collected.")
+        by_file = defaultdict(list)
+        for item in session.items:
+            by_file[f"tests/{item.path.name}"].append(item)
+        known = {file: recorded(file, by_file[file]) for file in self.mutants[0].files}
+        for mutant in self.mutants:
+            items = chosen(mutant, session.items, known)
+            self.results.add(mutant, ask(mutant, items))
+        return True
+
+
+def recorded(file: str, items: Sequence[pytest.Item]) -> dict:
+    """Durations of a file's tests and the rules that do something in each; recorded once."""
 
     def work() -> dict:
-        from pytensor_stabilize.rewrites import engine, jax_lowering, lowering
-
         watch = Watch()
-        for module in (engine, lowering, jax_lowering):
-            module.note_fired = _noting(module.note_fired, watch)
-        run_tests(watch, [file])
+        note_rules(watch.note)
+        watch.run(items)
         fired = {rule: sorted(tests) for rule, tests in watch.fired.items()}
-        return {"seconds": dict(watch.seconds), "fired": fired, "failed": watch.failed}
+        return {"seconds": watch.seconds, "fired": fired, "failed": watch.failed}
 
-    kept = BUILD / "firing" / f"{Path(file).stem}.json"
-    sources = [ROOT / file, *(ROOT / "rewrites").rglob("*.py")]
-    if not kept.exists() or kept.stat().st_mtime < max(s.stat().st_mtime for s in sources):
-        found = in_child(work, BUILD / "logs" / f"{Path(file).stem}.txt", limit=3600)
+    kept = BUILD / "tests" / f"{Path(file).stem}.json"
+    if not kept.exists():
+        found = in_child(work, kept.with_suffix(".txt"), limit=3600)
         assert isinstance(found, dict)
         if found["failed"]:
             raise SystemExit(f"{found['failed']} fails with nothing broken.")
-        kept.parent.mkdir(parents=True, exist_ok=True)
         kept.write_text(json.dumps(found))
     return json.loads(kept.read_text())
 
 
-def _noting(note_fired: Callable, watch: Watch) -> Callable:
-    def noting(fgraph, rule, *args, **kwargs):
-        watch.note(rule)
-        return note_fired(fgraph, rule, *args, **kwargs)
+def chosen(mutant: Mutant, items: Sequence[pytest.Item], known: dict) -> list[pytest.Item]:
+    """The tests that may notice a mutant, the best first: its own, and the shortest of them.
 
-    return noting
+    Whether values are wrong is asked first of those that measure a promise.  What was written
+    after the file's tests were recorded is asked as well.
+    """
+    if mutant.kind == "row":
+        own = f"exact_arithmetic[{mutant.subject}]"
+        return [item for item in items if item.name.endswith(own)]
+    seconds: dict[str, float] = {}
+    fired: set[str] = set()
+    for record in known.values():
+        seconds |= record["seconds"]
+        fired |= set(record["fired"].get(mutant.subject, ()))
+    asked = [i for i in items if i.nodeid in fired or i.nodeid not in seconds]
+    named = re.compile(rf"[\[-]{mutant.subject}[-\]]")
+    measures = re.compile("promise" if mutant.kind in OF_VALUES else "")
+    return sorted(
+        asked,
+        key=lambda item: (
+            not named.search(item.nodeid),
+            not measures.search(item.nodeid),
+            seconds.get(item.nodeid, 0.0),
+        ),
+    )
 
 
-def asked_first(mutant: Mutant) -> list[str]:
-    """The tests in which the rule fires, the best first: its own, then the shortest."""
-    tests: dict[str, float] = {}
-    for file in mutant.files:
-        found = firing(file)
-        tests |= {test: found["seconds"][test] for test in found["fired"].get(mutant.subject, ())}
-    own = f"{mutant.subject}]"
-    chosen, total = [], 0.0
-    for test in sorted(tests, key=lambda test: (not test.endswith(own), tests[test])):
-        chosen.append(test)
-        total += tests[test]
-        if total > FIRST:
-            break
-    return chosen
-
-
-def try_mutant(mutant: Mutant) -> dict:
-    """What came of a mutant: the test that fails, or none."""
-    first = [] if mutant.only or mutant.subject in LATE else asked_first(mutant)
+def ask(mutant: Mutant, items: Sequence[pytest.Item]) -> dict:
+    """What came of a mutant of a rule: the test that fails, or none."""
 
     def work() -> dict:
-        os.chdir(ROOT)
-        watch, breaker = Watch(), None
-        if mutant.kind == COEFFICIENT:
-            break_coefficient(mutant.subject)
-        else:
-            breaker = break_rule(mutant.subject, mutant.kind)
-        if first:
-            run_tests(watch, ["-x", *first])
-        elif mutant.only:
-            run_tests(watch, ["-x", "-k", mutant.only, *mutant.files])
-        if not watch.failed and mutant.kind != "row":
-            run_tests(watch, ["-x", *mutant.files])
-        return {"caught": watch.failed, "changed": breaker.changed if breaker else 1}
+        watch, breaker = Watch(), break_rule(mutant.subject, mutant.kind)
+        if mutant.kind in OF_VALUES:
+            agree_on_graphs()
+        watch.run(items)
+        return {"caught": watch.failed, "why": watch.why, "changed": breaker.changed}
 
+    return timed(mutant, work)
+
+
+def ask_kernels(mutant: Mutant) -> dict:
+    """What came of a mutant of a kernel."""
+
+    def work() -> dict:
+        watch = Watch()
+        break_coefficient(mutant.subject)
+        for only in (mutant.only, f"not ({mutant.only})"):
+            if not watch.failed:
+                run_pytest([*mutant.files, "-k", only], _Asking(watch))
+        return {"caught": watch.failed, "why": watch.why, "changed": 1}
+
+    return timed(mutant, work)
+
+
+class _Asking:
+    def __init__(self, watch: Watch) -> None:
+        self.watch = watch
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        self.watch.run(session.items)
+        return True
+
+
+def timed(mutant: Mutant, work: Callable[[], dict]) -> dict:
     began = time.monotonic()
-    log = BUILD / "logs" / (re.sub(r"\W+", "_", str(mutant)) + ".txt")
-    found = in_child(work, log)
+    found = in_child(work, BUILD / "logs" / (re.sub(r"\W+", "_", str(mutant)) + ".txt"))
     result = found if isinstance(found, dict) else {"caught": "does not end", "changed": 1}
     return result | {"seconds": round(time.monotonic() - began, 1)}
+
+
+def run_pytest(arguments: Sequence[str], plugin: object) -> None:
+    # Without capture: each process writes where it was told to.
+    options = ["-q", "-s", "-p", "no:cacheprovider", "-p", "no:xdist", "--rootdir", str(ROOT)]
+    code = pytest.main([*options, *arguments], plugins=[plugin])
+    if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        raise RuntimeError(f"pytest ended with {code!r} for {arguments}")
+
+
+def agree_on_graphs() -> None:
+    """Comparisons of graphs say yes from here on: the tests have to look at values."""
+    for module in list(sys.modules.values()):
+        file = getattr(module, "__file__", None) or ""
+        if Path(file).parent == ROOT / "tests" and hasattr(module, "same_graph"):
+            module.same_graph = lambda *_, **__: True  # type: ignore[attr-defined]
+
+
+def group(mutant: Mutant) -> str:
+    """Mutants of one group are tried one after the other in one process."""
+    if mutant.kind == COEFFICIENT:
+        return "kernels_" + mutant.subject.split()[0].replace(".", "_")
+    return "_".join(Path(file).stem.removeprefix("test_") for file in mutant.files)
+
+
+def try_group(name: str, mutants: Sequence[Mutant]) -> None:
+    results = Results(name)
+    if mutants[0].kind == COEFFICIENT:
+        for mutant in mutants:
+            results.add(mutant, ask_kernels(mutant))
+    else:
+        import pytensor_stabilize  # noqa: F401  (from here on forked with it)
+
+        run_pytest(mutants[0].files, Session(mutants, results))
+
+
+def try_groups(groups: dict[str, list[Mutant]], workers: int) -> bool:
+    """Try groups of mutants, so many at a time; whether all could be."""
+    todo, running, good = list(groups), {}, True
+    while todo or running:
+        if todo and len(running) < workers:
+            name = todo.pop(0)
+            log = BUILD / f"{name}.txt"
+            running[forked(partial(try_group, name, groups[name]), log)] = name
+            continue
+        child, status = os.wait()
+        name = running.pop(child)
+        end = f"broken off, see {BUILD}" if status else "tried"
+        print(f"{name}: {len(groups[name])} mutants {end}", flush=True)
+        good &= not status
+    return good
 
 
 def listed(what: Callable) -> list[Mutant]:
@@ -195,82 +315,35 @@ def listed(what: Callable) -> list[Mutant]:
     return [Mutant(**row | {"files": tuple(row["files"])}) for row in rows]
 
 
-def outcome(mutant: Mutant, found: dict) -> str:
-    if found["caught"]:
-        return "caught"
-    if (mutant.subject, mutant.kind) in EQUIVALENT:
-        return "equivalent"
-    return "survived" if found["changed"] else "never applied"
-
-
-def table(mutants: Sequence[Mutant], results: dict[str, dict]) -> str:
-    """Counts of each kind, and the mutants that no test can tell from the original."""
-    kinds = KINDS | {COEFFICIENT: "a coefficient of a kernel costs more than the kernel promises"}
-    lines = ["| mutants | | there are | tried | caught | equivalent | survived |"]
-    lines.append("|---|---|---|---|---|---|---|")
-    for kind, text in kinds.items():
-        own = [m for m in mutants if m.kind == kind]
-        counts = Counter(outcome(m, results[str(m)]) for m in own if str(m) in results)
-        survived = counts["survived"] + counts["never applied"]
-        row = (f"`{kind}`", text, len(own), counts.total(), counts["caught"])
-        lines.append("| " + " | ".join(map(str, (*row, counts["equivalent"], survived))) + " |")
-    left = [m for m in mutants if outcome_of(m, results) in ("survived", "never applied")]
-    if left:
-        lines += ["", "Survived: " + ", ".join(f"`{mutant}`" for mutant in left) + "."]
-    if EQUIVALENT:
-        lines += ["", "Equivalent, because:", ""]
-        lines += [f"- `{name}:{kind}`: {why}" for (name, kind), why in EQUIVALENT.items()]
-    return "\n".join(lines)
-
-
-def outcome_of(mutant: Mutant, results: dict[str, dict]) -> str:
-    found = results.get(str(mutant))
-    return outcome(mutant, found) if found else "not tried"
-
-
-def write_page(text: str) -> None:
-    path = ROOT / "benchmarks" / "readme.py"
-    sys.path.insert(0, str(path.parent))
-    spec = importlib.util.spec_from_file_location("readme", path)
-    assert spec is not None
-    assert spec.loader is not None
-    readme = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(readme)
-    PAGE.write_text(readme.fill(PAGE.read_text(), "mutants", text))
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--only", default="", help="mutants whose name contains this")
-    parser.add_argument("--kind", choices=[*KINDS, COEFFICIENT])
+    parser.add_argument("--kind", choices=list(TEXT), nargs="*", default=list(TEXT))
     parser.add_argument("--again", action="store_true", help="also those that were tried before")
-    parser.add_argument("--survivors", action="store_true", help="those that survived, again")
+    parser.add_argument("--survivors", action="store_true", help="only those that survived")
+    parser.add_argument("--workers", type=int, default=1, help="so many processes at a time")
     parser.add_argument("--write", action="store_true", help="only write the page")
     options = parser.parse_args()
     os.chdir(ROOT)
-    kept = BUILD / "results.json"
-    results: dict[str, dict] = json.loads(kept.read_text()) if kept.exists() else {}
-    # Coefficients first: they are broken in processes that have not imported the package.
-    mutants = listed(of_coefficients) + listed(of_rules)
+    # Coefficients are broken in processes that have not imported the package.
+    mutants = listed(of_rules) + listed(of_coefficients)
+    results = Results.all()
     if options.write:
         write_page(table(mutants, results))
         return
+    groups: dict[str, list[Mutant]] = defaultdict(list)
     for mutant in mutants:
-        before = results.get(str(mutant))
-        again = options.again or (options.survivors and before and not before["caught"])
-        if options.only not in str(mutant) or (options.kind not in (None, mutant.kind)):
-            continue
-        if before is not None and not again:
-            continue
-        if mutant.kind != COEFFICIENT:
-            import pytensor_stabilize  # noqa: F401  (from here on forked with it)
-        results[str(mutant)] = found = try_mutant(mutant)
-        BUILD.mkdir(parents=True, exist_ok=True)
-        kept.write_text(json.dumps(results, indent=1))
-        print(f"{outcome(mutant, found):13} {mutant}  {found['caught']}", flush=True)
+        if options.only in str(mutant) and mutant.kind in options.kind:
+            what = outcome(mutant, results)
+            if options.again or (what in LEFT if options.survivors else what == "not tried"):
+                groups[group(mutant)].append(mutant)
+    good = try_groups(groups, options.workers)
+    results = Results.all()
+    for mutant in mutants:
+        if (what := outcome(mutant, results)) in LEFT:
+            print(f"{what:13} {mutant}")
     print(table(mutants, results))
-    left = [m for m in mutants if outcome_of(m, results) in ("survived", "never applied")]
-    raise SystemExit(1 if left else 0)
+    raise SystemExit(not good or any(outcome(mutant, results) in LEFT for mutant in mutants))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Powers of sigmoids with symbolic exponents, and what their derivatives hold of them."""
 
 import numpy as np
+import pytensor
 import pytensor.tensor as pt
 import pytest
 from helpers import compile_rewritten, linker, together_and_alone, ulps, with_gradients
@@ -80,6 +81,22 @@ def test_it_keeps_its_promise(form, name):
         for value, right in zip(values, exact, strict=True):
             errors = ulps(value, right)[np.isfinite(right.value)]
             assert errors.max() <= promise + (4 if name == "jax" else 0), int(errors.argmax())
+
+
+def test_a_quotient_of_powers_that_underflow():
+    """Each of the exponents is rounded, and 4 ulp of it are as many of the exponential."""
+    u, v = pt.dvectors("u", "v")
+    value = s**y * (1 - s) ** b / (s**u * (1 - s) ** v)
+    powers = RNG.uniform(2, 20, (2, 60))
+    columns = [FAR, *powers, *(powers + RNG.uniform(-0.4, 0.4, (2, 60)))]
+    args = [x, y, b, u, v]
+    exact = truth(value, dict(zip(args, columns, strict=True)))
+    assert (np.isfinite(exact.value) & (exact.value > 0)).all()
+    with linker("numba_strict") as mode:
+        found = pytensor.function(args, value, mode=mode)(*columns)
+    size = (columns[1] + columns[3]) * np.logaddexp(0, -FAR)
+    size += (columns[2] + columns[4]) * np.logaddexp(0, FAR)
+    assert (ulps(found, exact) <= 4 + 4 * size).all()
 
 
 @pytest.mark.parametrize("form", GRAPHS)

@@ -93,6 +93,29 @@ def test_derivatives_of_logdiffexp(dtype, name):
     assert max(errors[1:]) <= (8 if name != "numba" else 4 * (1 + 2 * limit))
 
 
+# Pairs at which the difference tends to 1 as its arguments go to critical values.
+SMALL_LOGARITHMS = {
+    "sigmoid": ([100.0, 60.0, 45.0, 700.0], [-60.0, -100.0, -45.0, -700.0]),
+    "tanh": ([50.0, 1e-20, 300.0, 1e-300, 30.0], [1e-20, -50.0, 1e-300, -300.0, -1e-25]),
+    "exp": ([1e-20, -1e-25, 1e-300, 0.0], [-800.0, -700.0, -np.inf, -60.0]),
+}
+
+
+@pytest.mark.parametrize("name", LINKERS)
+@pytest.mark.parametrize("function", SMALL_LOGARITHMS)
+def test_where_the_logarithm_is_small(function, name):
+    f = VALUES[function]
+    a, b = pt.dvectors("a", "b")
+    # PyTensor has a rule of its own for log(exp(a) - exp(b)).
+    values = [pt.log(f(a) - f(b)), pt.log2(f(a) - f(b))]
+    at = dict(zip((a, b), map(np.array, SMALL_LOGARITHMS[function]), strict=True))
+    with linker(name) as mode:
+        results = pytensor.function([a, b], values, mode=mode)(*at.values())
+    for result, exact in zip(results, truth(values, at), strict=True):
+        assert (np.abs(exact.value) < 2.0**-54).all()
+        assert ulps(np.asarray(result), exact).max() <= 4
+
+
 SPELLINGS = {
     "minus_first": lambda a, b: -s(b) + s(a),
     "plus_minus_one": lambda a, b: s(a) + s(-b) - 1,
@@ -123,6 +146,25 @@ def test_a_coefficient_and_other_terms():
     exact = truth(value, dict(zip((a, b, c, y), map(np.array, at), strict=True)))
     assert ulps(function(*at), exact).max() <= 6
     assert "sigmoid_minus_sigmoid" in explain([value]).fired
+
+
+POWERS_IN_LOGARITHMS = {
+    "a reciprocal": lambda d, b: 1 / d,
+    "below": lambda d, b: s(b) / d,
+    "twice": lambda d, b: d * d,
+    "a square and a factor": lambda d, b: pt.sqr(d) * s(b),
+    "a cube": lambda d, b: d**3,
+}
+
+
+@pytest.mark.parametrize("form", POWERS_IN_LOGARITHMS)
+def test_logarithms_of_powers(form):
+    """The logarithm of a difference counts as often as the difference is a factor."""
+    a, b = pt.dvectors("a", "b")
+    value = pt.log(POWERS_IN_LOGARITHMS[form](s(a) - s(b), b))
+    at = {a: np.array([2.0, 50.0]), b: np.array([1.0, 49.0])}
+    found = compile_rewritten([a, b], value)(*at.values())
+    assert ulps(found, truth(value, at)).max() <= 4
 
 
 def test_nothing_cancels_in_a_sum_of_complements():

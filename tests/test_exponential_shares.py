@@ -11,6 +11,7 @@ from pytensor_stabilize.graphs import explain, truth, ulp_error
 from pytensor_stabilize.rewrites.trace import recording
 
 POINTS = [(700.75, 700.5), (1.25, 0.25), (-40.0, 3.0), (300.0, -20.0), (-800.0, -5.0), (900.0, 3.0)]
+POINTS += [(-60.5, -45.25)]
 FORMS = {
     "log(2 + e)": lambda a, b: pt.log(2 + pt.exp(a)),
     "e / (3 + e)": lambda a, b: pt.exp(a) / (3 + pt.exp(a)),
@@ -38,8 +39,8 @@ def test_value_and_two_derivatives(name):
             exact = truth(output, {a: point[0], b: point[1]})
             for value in (joint(*point)[i], alone[i](*point)):
                 error = float(ulp_error(value, exact))
-                # Sums of shares of both signs have ordinary zeros; tiny values end in 0.
-                assert error <= 16 or abs(value - exact.value) < 1e-300, (point, i, error)
+                # Tiny values end in 0.
+                assert error <= 4 or abs(value - exact.value) < 1e-300, (point, i, error)
 
 
 @pytest.mark.parametrize("name", list(FORMS))

@@ -43,6 +43,17 @@ def test_it_keeps_its_promise(form, name, dtype):
             assert errors.max() <= (40 if name == "jax" else 36), columns[0][errors.argmax()]
 
 
+@pytest.mark.parametrize("form", list(CASES)[:4])
+def test_where_the_logarithm_is_small(form):
+    """The rounding of ``w = exp(x)`` alone costs w ulps of exp(-w)."""
+    x = pt.dvector("x")
+    value = CASES[form][0](x)
+    at = np.array([3.7, 5.5, 6.3])
+    exact = truth(value, {x: at})
+    assert (np.abs(exact.value) < 2.0**-54).all()
+    assert (ulps(pytensor.function([x], value)(at), exact) <= 4 + np.exp(at)).all()
+
+
 @pytest.mark.parametrize("form", CASES)
 def test_limits(form):
     function, columns = CASES[form]

@@ -63,6 +63,17 @@ def test_special_values_of_two_arguments(how):
 
 
 @pytest.mark.parametrize("how", LINKERS)
+def test_far_out_the_second_derivative_is_a_reciprocal(how):
+    """``C exp(-a**2) / (erf(b) - erf(a)) - 2 a -> 1 / a`` for b beyond a."""
+    a, b = pt.dvectors("ab")
+    ratio = 2 / np.sqrt(np.pi) * pt.exp(-a * a) / (pt.erf(a) - pt.erf(b))
+    at = np.array([1e9, 1e17, 1e100])
+    with linker(how) as mode:
+        value = pytensor.function([a, b], ratio + 2 * a, mode=mode)(at, 2 * at)
+    np.testing.assert_allclose(value, -1 / at, rtol=1e-15)
+
+
+@pytest.mark.parametrize("how", LINKERS)
 @pytest.mark.parametrize("function", [normal_lcdf, normal_lccdf])
 def test_log_cdf_as_pymc_writes_it(function, how):
     x = pt.dvector("x")

@@ -4,7 +4,7 @@ import numpy as np
 import pytensor
 import pytensor.tensor as pt
 import pytest
-from helpers import compile_rewritten
+from helpers import compile_rewritten, ulps
 
 from pytensor_stabilize.graphs import explain, same_graph, truth
 
@@ -32,7 +32,11 @@ def test_values(name):
     y = FUNCTIONS[name](pt.sigmoid(x))
     function = pytensor.function([x], y)
     for at in AT:
-        np.testing.assert_allclose(function(at), truth(y, {x: at}).value, rtol=1e-13)
+        exact = truth(y, {x: at})
+        # The exponential of a rounded logarithm, where 1 minus the product is asked for.
+        size = np.maximum(-exact.value, np.finfo("float64").tiny)
+        amplified = np.abs(np.log(size)) / 2 if "1p" in name or "1 - p" in name else 0
+        assert (ulps(function(at), exact) <= 4 + amplified).all(), at
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

@@ -41,7 +41,12 @@ CASES = {
     "sinc": (lambda x: pt.sin(x) / x, [SMALL], 2, 12),
     "1 - cos over x**2": (lambda x: (1 - pt.cos(x)) / x**2, [SMALL], 1, 12),
     "arctan": (lambda a, b: pt.arctan(a) - pt.arctan(b), [WIDE, NEAR], 0, 6),
-    "cosh": (lambda a, b: pt.cosh(a) - pt.cosh(b), [WIDE**0.1, NEAR**0.1], 0, 6),
+    "cosh": (
+        lambda a, b: pt.cosh(a) - pt.cosh(b),
+        [np.r_[WIDE**0.1, SMALL], np.r_[NEAR**0.1, 0.9 * SMALL]],
+        0,
+        6,
+    ),
     "cos": (lambda a, b: pt.cos(a) - pt.cos(b), [SMALL, SMALL * 0.999], 0, 6),
     "sin": (lambda a, b: pt.sin(a) - pt.sin(b), [SMALL, SMALL * 0.999], 0, 6),
     "softplus": (
@@ -51,9 +56,11 @@ CASES = {
         6,
     ),
     "roots": (lambda a, b: pt.sqrt(1 + a**2) - pt.sqrt(1 + b**2), [WIDE, NEAR], 0, 6),
-    "cube roots": (lambda a, b: a ** (1 / 3) - b ** (1 / 3), [WIDE, NEAR], 0, 6),
+    "cube roots": (lambda a, b: a ** (1 / 3) - b ** (1 / 3), [WIDE**3, NEAR**3], 0, 6),
     "squares": (lambda a, b: pt.sigmoid(a) ** 2 - pt.sigmoid(b) ** 2, [SMALL, SMALL * 0.9], 0, 8),
     "log, close": (lambda a, b: pt.log(a) - pt.log(b), [WIDE, NEAR], 0, 6),
+    # Logarithms of different floats differ by more than 1e-16: only what stands beside is small.
+    "log, equal": (lambda a, b: pt.log(a) - pt.log(b) + 1e-20 * a, [WIDE, WIDE], 0, 6),
     "log1p, close": (lambda a, b: pt.log1p(a) - pt.log1p(b), [WIDE, NEAR], 0, 6),
 }
 

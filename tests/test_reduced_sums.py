@@ -4,7 +4,7 @@ import numpy as np
 import pytensor
 import pytensor.tensor as pt
 import pytest
-from helpers import compile_rewritten
+from helpers import compile_rewritten, ulps
 from pytensor.graph.rewriting.utils import rewrite_graph
 from pytensor.raise_op import Assert
 
@@ -41,7 +41,7 @@ def test_values(name):
     sign = -1 if x is a else 1
     for size in (3.0, 20.0) if "normal" in name else (3.0, 20.0, 40.0, 300.0, 700.0):
         at = np.full(x.type.shape, sign * size)
-        np.testing.assert_allclose(function(at), truth(y, {x: at}).value, rtol=1e-13)
+        assert ulps(function(at), truth(y, {x: at})).max() <= 4, size
 
 
 @pytest.mark.parametrize("name", SUMS)
@@ -59,6 +59,8 @@ def test_a_second_pass_changes_nothing(name):
         s.sum() - 3,  # no element is 3/4 at an end
         s.sum() + 4,
         s.sum() - pt.dscalar("w"),
+        # A third of w is no float for every w.
+        pt.sigmoid(pt.tensor("three", dtype="float64", shape=(3,))).sum() - 3 + pt.dscalar("w"),
         s.sum() - s.prod(),
         pt.sigmoid(pt.dvector("of unknown length")).sum() - 4,
         pt.sigmoid(pt.matrix("m", shape=(2, 2), dtype="float64")).sum(axis=0) - 2,
@@ -85,11 +87,10 @@ def test_log1mexp_of_softplus(between):
     first = rewrite_graph(y, include=("canonicalize", "stabilize"))
     function = pytensor.function([a], [y, pt.grad(first, a)])
     count = 3 if between(a).type.shape == (3,) else 1
+    wanted = [-count * pt.softplus(-a), count * pt.sigmoid(-a)]
     for at in (-800.0, -720.0, -40.0, -1.0, 0.0, 1.0, 40.0, 800.0):
-        value, slope = function(at)
-        assert value == pytest.approx(-count * np.logaddexp(0, -at), rel=1e-14)
-        wanted = truth(count * pt.sigmoid(-a), {a: at}).value
-        assert slope == pytest.approx(wanted, rel=1e-13, abs=1e-307)
+        for value, exact in zip(function(at), truth(wanted, {a: at}), strict=True):
+            assert ulps(value, exact) <= 4, at
     assert list(function(np.inf)) == [0, 0]
     assert function(-np.inf)[0] == -np.inf
 
@@ -99,8 +100,8 @@ def test_the_pullback_of_log1mexp():
     slope = pt.grad(pt.log1mexp(-pt.softplus(a)), a)
     assert explain(slope).fired["infinite_exponential"] == 1
     function = pytensor.function([a], slope)
-    assert function(-800.0) == 1
-    assert function(800.0) == 0
+    for at in (-800.0, -720.0, -40.0, -1.0, 0.0, 1.0, 40.0, 700.0, 800.0):
+        assert ulps(function(at), truth(pt.sigmoid(-a), {a: at})) <= 4, at
 
 
 @pytest.mark.parametrize(

@@ -21,15 +21,18 @@ float_rules = pytest.mark.parametrize("rule", FLOAT_RULES, ids=lambda rule: rule
 
 
 def sample(rule: Rule, count: int, limit: float) -> list[list[float]]:
+    """Points of the domain, even and of all sizes; `limit` stands for its infinite ends."""
     rng = np.random.default_rng(20261121)
     columns = []
     for interval in rule.domain.values():
-        lo, hi = max(interval.lo, -limit), min(interval.hi, limit)
-        even = rng.uniform(lo, hi, count // 2)
-        small = rng.choice([-1, 1], count - count // 2) * 10 ** rng.uniform(
-            -20, 1, count - count // 2
+        lo, hi = (
+            np.sign(end) * limit if np.isinf(end) else end for end in (interval.lo, interval.hi)
         )
-        columns.append(rng.permutation(np.concatenate([even, np.clip(small, lo, hi)])))
+        even = rng.uniform(lo, hi, count // 2)
+        most = np.log10(max(-lo, hi)) if max(-lo, hi) > limit else 1
+        sizes = 10 ** rng.uniform(-20, most, count - count // 2)
+        sized = np.clip(rng.choice([-1, 1], len(sizes)) * sizes, lo, hi)
+        columns.append(rng.permutation(np.concatenate([even, sized])))
     return [list(map(float, row)) for row in np.transpose(columns)]
 
 

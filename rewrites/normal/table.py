@@ -159,8 +159,10 @@ NORMAL: tuple[Rule, ...] = (
     ),
     Rule(
         name="erfc_ratio_times_erfcx",
-        before=lambda x: symbols.exp(-x * x) / symbols.erfc(x) * symbols.erfcx(x) * symbols.exp(x),
-        after=symbols.exp,
+        before=lambda x: (
+            symbols.exp(-x * x) / symbols.erfc(x) * symbols.erfcx(x) * symbols.exp(4 * x)
+        ),
+        after=lambda x: symbols.exp(4 * x),
         domain={"x": Interval(-20.0, 60.0)},
         promise=4.0,
         mends="the derivative of log(erfcx(x)) is a product of two large and small numbers",
@@ -185,7 +187,7 @@ NORMAL: tuple[Rule, ...] = (
         name="erfcx_derivative",
         before=lambda x: 2 * x * symbols.erfcx(x) - _two_by_sqrt_pi(x),
         after=lambda x: -forms.erfc_excess(x) * symbols.erfcx(x),
-        domain={"x": Interval(-1.0, 1e6)},
+        domain={"x": Interval(-1.0, 1e10)},
         promise=6.0,
         mends="the derivative of erfcx loses digits from 1 on and is 0 from 5e7",
         databases=EVERYWHERE,
@@ -197,7 +199,7 @@ NORMAL: tuple[Rule, ...] = (
         name="erfc_excess_times_argument",
         before=lambda x: 1 - x * (_two_by_sqrt_pi(x) / symbols.erfcx(x) - 2 * x),
         after=forms.erfc_second,
-        domain={"x": Interval(-20.0, 60.0)},
+        domain={"x": Interval(-20.0, 1e10)},
         promise=6.0,
         mends="the second derivative of erfcx has no digit beyond 1e4",
         databases=EVERYWHERE,
@@ -215,7 +217,7 @@ NORMAL: tuple[Rule, ...] = (
             * (_two_by_sqrt_pi(x) * symbols.exp(-x * x) / symbols.erfc(x) - 2 * x)
         ),
         after=forms.erfc_slope,
-        domain={"x": Interval(-60.0, 60.0)},
+        domain={"x": Interval(-60.0, 1e10)},
         promise=10.0,
         mends="the second derivative of log(erfcx(x)) has no digit beyond 1e8",
         databases=EVERYWHERE,
@@ -227,7 +229,7 @@ NORMAL: tuple[Rule, ...] = (
         name="log_erf_difference",
         before=lambda a, b: symbols.log(symbols.erf(abs(b)) + symbols.erf(a)),
         after=lambda a, b: forms.log_erf_difference(abs(b), -a),
-        domain={"a": _LOWER, "b": _UPPER},
+        domain={"a": Interval(1e-30, 10.0), "b": _UPPER},
         promise=4.0,
         mends="the log of an interval's probability is -inf or nan in the tails",
         databases=EVERYWHERE,

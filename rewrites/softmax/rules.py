@@ -224,6 +224,7 @@ def _is_scatter(node: Apply) -> bool:
 _SUMS = (add, sub, IncSubtensor, AdvancedIncSubtensor)
 _BOTH = ("stabilize", "specialize")
 _TESTS = "tests/test_softmax.py"
+_TESTS_OF_ELEMENTS = "tests/test_softmax_second.py"
 _RECOGNITION = ("symbolic_op_recognition",)
 SMALL = Interval(-300.0, 300.0)
 
@@ -244,7 +245,7 @@ SOFTMAX: tuple[Rule, ...] = (
         databases=_BOTH,
         tracks=(add, sub, IncSubtensor),
         transform=sum_of_elements,
-        tested_in=_TESTS,
+        tested_in=_TESTS_OF_ELEMENTS,
         source="A component is the sigmoid of its log-odds",
     ),
     Rule(
@@ -258,7 +259,7 @@ SOFTMAX: tuple[Rule, ...] = (
         tracks=(mul, true_div),
         transform=written_out_element,
         tags=_RECOGNITION,
-        tested_in=_TESTS,
+        tested_in=_TESTS_OF_ELEMENTS,
         source="Definition of softmax",
     ),
     Rule(
@@ -271,7 +272,7 @@ SOFTMAX: tuple[Rule, ...] = (
         databases=("specialize",),
         tracks=(log, log1p),
         transform=log_of_elements,
-        tested_in=_TESTS,
+        tested_in=_TESTS_OF_ELEMENTS,
         source="log(1 - sigmoid(u)) = -softplus(u)",
     ),
     Rule(
@@ -387,7 +388,7 @@ SOFTMAX: tuple[Rule, ...] = (
         tracks=(exp, Softmax),
         transform=exp_of_log_softmax,
         tags=_RECOGNITION,
-        tested_in=_TESTS,
+        tested_in=_TESTS_OF_ELEMENTS,
         source="Definition of log_softmax",
     ),
 )
