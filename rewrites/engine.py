@@ -18,6 +18,7 @@ from pytensor_stabilize.rewrites.interning import interned, same_up_to_order
 from pytensor_stabilize.rewrites.matching import is_a
 from pytensor_stabilize.rewrites.memory import Known, Memory, at_hand, bit_of_rule, memory_of
 from pytensor_stabilize.rewrites.rules import Left, Rule
+from pytensor_stabilize.rewrites.spelling import spelled, spelled_clients
 from pytensor_stabilize.rewrites.switches import is_switched_on
 from pytensor_stabilize.rewrites.trace import (
     current_recorder,
@@ -75,7 +76,9 @@ class RuleRewriter(NodeRewriter):
         for old, new in zip(node.outputs, results, strict=True):
             replaced.append(interned(conform(new, old, node, fgraph), node, fgraph, fresh))
             note_fired(fgraph, rule.name, old, replaced[-1])
-        return replaced
+        pairs = zip(node.outputs, replaced, strict=True)
+        clients = [pair for old, new in pairs for pair in spelled_clients(old, new, fgraph)]
+        return dict([*zip(node.outputs, replaced, strict=True), *clients]) if clients else replaced
 
     def _look(
         self, fgraph: FunctionGraph, node: Apply, memory: Memory, known: Known
@@ -90,6 +93,8 @@ class RuleRewriter(NodeRewriter):
             result = rule.transform(fgraph, node)
         finally:
             at_hand.reset(token)
+        if is_a(result, Variable):
+            result = spelled(result, fgraph)
         if rule.sees_clients:
             return result
         if (
