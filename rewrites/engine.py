@@ -2,7 +2,7 @@
 
 import typing
 from collections.abc import Hashable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.fg import FunctionGraph
@@ -51,7 +51,7 @@ class RuleRewriter(NodeRewriter):
 
     def transform(
         self, fgraph: FunctionGraph, node: Apply, enforce_tracks: bool = True, *args, **kwargs
-    ) -> list[Variable] | Literal[False]:
+    ) -> list[Variable] | dict[Any, Any] | Literal[False]:
         rule, memory = self.rule, memory_of(fgraph)
         # That it does not track the node's op is among the reasons why it may be idle there.
         known = memory.known(fgraph, node)
@@ -76,9 +76,9 @@ class RuleRewriter(NodeRewriter):
         for old, new in zip(node.outputs, results, strict=True):
             replaced.append(interned(conform(new, old, node, fgraph), node, fgraph, fresh))
             note_fired(fgraph, rule.name, old, replaced[-1])
-        pairs = zip(node.outputs, replaced, strict=True)
+        pairs = list(zip(node.outputs, replaced, strict=True))
         clients = [pair for old, new in pairs for pair in spelled_clients(old, new, fgraph)]
-        return dict([*zip(node.outputs, replaced, strict=True), *clients]) if clients else replaced
+        return dict([*pairs, *clients]) if clients else replaced
 
     def _look(
         self, fgraph: FunctionGraph, node: Apply, memory: Memory, known: Known
