@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from fractions import Fraction
 
 import numpy as np
 import pytensor.tensor as pt
@@ -73,7 +74,8 @@ def respelled(node: Apply, inputs: list[Variable], own: list[bool]) -> Variable 
     if is_a(node.op, Sum) and node.op.axis is not None:
         if len(node.op.axis) < inputs[0].type.ndim:
             return None
-        return Sum(axis=None, dtype=node.op.dtype, acc_dtype=node.op.acc_dtype)(inputs[0])
+        total = Sum(axis=None, dtype=node.op.dtype, acc_dtype=node.op.acc_dtype)
+        return total.make_node(inputs[0]).outputs[0]
     if not is_a(node.op, Elemwise) or output.type.dtype not in FLOATS:
         return None
     if node.op in (mul, neg):
@@ -169,7 +171,7 @@ def _absolute(product: Variable, output: Variable) -> Variable | None:
 
 def _multiplied(constants: list[Variable], output: Variable, sign: int) -> float | None:
     """The product of constants and a sign, rounded once; None if it is no normal float."""
-    number = sign
+    number = Fraction(sign)
     for v in constants:
         value = exact_constant(v)
         assert value is not None
