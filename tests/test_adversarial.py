@@ -215,6 +215,13 @@ ENDLESS = {
     "a sum over all axes": pt.special.log_softmax(x),
     "the argument is a product": second(pt.softplus(x**3) / x**2),
     "logaddexp with a new dimension": pt.logaddexp(x, y)[None],
+    # What PyTensor makes twice while it specializes was two things.
+    "a length that is taken twice": second(
+        1 + pt.exp(-(x**2)) + pt.exp(-(x**2))[:, None],
+    ),
+    "a softmax of a softmax": first(
+        y * (x - 1) * pt.tanh(pt.special.softmax(pt.special.softmax(x - 1)))
+    ),
 }
 
 
