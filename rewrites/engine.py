@@ -22,6 +22,7 @@ from pytensor_stabilize.rewrites.spelling import spelled, spelled_clients
 from pytensor_stabilize.rewrites.switches import is_switched_on
 from pytensor_stabilize.rewrites.trace import (
     current_recorder,
+    give_trace,
     note_fired,
     note_not_fired,
 )
@@ -78,6 +79,8 @@ class RuleRewriter(NodeRewriter):
             note_fired(fgraph, rule.name, old, replaced[-1])
         pairs = list(zip(node.outputs, replaced, strict=True))
         clients = [pair for old, new in pairs for pair in spelled_clients(old, new, fgraph)]
+        for old, new in clients:
+            give_trace(fgraph, old, new)
         return dict([*pairs, *clients]) if clients else replaced
 
     def _look(

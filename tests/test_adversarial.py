@@ -52,6 +52,8 @@ EXACT = {
 
 # What a mended product must not do: leave the floats before the parts of the old one.
 EXACT |= {
+    # It does not vanish in the middle, where the powers of p and q that it is made of cancel.
+    "1e-9 - tanh": (second(pt.erfc(1e-9 - t)), ([0.0, -0.0, 2e-12, -3e-9], [0.0] * 4), 6.0),
     "logaddexp with a new dimension": (
         pt.logaddexp(x, y)[None][0],
         ([0.0, -1e-300, 0.0], [-40.1, -700.0, -36.9]),
@@ -240,12 +242,15 @@ def scanned(v):
     return p * (1 - p)
 
 
+TOTAL = pt.logsumexp(x, keepdims=True)
+
 RAISED = {
     "a quotient by what a scan gives": second(
         x / pytensor.scan(scanned, sequences=[x], return_updates=False)
     ),
     "log-softmax of a scalar": pt.special.log_softmax(pt.expm1(x.mean()), axis=-1) * x,
     "softmax of a scalar": pt.log1p(pt.special.softmax(x.mean(), axis=-1)),
+    "a part of a join that is all of a piece": first(pt.concatenate([TOTAL, x])[: TOTAL.shape[0]]),
     "a condition that is a term": first(pt.maximum(pt.maximum(x, 0), x)),
     "the square of a constant is beyond the floats": first(pt.arctan(1e300 + t**2)),
 }
