@@ -29,6 +29,7 @@ from pytensor_stabilize.rewrites.arithmetic import as_dtype, constant_like, sign
 from pytensor_stabilize.rewrites.branches import hides_a_root
 from pytensor_stabilize.rewrites.differences.pairs import flat_terms
 from pytensor_stabilize.rewrites.matching import (
+    constant_exponent,
     exact_constant,
     is_a,
     is_condition,
@@ -207,7 +208,7 @@ def _without_bounds(
                 and _holds(bounds, known)
             ):
                 result, found = bounds.inside, True
-        elif is_a(op, *SUMS, *ARITHMETIC) and is_float(variable):
+        elif is_a(op, *SUMS, *ARITHMETIC) and is_float(variable) and not _is_symbolic(node):
             inputs = [new(v) for v in node.inputs]
             if any(a is not b for a, b in zip(inputs, node.inputs, strict=True)):
                 result = node.op(*inputs)
@@ -216,6 +217,11 @@ def _without_bounds(
 
     result = new(output)
     return result, found, {v for old, v in made.items() if v is not old}
+
+
+def _is_symbolic(node: Apply) -> bool:
+    """Whether a node is a power that may be nan where its base is outside its bounds."""
+    return is_a(scalar_op_of(node), ps.Pow) and constant_exponent(node) is None
 
 
 def sum_with_clip(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:

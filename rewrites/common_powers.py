@@ -41,6 +41,7 @@ from pytensor_stabilize.rewrites.critical import readings
 from pytensor_stabilize.rewrites.exponents import has_log
 from pytensor_stabilize.rewrites.matching import exact_constant, is_a, same_pattern, scalar_op_of
 from pytensor_stabilize.rewrites.rules import Interval, Left, Rule
+from pytensor_stabilize.rewrites.symbolic_powers import product_of_powers
 
 _MOST_NODES = 80
 
@@ -121,6 +122,8 @@ class _Powers:
                     groups.setdefault((each.base, each.unit), []).append(each)
         for key, group in groups.items():
             unit = common_measure(p.multiple for p in group)
+            if all(p.multiple < 0 for p in group):
+                unit = -unit  # s**(2 - q) and not 1 / s**(q - 2)
             self.numbers[key] = unit, max(ceil(p.number * unit / p.multiple) for p in group)
         return any(len(set(group)) > 1 for group in groups.values())
 
@@ -292,7 +295,31 @@ def powers_of_one_base(fgraph: FunctionGraph, node: Apply) -> Variable | Left | 
         if not region.lower(found):
             break
     result = Builder(reader, region.dtype).product(found)
-    return result if len(symbolic_powers(result)) < len(powers) else None
+    # Another rule gathers the powers of a product, which may make several of one again.
+    left = symbolic_powers(_gathered(result, fgraph))
+    return result if len(left) < len(powers) else None
+
+
+def _gathered(region: Variable, fgraph: FunctionGraph) -> Variable:
+    """A region with the powers of each product gathered, as `product_of_powers` will do."""
+    known: dict[Variable, Variable] = {}
+
+    def new(variable: Variable) -> Variable:
+        if variable not in known:
+            node = variable.owner
+            known[variable] = variable
+            if node is None or not is_a(scalar_op_of(node), *SUMS, *ARITHMETIC):
+                return variable
+            made = None
+            if is_a(scalar_op_of(node), ps.Mul, ps.TrueDiv):
+                made = product_of_powers(fgraph, node)
+            if is_a(made, Variable):
+                known[variable] = made
+            elif any(new(v) is not v for v in node.inputs):
+                known[variable] = node.clone_with_new_inputs(list(map(new, node.inputs))).outputs[0]
+        return known[variable]
+
+    return new(region)
 
 
 def _shortest(variable: Variable) -> tuple[Reader, Factored] | None:

@@ -2,7 +2,7 @@
 
 import typing
 from collections.abc import Hashable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.fg import FunctionGraph
@@ -18,9 +18,11 @@ from pytensor_stabilize.rewrites.interning import interned, same_up_to_order
 from pytensor_stabilize.rewrites.matching import is_a
 from pytensor_stabilize.rewrites.memory import Known, Memory, at_hand, bit_of_rule, memory_of
 from pytensor_stabilize.rewrites.rules import Left, Rule
+from pytensor_stabilize.rewrites.spelling import spelled, spelled_clients
 from pytensor_stabilize.rewrites.switches import is_switched_on
 from pytensor_stabilize.rewrites.trace import (
     current_recorder,
+    give_trace,
     note_fired,
     note_not_fired,
 )
@@ -50,7 +52,7 @@ class RuleRewriter(NodeRewriter):
 
     def transform(
         self, fgraph: FunctionGraph, node: Apply, enforce_tracks: bool = True, *args, **kwargs
-    ) -> list[Variable] | Literal[False]:
+    ) -> list[Variable] | dict[Any, Any] | Literal[False]:
         rule, memory = self.rule, memory_of(fgraph)
         # That it does not track the node's op is among the reasons why it may be idle there.
         known = memory.known(fgraph, node)
@@ -75,7 +77,11 @@ class RuleRewriter(NodeRewriter):
         for old, new in zip(node.outputs, results, strict=True):
             replaced.append(interned(conform(new, old, node, fgraph), node, fgraph, fresh))
             note_fired(fgraph, rule.name, old, replaced[-1])
-        return replaced
+        pairs = list(zip(node.outputs, replaced, strict=True))
+        clients = [pair for old, new in pairs for pair in spelled_clients(old, new, fgraph)]
+        for old, new in clients:
+            give_trace(fgraph, old, new)
+        return dict([*pairs, *clients]) if clients else replaced
 
     def _look(
         self, fgraph: FunctionGraph, node: Apply, memory: Memory, known: Known
@@ -90,6 +96,8 @@ class RuleRewriter(NodeRewriter):
             result = rule.transform(fgraph, node)
         finally:
             at_hand.reset(token)
+        if is_a(result, Variable):
+            result = spelled(result, fgraph)
         if rule.sees_clients:
             return result
         if (

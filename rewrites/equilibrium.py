@@ -16,6 +16,7 @@ from pytensor.graph.fg import FunctionGraph
 from pytensor.graph.rewriting.basic import (
     EquilibriumGraphRewriter,
     GraphRewriter,
+    MergeOptimizer,
     NodeRewriter,
     Rewriter,
 )
@@ -53,6 +54,16 @@ class RuleSet(NodeRewriter):
         raise NotImplementedError("The rules are asked one by one.")
 
 
+def merge_equal_nodes(fgraph: FunctionGraph) -> None:
+    """Make one node of equal ones, as PyTensor does before and after its databases only.
+
+    Rules know variables by identity.  What PyTensor's rewrites made twice, the dimensions added to
+    a maximum for example, would be two symbols until the graph is rewritten a second time.
+    """
+    if hasattr(fgraph, "merge_feature"):
+        MergeOptimizer().apply(fgraph)
+
+
 class AskingRules(EquilibriumGraphRewriter):
     """PyTensor's equilibrium rewriter, with our rules as one of its rewriters.
 
@@ -80,6 +91,7 @@ class AskingRules(EquilibriumGraphRewriter):
         yield from self.rule_set.rules
 
     def apply(self, fgraph: FunctionGraph, start_from: Any = None) -> Any:
+        merge_equal_nodes(fgraph)
         self._fired, self._seconds = Counter(), defaultdict(float)
         profile = super().apply(fgraph, start_from)
         self._name_rules_in(profile)
@@ -145,6 +157,7 @@ class AskingWhenSettled(AskingRules):
     def sweep(self, fgraph: FunctionGraph) -> None:
         """Ask the rules at all nodes, what is computed last first, if nothing else has changed."""
         if self._is_settled:
+            merge_equal_nodes(fgraph)
             for node in reversed(list(toposort(fgraph.outputs))):
                 if node in fgraph.apply_nodes:
                     self._ask(fgraph, node)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 from fractions import Fraction
+from math import inf
 from typing import TypeGuard
 
 import pytensor.tensor as pt
@@ -110,7 +111,7 @@ class Exponents:
             others: list[Power] = [(n, v) for n, v in own if v is not None]
             if not others:
                 del self.powers[member]
-            elif plain > 0 and min(self._total(others).values(), default=Fraction(0)) >= 0:
+            elif plain > 0 and _least(self._total(others)) >= 0:
                 self.powers[member] = others
             else:
                 continue
@@ -211,6 +212,18 @@ class Exponents:
             return top
         one = Builder(self.reader, dtype).constant(Fraction(1))
         return pt.true_div(one if top is None else top, product_of(below))
+
+
+def _least(exponent: Form) -> float:
+    """The least that an exponent can be if its symbols are positive: 1 of ``2 - s``."""
+    total = 0.0
+    for factors, coefficient in exponent.items():
+        if coefficient > 0:
+            continue
+        if not all(has_log(g) and n > 0 for g, n in factors):
+            return -inf
+        total += float(coefficient) if factors else 0.0
+    return total + float(exponent.get(ONE, 0))
 
 
 def _symbols(exponents: list[Power]) -> bool:

@@ -160,13 +160,19 @@ def note_fired(fgraph: FunctionGraph, rule: str, old: Variable, new: Variable) -
     marks.events.append(event)
     replaced = [old, *(old.owner.inputs if old.owner is not None else ())]
     names = frozenset({rule}).union(*(marks.marks.get(v, ()) for v in replaced))
-    trace = getattr(old.tag, "trace", [])
     for variable in new_variables(fgraph, new):
         marks.marks[variable] = marks.marks.get(variable, frozenset()) | names
-        variable.tag.trace = list(trace)
+    give_trace(fgraph, old, new)
     recorder = current_recorder()
     if recorder is not None and old.owner is not None:
         recorder.record(event, fgraph, old.owner)
+
+
+def give_trace(fgraph: FunctionGraph, old: Variable, new: Variable) -> None:
+    """Give every variable that is made for `new` the trace of `old`, the user's line."""
+    trace = getattr(old.tag, "trace", [])
+    for variable in new_variables(fgraph, new):
+        variable.tag.trace = list(trace)
 
 
 def note_not_fired(

@@ -1,10 +1,12 @@
 """What the fuzzer finds, and the table of what is known and not mended."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from fuzz_graphs import Program, build
+import pytensor
+from fuzz_graphs import Program, UnbuildableError, build
+from pytensor.compile.mode import Mode
 
 from pytensor_stabilize.graphs import to_python
 
@@ -57,9 +59,11 @@ class Known:
     matches: Callable[[Finding], bool]
 
 
-def _is_subnormal(finding: Finding) -> bool:
+def _underflows(finding: Finding) -> bool:
+    """A value that is subnormal or nearly so, and not nan."""
     info = np.finfo(finding.program.dtype)
-    return abs(finding.numbers[2]) < info.tiny * 2 ** (info.nmant + 1)
+    _, ours, right = finding.numbers
+    return abs(right) < info.tiny * 2 ** (info.nmant + 1) and np.isfinite(ours)
 
 
 def _left_the_floats(finding: Finding) -> bool:
@@ -69,41 +73,71 @@ def _left_the_floats(finding: Finding) -> bool:
     return far and (not np.isfinite(ours) or ours == 0)
 
 
+def _is_huge(finding: Finding) -> bool:
+    """Whether the square of an input is infinite, and ours not a number of ordinary size."""
+    largest = np.sqrt(float(np.finfo(finding.program.dtype).max)) / 2
+    return not np.isfinite(finding.numbers[1]) and any(
+        np.any((np.abs(v) >= largest) & np.isfinite(v))
+        for v in finding.values.values()
+        if v.dtype.kind == "f"
+    )
+
+
 NUMBERS = ("worse", "worse than bad", "not finite")
 # Operations that look at a row as a whole.
 _ROWS = {"softmax", "log_softmax", "logsumexp"}
 
 
-def _has(finding: Finding, *names: str) -> bool:
-    return any(name in names for name, _ in finding.program.steps)
+def _rows(finding: Finding) -> list[np.ndarray]:
+    """What the operations that look at rows are given, as stock PyTensor computes it."""
+    program = finding.program
+    found = []
+    for _, (operand,) in (step for step in program.steps if step[0] in _ROWS):
+        if isinstance(operand, int):
+            inner = replace(program, steps=program.steps[: operand + 1], order=0, together=False)
+        else:
+            inner = replace(program, steps=(("twice", (operand,)),), order=0, together=False)
+        try:
+            inputs, (output,) = build(inner)
+        except UnbuildableError:
+            continue
+        run = pytensor.function(inputs, output, mode=Mode("py", None), on_unused_input="ignore")
+        with np.errstate(all="ignore"):
+            found.append(run(*[finding.values[v.name] for v in inputs]))
+    return found
 
 
 KNOWN = (
     Known(
         "empty softmax",
-        "the gradient of logsumexp is a softmax, and NumPy's version of that refuses empty rows",
-        lambda f: f.kind == "raises" and _has(f, *_ROWS) and "zero-size array" in f.detail,
+        "the gradient of logsumexp is a softmax, and PyTensor's refuses empty rows in C and in "
+        "Python; in numba it does not",
+        lambda f: (
+            f.kind == "raises"
+            and "zero-size array" in f.detail
+            and any(row.size == 0 for row in _rows(f))
+        ),
     ),
     Known(
         "infinite logit",
         "softmax subtracts the largest logit: inf - inf for all, where exp(x - logsumexp(x)) is "
         "nan for that one alone",
-        lambda f: f.kind in NUMBERS and _has(f, *_ROWS) and np.isnan(f.numbers[1]),
-    ),
-    Known(
-        "second pass of a softmax, or of a scatter",
-        "rules of these families know functions by identity, and find in the second pass what was "
-        "written in two ways in the first",
         lambda f: (
-            f.kind == "second pass"
-            and ("softmax" in f.detail or "scatter" in f.detail or _has(f, *_ROWS))
+            f.kind in NUMBERS
+            and np.isnan(f.numbers[1])
+            and any(np.any(np.isinf(row)) for row in _rows(f))
         ),
     ),
     Known(
         "PyTensor's own second pass",
-        "its rules write our result in another way when they see it again, -(a * b) as -1 * a * b "
-        "or exp(x) * exp(x) as exp(x + x), and rules of ours may have something to do in that",
-        lambda f: f.kind == "second pass" and f.detail.endswith("PyTensor's own"),
+        "its rules write our result in another way when they see it again, a + b - (c - d) as one "
+        "sum or an index moved to where it is read once, and no rule of ours has anything to do",
+        lambda f: f.kind == "second pass" and f.detail == "PyTensor's own",
+    ),
+    Known(
+        "ours after PyTensor's own",
+        "as above, and rules of ours have something to do in what PyTensor wrote in another way",
+        lambda f: f.kind == "second pass" and f.detail.endswith("after PyTensor's own"),
     ),
     Known(
         "infinite input",
@@ -113,13 +147,18 @@ KNOWN = (
     Known(
         "next to underflow",
         "a factor of the new product underflows where its value is subnormal, or nearly",
-        lambda f: f.kind in NUMBERS and _is_subnormal(f),
+        lambda f: f.kind in NUMBERS and _underflows(f),
     ),
     Known(
         "next to overflow",
         "a factor of the new product overflows where the old one's do not: exp(x) at 710.3, where "
         "cosh(x) is still a float",
         lambda f: f.kind in NUMBERS and _left_the_floats(f),
+    ),
+    Known(
+        "huge input",
+        "y * exp(-x) * y is written with y**2, which is inf where y is beyond 1e154",
+        lambda f: f.kind in NUMBERS and _is_huge(f),
     ),
 )
 

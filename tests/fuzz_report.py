@@ -1,6 +1,8 @@
 """Look at many random graphs, and report what was found.
 
-    python tests/fuzz_report.py [--count 2000] [--seed 0] [--known] [--page]    (or: make fuzz)
+    python tests/fuzz_report.py [--count 2000] [--seed 0] [--minutes 60] [--known] [--page]
+
+(or: make fuzz)
 
 What is printed are the findings that are not `KNOWN`, each as a Python program, and counts.
 """
@@ -10,6 +12,7 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+import time
 import warnings
 from collections import Counter
 from collections.abc import Sequence
@@ -76,6 +79,7 @@ def main() -> None:
     """Look at random graphs, and print what was found."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=2000, help="how many graphs")
+    parser.add_argument("--minutes", type=float, help="stop then, whatever the count is")
     parser.add_argument("--seed", type=int, default=0, help="of the first graph")
     parser.add_argument("--known", action="store_true", help="print known findings as well")
     parser.add_argument("--workers", type=int, default=2, help="processes (default 2)")
@@ -83,20 +87,25 @@ def main() -> None:
     options = parser.parse_args()
     seeds = range(options.seed, options.seed + options.count)
     chunks = [seeds[i : i + _CHUNK] for i in range(0, len(seeds), _CHUNK)]
-    total = Report()
+    total, count, start = Report(), 0, time.monotonic()
     with ProcessPoolExecutor(options.workers) as pool:
-        for report in pool.map(partial(report_of, with_known=options.known), chunks):
+        reports = pool.map(partial(report_of, with_known=options.known), chunks)
+        for chunk, report in zip(chunks, reports, strict=True):
             for program in report.printed.keys() - total.printed.keys():
                 print(report.printed[program], flush=True)
             total.add(report)
-    print(total.tables())
+            count += len(chunk)
+            if options.minutes and time.monotonic() - start > 60 * options.minutes:
+                pool.shutdown(cancel_futures=True)
+                break
+    print(f"{count} graphs\n\n{total.tables()}")
     if options.page:
         sys.path.insert(0, str(_ROOT / "benchmarks"))
         from readme import fill
         from versions import versions
 
         page = _ROOT / "docs" / "trust.md"
-        command = f"`python tests/fuzz_report.py --count {options.count} --seed {options.seed}`"
+        command = f"`python tests/fuzz_report.py --count {count} --seed {options.seed}`"
         figure = f"{command}; {versions()}\n\n{total.tables()}"
         page.write_text(fill(page.read_text(), "fuzzing", figure))
 

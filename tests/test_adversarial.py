@@ -52,6 +52,13 @@ EXACT = {
 
 # What a mended product must not do: leave the floats before the parts of the old one.
 EXACT |= {
+    # It does not vanish in the middle, where the powers of p and q that it is made of cancel.
+    "1e-9 - tanh": (second(pt.erfc(1e-9 - t)), ([0.0, -0.0, 2e-12, -3e-9], [0.0] * 4), 6.0),
+    "logaddexp with a new dimension": (
+        pt.logaddexp(x, y)[None][0],
+        ([0.0, -1e-300, 0.0], [-40.1, -700.0, -36.9]),
+        4.0,
+    ),
     "a denominator that underflows": (
         (1 - pt.erf(x) / pt.sigmoid(2 * x)) / ((pt.exp(x / 2) - 1) / s - 3 / pt.exp(x / 2)),
         ([-310.2, -310.0, 1.3], [0.0] * 3),
@@ -150,6 +157,12 @@ LIMITS = {
         (801.0, 802.5),
         np.inf,
     ),
+    # Outside of its condition the base of the power is negative, and 0 times it nan.
+    "a power beside its condition": (
+        first(pt.maximum(-pt.softplus(x), 0) ** x),
+        (40.1, 0.0),
+        0.0,
+    ),
     "cosh * erfc": ((3 * pt.erfc(x) * pt.cosh(x) - (1 - pt.cosh(x))) ** 2, (710.3, 0.0), np.inf),
 }
 
@@ -173,6 +186,9 @@ def test_it_is_what_it_was_at_the_limits(case):
     assert function([at], [label])[0] == wanted
 
 
+BELOW = pt.maximum(-x / pt.exp(x), 0)
+ABOVE = x / pt.exp(x) + pt.exp(x)
+
 ENDLESS = {
     "cosh - 1 beside another cosh": 0.3 / pt.cos(x) * (pt.cosh(x) - s) - (1 - pt.cosh(x)),
     "tanh - y": t - y,
@@ -186,6 +202,28 @@ ENDLESS = {
     "one term from each piece of a join": first(pt.tanh(pt.sigmoid(pt.concatenate([x, x])))),
     "sinh in two units": (1 + pt.sinh(y))
     * (x / pt.sigmoid(y) * pt.sinh(y) + 3 * (pt.sinh(y) - 1 + s)),
+    # One rule wrote s**(4 - q) as s**2 s**(2 - q), and another gathered the powers again.
+    "a sigmoid to the power of itself": second(s**s),
+    # What stands in a maximum was taken for something that a factored sum would save.
+    "a function in a maximum": first((BELOW / ABOVE - BELOW) * (BELOW / ABOVE)),
+    "the root of sinh": second(1 / (-pt.sinh(x)) ** 0.5 / x),
+    # PyTensor's spelling of what the rules leave: -1 a b for -(a b), 6 / a for 2 (3 / a).
+    "minus a product": second(s),
+    "minus 4 s q": first(-t),
+    "a product in a product": first(y * t * (1 - t**2)),
+    "a number times a quotient": first(x * pt.sqrt(s * (1 - s)) / y),
+    "|2 x|": pt.log1p(t),
+    "x - 1": first(pt.special.softmax(1 - x) + 1 - x),
+    "a sum over all axes": pt.special.log_softmax(x),
+    "the argument is a product": second(pt.softplus(x**3) / x**2),
+    "logaddexp with a new dimension": pt.logaddexp(x, y)[None],
+    # What PyTensor makes twice while it specializes was two things.
+    "a length that is taken twice": second(
+        1 + pt.exp(-(x**2)) + pt.exp(-(x**2))[:, None],
+    ),
+    "a softmax of a softmax": first(
+        y * (x - 1) * pt.tanh(pt.special.softmax(pt.special.softmax(x - 1)))
+    ),
 }
 
 
@@ -204,11 +242,15 @@ def scanned(v):
     return p * (1 - p)
 
 
+TOTAL = pt.logsumexp(x, keepdims=True)
+
 RAISED = {
     "a quotient by what a scan gives": second(
         x / pytensor.scan(scanned, sequences=[x], return_updates=False)
     ),
+    "log-softmax of a scalar": pt.special.log_softmax(pt.expm1(x.mean()), axis=-1) * x,
     "softmax of a scalar": pt.log1p(pt.special.softmax(x.mean(), axis=-1)),
+    "a part of a join that is all of a piece": first(pt.concatenate([TOTAL, x])[: TOTAL.shape[0]]),
     "a condition that is a term": first(pt.maximum(pt.maximum(x, 0), x)),
     "the square of a constant is beyond the floats": first(pt.arctan(1e300 + t**2)),
 }

@@ -42,6 +42,9 @@ _MOST_ROUNDS = 4
 # Functions that may reach their ends together: the search is exponential in their number.
 _MOST_CORNERS = 2
 
+# Terms that are together so many times as large as their sum lose three bits.
+_LOSS = 8
+
 # What cancels only when terms are brought over their common denominator.
 OVER_DENOMINATOR = "terms over one denominator"
 
@@ -206,7 +209,7 @@ def _reduce_groups(
     hidden: list[str] = []
     for rest, group in groups.items():
         found = reduced(group, family)
-        if found is None:
+        if found is None or _cancels_in_the_middle(group, found, family):
             result += [(c, m) for m, c in group.items()]
             continue
         (p, q, t), vector = found
@@ -225,6 +228,24 @@ def _reduce_groups(
             if c
         ]
     return merged(result), hidden
+
+
+def _cancels_in_the_middle(
+    group: Form,
+    found: tuple[tuple[Exponent, Exponent, Exponent], list[Fraction]],
+    family: Family,
+) -> bool:
+    """Whether a group, reduced, cancels where p is q, and its terms as they were do not.
+
+    ``1e-9 - t`` is small there because its terms are; ``(1e-9 + 1) q + (1e-9 - 1) p`` is not.
+    """
+    (p, q, t), vector = found
+    if t or abs(total := sum(vector)) * _LOSS >= (size := sum(map(abs, vector))):
+        return False
+    shown = [(powers(factors, family), c) for factors, c in group.items()]
+    before = sum(abs(c) * 2.0 ** -float(a + b) for (a, b, t), c in shown if not t)
+    whole = 2.0 ** -float(p + q + len(vector) - 1)
+    return size * whole > _LOSS * max(before, abs(total) * whole)
 
 
 def _hidden(

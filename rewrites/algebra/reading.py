@@ -73,8 +73,13 @@ class Reader(Survey):
     def cost(self, variable: Variable) -> int:
         """What the functions cost that a variable is made with and that are read as companions."""
         total = 0
+        # What stands below a symbol, in a maximum for example, stays there.
+        symbols = [g for g in generators(m for _, m in self.terms(variable)) if is_a(g, Symbol)]
+        kept = {leaf.output for symbol in symbols for leaf in leaves_of(symbol.variable)}
         for leaf in leaves_of(variable):
             unit = self.units.get(leaf.name)
+            if leaf.output in kept:
+                continue
             if unit is None or is_read(leaf.op, leaf.argument.coefficient / unit):
                 total += weight(str(leaf.op))
         return total

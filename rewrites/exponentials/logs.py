@@ -5,10 +5,11 @@ from math import log as natural_log
 
 import numpy as np
 import pytensor.tensor as pt
-from pytensor.graph.basic import Apply, Variable
+from pytensor.graph.basic import Apply, Variable, equal_computations
 from pytensor.graph.fg import FunctionGraph
 from pytensor.scalar import basic as ps
 from pytensor.scalar.math import Softplus
+from pytensor.tensor.elemwise import DimShuffle
 from pytensor.tensor.math import Prod, Sum, add, log, sub
 from pytensor.tensor.math import maximum as pt_maximum
 from pytensor.tensor.shape import Shape, Shape_i
@@ -167,7 +168,7 @@ def log_of_shifted_sum(fgraph: FunctionGraph, node: Apply) -> Variable | Left | 
         if shift is logs[0] or not _is_maximum(shift):
             continue
         m = frozenset([(shift, Fraction(1))])
-        x, y = combine(a, m), combine(b, m)
+        x, y = (combine(_named_as(shift, own), m) for own in (a, b))
         if len(dict(x)) and len(dict(y)) and shift not in dict(x) and shift not in dict(y):
             rest = [v for v in node.inputs if v is not logs[0] and v is not shift]
             # Not with the names of the reader that knows x - m: the m is to go.
@@ -262,8 +263,24 @@ def _smooth_maximum(variable: Variable) -> tuple[Variable, Variable] | None:
     return pair if lo.owner.inputs[1:] == [*pair[::-1]] else None  # type: ignore[union-attr]
 
 
+def _named_as(variable: Variable, own: Linear) -> Linear:
+    """A linear combination, with a variable in place of what is computed as it is.
+
+    PyTensor adds the dimensions of a maximum anew for each of its uses.
+    """
+    keys = [k for k, _ in own if isinstance(k, Variable) and k is not variable]
+    twins = [k for k in keys if equal_computations([k], [variable])]
+    for twin in twins:
+        own = combine(
+            own, frozenset([(variable, Fraction(1)), (twin, Fraction(-1))]), dict(own)[twin]
+        )
+    return own
+
+
 def _is_maximum(variable: Variable) -> bool:
-    """Whether it is a maximum, or one with infinities replaced."""
+    """Whether it is a maximum, or one with infinities replaced; with dimensions added or not."""
+    while variable.owner is not None and is_a(variable.owner.op, DimShuffle):
+        variable = variable.owner.inputs[0]
     node = variable.owner
     if is_a(scalar_op(variable), ps.Switch):
         assert node is not None

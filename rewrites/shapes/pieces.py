@@ -19,6 +19,7 @@ from pytensor.tensor.elemwise import DimShuffle, Elemwise
 from pytensor.tensor.shape import Reshape
 from pytensor.tensor.subtensor import indices_from_subtensor
 
+from pytensor_stabilize.rewrites.arithmetic import as_dtype
 from pytensor_stabilize.rewrites.matching import exact_constant, is_a, same_pattern
 from pytensor_stabilize.rewrites.shapes.writes import READS, WRITES, read, shuffled
 
@@ -229,10 +230,15 @@ class Pieces:
             return None
         inner = Pieces(self.fgraph, self.axis, self.lengths, index)
         write = pt.set_subtensor if node.op.set_instead_of_inc else pt.inc_subtensor
-        return [
-            write(self.sliced(part, *bounds), piece)
-            for part, piece, bounds in zip(bases, inner.cut(value), inner.bounds, strict=True)
-        ]
+        places = [self.sliced(v, *b) for v, b in zip(bases, inner.bounds, strict=True)]
+        written = []
+        for part, place, piece in zip(bases, places, inner.cut(value), strict=True):
+            if place is part:  # all of it
+                whole = pt.second if node.op.set_instead_of_inc else pt.add
+                written.append(as_dtype(whole(part, piece), part.type.dtype))
+            else:
+                written.append(write(place, piece))
+        return written
 
     def _placed(
         self, node: Apply, value: Variable, index: Index, bases: list[Variable]

@@ -114,6 +114,8 @@ def log_softmax_with_log1p(fgraph: FunctionGraph, node: Apply) -> Variable | Lef
     """Write a log-softmax out, in the last pass that could need it whole."""
     (x,) = node.inputs
     axes = tuple(range(x.type.ndim)) if node.op.axis is None else tuple(node.op.axis)
+    if not all(-x.type.ndim <= axis < x.type.ndim for axis in axes):
+        return None  # PyTensor takes a scalar with an axis, and says so when it runs
     exponent = x - pt.max(x, axis=axes, keepdims=True)
     rest = log1p_argument(exp(exponent), exponent, axes)
     return exponent - pt.log1p(expand_dims(rest, axes))
