@@ -183,9 +183,6 @@ def negate(variable: Variable) -> Variable:
         constants = [i for i in node.inputs if exact_constant(i) is not None]
         others = [i for i in node.inputs if exact_constant(i) is None]
         data = getattr(constants[0], "data", None) if len(constants) == 1 and others else None
-        if not constants:
-            # PyTensor's canonical form of -(a * b)
-            return mul(pt.constant(-1, dtype=core.type.dtype), *others)
         if data is not None and exact_constant(constants[0]) == -1 and len(others) > 1:
             product = mul(*others)
             return product if product.type == core.type else neg(core)

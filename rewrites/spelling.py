@@ -78,6 +78,9 @@ def respelled(node: Apply, inputs: list[Variable], own: list[bool]) -> Variable 
         return total.make_node(inputs[0]).outputs[0]
     if not is_a(node.op, Elemwise) or output.type.dtype not in FLOATS:
         return None
+    if node.op == neg and not own[0]:
+        # A gradient is shorter with respect to a * b alone than to a and b in a * b and -1 * a * b.
+        return None
     if node.op in (mul, neg):
         return _product(inputs, own, output, -1 if node.op == neg else 1)
     if node.op == sub:
