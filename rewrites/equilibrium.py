@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
 
-from pytensor.graph.basic import Apply
+from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.fg import FunctionGraph
 from pytensor.graph.rewriting.basic import (
     EquilibriumGraphRewriter,
@@ -29,12 +29,15 @@ from pytensor_stabilize.rewrites.memory import memory_of
 
 
 class RuleSet(NodeRewriter):
-    """Stands for all our rules among the rewriters of PyTensor, after those of any op.
+    """All our rules as one rewriter, which PyTensor calls after its own for any op.
 
     Attributes
     ----------
     name
-        Of the rule that fired last: PyTensor gives it if the rewriting does not end.
+        Of the rule that fired last: what PyTensor prints with a replacement, and when a rewriting
+        does not end.
+    fired, seconds
+        How often each rule fired, and how long its looks took.
     """
 
     name = ""
@@ -43,15 +46,36 @@ class RuleSet(NodeRewriter):
         self.rules = rules
         self.by_bit = {rule.bit: rule for rule in rules}
         self.bits = sum(self.by_bit)
+        self.fired: Counter[NodeRewriter] = Counter()
+        self.seconds: defaultdict[NodeRewriter, float] = defaultdict(float)
 
     __hash__ = object.__hash__
+
+    def __str__(self) -> str:
+        return self.name
 
     def tracks(self) -> None:
         # Asked at every node; which rules look at its op is known to the graph's memory.
         return None
 
-    def transform(self, *args: object, **kwargs: object) -> Literal[False]:
-        raise NotImplementedError("The rules are asked one by one.")
+    def transform(
+        self, fgraph: FunctionGraph, node: Apply, *args: object, **kwargs: object
+    ) -> list[Variable] | dict[Any, Any] | Literal[False]:
+        """Ask the rules at a node, in the order of their table, until one fires."""
+        known = memory_of(fgraph).known(fgraph, node)
+        asked = self.bits & ~known.idle
+        while asked:
+            bit = asked & -asked
+            rule = self.by_bit[bit]
+            began = time.perf_counter()
+            result = rule.transform(fgraph, node, enforce_tracks=False)
+            self.seconds[rule] += time.perf_counter() - began
+            if result:
+                self.fired[rule] += 1
+                self.name = rule.rule.name
+                return result
+            asked &= ~bit
+        return False
 
 
 def merge_equal_nodes(fgraph: FunctionGraph) -> None:
@@ -69,9 +93,6 @@ class AskingRules(EquilibriumGraphRewriter):
 
     The profile that it returns names the rules, with the times and the numbers of their own.
     """
-
-    _fired: Counter[NodeRewriter]
-    _seconds: defaultdict[NodeRewriter, float]
 
     def __init__(self, rewriters: Sequence[Rewriter], *args: Any, **kwargs: Any) -> None:
         rules = [r for r in rewriters if is_a(r, RuleRewriter)]
@@ -92,48 +113,20 @@ class AskingRules(EquilibriumGraphRewriter):
 
     def apply(self, fgraph: FunctionGraph, start_from: Any = None) -> Any:
         merge_equal_nodes(fgraph)
-        self._fired, self._seconds = Counter(), defaultdict(float)
+        self.rule_set.fired.clear()
+        self.rule_set.seconds.clear()
         profile = super().apply(fgraph, start_from)
         self._name_rules_in(profile)
         return profile
 
-    def process_node(
-        self,
-        fgraph: FunctionGraph,
-        node: Apply,
-        node_rewriter: NodeRewriter | None = None,
-        enforce_tracks: bool = True,
-    ) -> bool:
-        if node_rewriter is not self.rule_set:
-            return super().process_node(fgraph, node, node_rewriter, enforce_tracks)
-        return self._ask(fgraph, node)
-
-    def _ask(self, fgraph: FunctionGraph, node: Apply) -> bool:
-        """Ask the rules at a node, in the order of their table, until it is replaced."""
-        memory, changed, passed = memory_of(fgraph), False, 0
-        while asked := self.rule_set.bits & ~memory.known(fgraph, node).idle & ~passed:
-            bit = asked & -asked
-            passed |= bit
-            rule = self.rule_set.by_bit[bit]
-            began = time.perf_counter()
-            fired = super().process_node(fgraph, node, rule, enforce_tracks=False)
-            self._seconds[rule] += time.perf_counter() - began
-            if fired:
-                changed = True
-                self._fired[rule] += 1
-                self.rule_set.name = rule.rule.name
-                if node not in fgraph.apply_nodes:
-                    break
-        return changed
-
     def _name_rules_in(self, profile: Any) -> None:
         _, _, counts, _, _, _, seconds, *_ = profile
         seconds.pop(self.rule_set, None)
-        seconds.update(self._seconds)
+        seconds.update(self.rule_set.seconds)
         for count in counts:
             count.pop(self.rule_set, None)
         # In which pass each fired is not kept.
-        counts[-1].update(self._fired)
+        counts[-1].update(self.rule_set.fired)
 
 
 class AskingWhenSettled(AskingRules):
@@ -143,39 +136,36 @@ class AskingWhenSettled(AskingRules):
     look again at all that is computed from it.
     """
 
-    _is_settled = True
-
     def _place_rules(self) -> None:
         self.final_rewriters.append(RulesWhenSettled(self))
 
-    def process_node(self, *args: Any, **kwargs: Any) -> bool:
-        # Never called for a rule: those are asked by `_ask`, which calls PyTensor's own.
-        changed = super().process_node(*args, **kwargs)
-        self._is_settled &= not changed
-        return changed
-
-    def sweep(self, fgraph: FunctionGraph) -> None:
-        """Ask the rules at all nodes, what is computed last first, if nothing else has changed."""
-        if self._is_settled:
-            merge_equal_nodes(fgraph)
-            for node in reversed(list(toposort(fgraph.outputs))):
-                if node in fgraph.apply_nodes:
-                    self._ask(fgraph, node)
-        self._is_settled = True
+    def apply(self, fgraph: FunctionGraph, start_from: Any = None) -> Any:
+        for rewriter in self.final_rewriters:
+            if is_a(rewriter, RulesWhenSettled):
+                rewriter.seen = memory_of(fgraph).changes
+        return super().apply(fgraph, start_from)
 
 
 class RulesWhenSettled(GraphRewriter):
-    """What PyTensor runs at the end of each pass."""
+    """What PyTensor runs at the end of each pass: our rules, if nothing changed in the pass."""
 
     def __init__(self, asking: AskingWhenSettled) -> None:
         self.asking = asking
+        self.seen = 0
 
     @property
     def name(self) -> str:
         return self.asking.rule_set.name
 
     def apply(self, fgraph: FunctionGraph, *args: object, **kwargs: object) -> None:
-        self.asking.sweep(fgraph)
+        memory = memory_of(fgraph)
+        if self.seen == memory.changes:
+            merge_equal_nodes(fgraph)
+            # What is computed last comes first, as in PyTensor's passes.
+            for node in reversed(list(toposort(fgraph.outputs))):
+                if node in fgraph.apply_nodes:
+                    self.asking.process_node(fgraph, node, self.asking.rule_set)
+        self.seen = memory.changes
 
 
 def ask_rules_in(

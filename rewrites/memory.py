@@ -81,10 +81,13 @@ class Memory(Feature):
     factorings
         What forms of the algebra were factored to: the terms say all, whatever graph they are
         read from.
+    changes
+        How many inputs of nodes were changed so far.
     """
 
     def __init__(self) -> None:
         self.factorings: dict[Any, Any] = {}
+        self.changes = 0
         self._known: dict[Apply, Known] = {}
         # Nodes with new inputs, below which everything is to be forgotten: PyTensor changes many
         # between two looks, and their clients are mostly the same.
@@ -113,6 +116,7 @@ class Memory(Feature):
         new: Variable,
         reason: str | None = None,
     ) -> None:
+        self.changes += 1
         if self._known:
             self._changed.append(node)
         if node not in self._kinds:
