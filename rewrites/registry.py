@@ -30,7 +30,6 @@ from pytensor_stabilize.rewrites.critical import CRITICAL
 from pytensor_stabilize.rewrites.differences.addition import ADDITION
 from pytensor_stabilize.rewrites.differences.rules import DIFFERENCES, OVER_DIFFERENCES
 from pytensor_stabilize.rewrites.engine import RuleRewriter
-from pytensor_stabilize.rewrites.equilibrium import AskingRules, AskingWhenSettled, ask_rules_in
 from pytensor_stabilize.rewrites.exponentials.log_two import LOG_TWO_RULES
 from pytensor_stabilize.rewrites.exponentials.logs import LOG_SUMS
 from pytensor_stabilize.rewrites.exponentials.nested import NESTED
@@ -43,6 +42,11 @@ from pytensor_stabilize.rewrites.internals import (
     names_in,
     remove,
     rewriter_named,
+)
+from pytensor_stabilize.rewrites.internals.equilibrium import (
+    AskingRules,
+    AskingWhenSettled,
+    ask_rules_in,
 )
 from pytensor_stabilize.rewrites.jax_loading import load_with_jax
 from pytensor_stabilize.rewrites.jax_lowering import JAX_LOWERING, JaxLoweringPass

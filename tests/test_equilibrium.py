@@ -16,7 +16,11 @@ from pytensor.graph.rewriting.basic import EquilibriumGraphRewriter, node_rewrit
 from pytensor.graph.rewriting.db import EquilibriumDB
 
 from pytensor_stabilize.rewrites.engine import RuleRewriter
-from pytensor_stabilize.rewrites.equilibrium import AskingRules, AskingWhenSettled, ask_rules_in
+from pytensor_stabilize.rewrites.internals.equilibrium import (
+    AskingRules,
+    AskingWhenSettled,
+    ask_rules_in,
+)
 from pytensor_stabilize.rewrites.rules import REAL, Rule
 
 x, y = pt.dvectors("xy")

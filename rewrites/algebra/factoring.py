@@ -240,7 +240,7 @@ def _cancels_in_the_middle(
     ``1e-9 - t`` is small there because its terms are; ``(1e-9 + 1) q + (1e-9 - 1) p`` is not.
     """
     (p, q, t), vector = found
-    if t or abs(total := sum(vector)) * _LOSS >= (size := sum(map(abs, vector))):
+    if t or abs(total := sum(vector, Fraction(0))) * _LOSS >= (size := sum(map(abs, vector))):
         return False
     shown = [(powers(factors, family), c) for factors, c in group.items()]
     before = sum(abs(c) * 2.0 ** -float(a + b) for (a, b, t), c in shown if not t)

@@ -12,7 +12,8 @@ modules and methods, graphs and their features, node and graph rewriters, databa
 
 numba and JAX are slow to import, so `internals.numba` and `internals.jax` stand apart and are
 imported when something is compiled for them; `internals.conditional` registers rewrites of sparse
-matrices when it is imported, and only exact values need it.  What is taken from PyMC's inside
+matrices when it is imported, and only exact values need it; `internals.equilibrium` asks the
+rules, which are made of all this.  What is taken from PyMC's inside
 stands in `rewrites/pymc_unwrapping.py` and `graphs/auditing/model.py`.
 """
 

@@ -27,6 +27,8 @@ from pytensor_stabilize.rewrites.engine import RuleRewriter
 from pytensor_stabilize.rewrites.matching import is_a
 from pytensor_stabilize.rewrites.memory import memory_of
 
+__all__ = ["AskingRules", "AskingWhenSettled", "ask_rules_in"]
+
 
 class RuleSet(NodeRewriter):
     """All our rules as one rewriter, which PyTensor calls after its own for any op.
@@ -153,10 +155,6 @@ class RulesWhenSettled(GraphRewriter):
         self.asking = asking
         self.seen = 0
 
-    @property
-    def name(self) -> str:
-        return self.asking.rule_set.name
-
     def apply(self, fgraph: FunctionGraph, *args: object, **kwargs: object) -> None:
         memory = memory_of(fgraph)
         if self.seen == memory.changes:
@@ -165,6 +163,7 @@ class RulesWhenSettled(GraphRewriter):
             for node in reversed(list(toposort(fgraph.outputs))):
                 if node in fgraph.apply_nodes:
                     self.asking.process_node(fgraph, node, self.asking.rule_set)
+            self.name = self.asking.rule_set.name
         self.seen = memory.changes
 
 
