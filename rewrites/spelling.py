@@ -7,7 +7,6 @@ rewritten a second time, and our rules then see another graph.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from fractions import Fraction
 
@@ -24,7 +23,6 @@ from pytensor_stabilize.rewrites.matching import FLOATS, exact_constant, is_a, s
 
 def spelled(variable: Variable, fgraph: FunctionGraph) -> Variable:
     """What a rule made for a graph, with the nodes that are new in it spelled canonically."""
-    uses = Counter(v for node in _new_nodes(variable, fgraph) for v in node.inputs)
     known: dict[Variable, Variable] = {}
 
     def new(old: Variable) -> Variable:
@@ -33,11 +31,7 @@ def spelled(variable: Variable, fgraph: FunctionGraph) -> Variable:
             return old
         if old not in known:
             inputs = [new(v) for v in node.inputs]
-            own = [
-                v is not w or (v.owner not in fgraph.apply_nodes and uses[w] == 1)
-                for v, w in zip(inputs, node.inputs, strict=True)
-            ]
-            made = respelled(node, inputs, own)
+            made = respelled(node, inputs)
             if made is None or made.type != old.type:
                 same = all(v is w for v, w in zip(inputs, node.inputs, strict=True))
                 made = old if same else node.clone_with_new_inputs(inputs).outputs[0]
@@ -58,17 +52,16 @@ def spelled_clients(
         if client not in fgraph.apply_nodes or client.inputs.count(old) != 1:
             continue
         inputs = [new if v is old else v for v in client.inputs]
-        made = respelled(client, inputs, [v is new and len(clients) == 1 for v in inputs])
+        made = respelled(client, inputs)
         if made is not None and made.type == client.outputs[0].type:
             yield client.outputs[0], made
 
 
-def respelled(node: Apply, inputs: list[Variable], own: list[bool]) -> Variable | None:
+def respelled(node: Apply, inputs: list[Variable]) -> Variable | None:
     """The output of a node of such inputs in its canonical spelling; None if it is in it.
 
-    Products become part of other products, and quotients of products with a number if nothing else
-    uses them, as `own` says of the inputs.  Sums are left as they are, and products of quotients:
-    in another order they might cancel or overflow.
+    Products become part of other products, and quotients of products with a number.  Sums are left
+    as they are, and other products of quotients: in another order they might cancel or overflow.
     """
     output = node.outputs[0]
     if is_a(node.op, Sum) and node.op.axis is not None:
@@ -82,31 +75,29 @@ def respelled(node: Apply, inputs: list[Variable], own: list[bool]) -> Variable 
         # A gradient is shorter with respect to a * b alone than to a and b in a * b and -1 * a * b.
         return None
     if node.op in (mul, neg):
-        return _product(inputs, own, output, -1 if node.op == neg else 1)
+        return _product(inputs, output, -1 if node.op == neg else 1)
     if node.op == sub:
         return _difference(inputs)
     if node.op == true_div:
-        return _quotient(inputs, own, output)
+        return _quotient(inputs, output)
     if is_a(node.op.scalar_op, ps.Abs) and _is(inputs[0], mul):
         return _absolute(inputs[0], output)
     return None
 
 
-def _product(
-    inputs: list[Variable], own: list[bool], output: Variable, sign: int
-) -> Variable | None:
+def _product(inputs: list[Variable], output: Variable, sign: int) -> Variable | None:
     """``-(a * b)`` and ``a * (2 * b)``: one product with one constant, which comes first."""
     factors: list[Variable] = []
     below: list[Variable] = []
     taken = False
     scaled = sum(exact_constant(v) is None for v in inputs) == 1
-    for v, is_own in zip(inputs, own, strict=True):
+    for v in inputs:
         if v.type.dtype != output.type.dtype:
             factors.append(v)
         elif _is(v, mul):
             factors += _operands(v)
             taken = True
-        elif scaled and is_own and _is(v, true_div) and _has_number(_operands(v)[0]):
+        elif scaled and _is(v, true_div) and _has_number(_operands(v)[0]):
             above, divisor = _operands(v)
             factors += _operands(above) if _is(above, mul) else [above]
             below.append(divisor)
@@ -136,10 +127,10 @@ def _has_number(variable: Variable) -> bool:
     return any(exact_constant(v) is not None for v in factors)
 
 
-def _quotient(inputs: list[Variable], own: list[bool], output: Variable) -> Variable | None:
+def _quotient(inputs: list[Variable], output: Variable) -> Variable | None:
     """``2 * a / (4 * b)``: the constants of both are one, above."""
     above, below = inputs
-    if not (own[1] and _is(below, mul) and below.type.dtype == output.type.dtype):
+    if not _is(below, mul) or below.type.dtype != output.type.dtype:
         return None
     constants = [v for v in _operands(below) if exact_constant(v) is not None]
     others = [v for v in _operands(below) if exact_constant(v) is None]
@@ -147,7 +138,7 @@ def _quotient(inputs: list[Variable], own: list[bool], output: Variable) -> Vari
     if not constants or not others or not number or not _is_power_of_two(number):
         return None
     factor = pt.constant(1 / number, dtype=output.type.dtype)
-    top = _product([factor, above], [False, own[0]], output, 1)
+    top = _product([factor, above], output, 1)
     top = mul(factor, above) if top is None else top
     return true_div(top, mul(*others) if len(others) > 1 else others[0])
 
@@ -196,15 +187,3 @@ def _is(variable: Variable, op: object) -> bool:
 def _operands(variable: Variable) -> list[Variable]:
     assert variable.owner is not None
     return list(variable.owner.inputs)
-
-
-def _new_nodes(variable: Variable, fgraph: FunctionGraph) -> list[Apply]:
-    """The nodes that a variable is computed by and that a graph does not have."""
-    found: dict[Apply, None] = {}
-    todo = [variable]
-    while todo:
-        node = todo.pop().owner
-        if node is not None and node not in found and node not in fgraph.apply_nodes:
-            found[node] = None
-            todo += node.inputs
-    return list(found)
