@@ -7,6 +7,7 @@ rewritten a second time, and our rules then see another graph.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from fractions import Fraction
 
@@ -23,15 +24,17 @@ from pytensor_stabilize.rewrites.matching import FLOATS, exact_constant, is_a, s
 
 def spelled(variable: Variable, fgraph: FunctionGraph) -> Variable:
     """What a rule made for a graph, with the nodes that are new in it spelled canonically."""
+    uses = Counter(v for node in _new_nodes(variable, fgraph) for v in node.inputs)
     known: dict[Variable, Variable] = {}
 
     def new(old: Variable) -> Variable:
         node = old.owner
-        if node is None or node in fgraph.apply_nodes:
+        if node is None or node in fgraph.apply_nodes or not node.inputs:
             return old
         if old not in known:
             inputs = [new(v) for v in node.inputs]
-            made = respelled(node, inputs)
+            alone = inputs[0].owner not in fgraph.apply_nodes and uses[node.inputs[0]] == 1
+            made = respelled(node, inputs, alone)
             if made is None or made.type != old.type:
                 same = all(v is w for v, w in zip(inputs, node.inputs, strict=True))
                 made = old if same else node.clone_with_new_inputs(inputs).outputs[0]
@@ -52,16 +55,17 @@ def spelled_clients(
         if client not in fgraph.apply_nodes or client.inputs.count(old) != 1:
             continue
         inputs = [new if v is old else v for v in client.inputs]
-        made = respelled(client, inputs)
+        made = respelled(client, inputs, alone=len(clients) == 1)
         if made is not None and made.type == client.outputs[0].type:
             yield client.outputs[0], made
 
 
-def respelled(node: Apply, inputs: list[Variable]) -> Variable | None:
+def respelled(node: Apply, inputs: list[Variable], alone: bool) -> Variable | None:
     """The output of a node of such inputs in its canonical spelling; None if it is in it.
 
     Products become part of other products, and quotients of products with a number.  Sums are left
     as they are, and other products of quotients: in another order they might cancel or overflow.
+    `alone` says that nothing else uses the first of the inputs.
     """
     output = node.outputs[0]
     if is_a(node.op, Sum) and node.op.axis is not None:
@@ -71,7 +75,7 @@ def respelled(node: Apply, inputs: list[Variable]) -> Variable | None:
         return total.make_node(inputs[0]).outputs[0]
     if not is_a(node.op, Elemwise) or output.type.dtype not in FLOATS:
         return None
-    if node.op == neg and not own[0]:
+    if node.op == neg and not alone:
         # A gradient is shorter with respect to a * b alone than to a and b in a * b and -1 * a * b.
         return None
     if node.op in (mul, neg):
@@ -187,3 +191,15 @@ def _is(variable: Variable, op: object) -> bool:
 def _operands(variable: Variable) -> list[Variable]:
     assert variable.owner is not None
     return list(variable.owner.inputs)
+
+
+def _new_nodes(variable: Variable, fgraph: FunctionGraph) -> list[Apply]:
+    """The nodes that a variable is computed by and that a graph does not have."""
+    found: dict[Apply, None] = {}
+    todo = [variable]
+    while todo:
+        node = todo.pop().owner
+        if node is not None and node not in found and node not in fgraph.apply_nodes:
+            found[node] = None
+            todo += node.inputs
+    return list(found)
