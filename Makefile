@@ -43,7 +43,7 @@ test-linkers: venv ## the tests of the families under every linker: half an hour
 fuzz: venv ## random graphs: COUNT of them, from the seed SEED on; ARGS="--known" is handed on
 	$(RUN) tests/fuzz_report.py --count $(COUNT) --seed $(SEED) $(ARGS)
 
-mutate: venv ## break each rule and kernel, and see that tests notice: hours; ARGS="--only name"
+mutate: venv ## break each rule and kernel, and see that tests notice: an hour; ARGS="--only name"
 	$(RUN) tests/mutation.py $(ARGS)
 
 lint: venv ## ruff: rules and format, nothing is changed

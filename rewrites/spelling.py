@@ -29,15 +29,12 @@ def spelled(variable: Variable, fgraph: FunctionGraph) -> Variable:
 
     def new(old: Variable) -> Variable:
         node = old.owner
-        if node is None or node in fgraph.apply_nodes:
+        if node is None or node in fgraph.apply_nodes or not node.inputs:
             return old
         if old not in known:
             inputs = [new(v) for v in node.inputs]
-            own = [
-                v is not w or (v.owner not in fgraph.apply_nodes and uses[w] == 1)
-                for v, w in zip(inputs, node.inputs, strict=True)
-            ]
-            made = respelled(node, inputs, own)
+            alone = inputs[0].owner not in fgraph.apply_nodes and uses[node.inputs[0]] == 1
+            made = respelled(node, inputs, alone)
             if made is None or made.type != old.type:
                 same = all(v is w for v, w in zip(inputs, node.inputs, strict=True))
                 made = old if same else node.clone_with_new_inputs(inputs).outputs[0]
@@ -58,17 +55,17 @@ def spelled_clients(
         if client not in fgraph.apply_nodes or client.inputs.count(old) != 1:
             continue
         inputs = [new if v is old else v for v in client.inputs]
-        made = respelled(client, inputs, [v is new and len(clients) == 1 for v in inputs])
+        made = respelled(client, inputs, alone=len(clients) == 1)
         if made is not None and made.type == client.outputs[0].type:
             yield client.outputs[0], made
 
 
-def respelled(node: Apply, inputs: list[Variable], own: list[bool]) -> Variable | None:
+def respelled(node: Apply, inputs: list[Variable], alone: bool) -> Variable | None:
     """The output of a node of such inputs in its canonical spelling; None if it is in it.
 
-    Products become part of other products, and quotients of products with a number if nothing else
-    uses them, as `own` says of the inputs.  Sums are left as they are, and products of quotients:
-    in another order they might cancel or overflow.
+    Products become part of other products, and quotients of products with a number.  Sums are left
+    as they are, and other products of quotients: in another order they might cancel or overflow.
+    `alone` says that nothing else uses the first of the inputs.
     """
     output = node.outputs[0]
     if is_a(node.op, Sum) and node.op.axis is not None:
@@ -78,35 +75,33 @@ def respelled(node: Apply, inputs: list[Variable], own: list[bool]) -> Variable 
         return total.make_node(inputs[0]).outputs[0]
     if not is_a(node.op, Elemwise) or output.type.dtype not in FLOATS:
         return None
-    if node.op == neg and not own[0]:
+    if node.op == neg and not alone:
         # A gradient is shorter with respect to a * b alone than to a and b in a * b and -1 * a * b.
         return None
     if node.op in (mul, neg):
-        return _product(inputs, own, output, -1 if node.op == neg else 1)
+        return _product(inputs, output, -1 if node.op == neg else 1)
     if node.op == sub:
         return _difference(inputs)
     if node.op == true_div:
-        return _quotient(inputs, own, output)
+        return _quotient(inputs, output)
     if is_a(node.op.scalar_op, ps.Abs) and _is(inputs[0], mul):
         return _absolute(inputs[0], output)
     return None
 
 
-def _product(
-    inputs: list[Variable], own: list[bool], output: Variable, sign: int
-) -> Variable | None:
+def _product(inputs: list[Variable], output: Variable, sign: int) -> Variable | None:
     """``-(a * b)`` and ``a * (2 * b)``: one product with one constant, which comes first."""
     factors: list[Variable] = []
     below: list[Variable] = []
     taken = False
     scaled = sum(exact_constant(v) is None for v in inputs) == 1
-    for v, is_own in zip(inputs, own, strict=True):
+    for v in inputs:
         if v.type.dtype != output.type.dtype:
             factors.append(v)
         elif _is(v, mul):
             factors += _operands(v)
             taken = True
-        elif scaled and is_own and _is(v, true_div) and _has_number(_operands(v)[0]):
+        elif scaled and _is(v, true_div) and _has_number(_operands(v)[0]):
             above, divisor = _operands(v)
             factors += _operands(above) if _is(above, mul) else [above]
             below.append(divisor)
@@ -136,10 +131,10 @@ def _has_number(variable: Variable) -> bool:
     return any(exact_constant(v) is not None for v in factors)
 
 
-def _quotient(inputs: list[Variable], own: list[bool], output: Variable) -> Variable | None:
+def _quotient(inputs: list[Variable], output: Variable) -> Variable | None:
     """``2 * a / (4 * b)``: the constants of both are one, above."""
     above, below = inputs
-    if not (own[1] and _is(below, mul) and below.type.dtype == output.type.dtype):
+    if not _is(below, mul) or below.type.dtype != output.type.dtype:
         return None
     constants = [v for v in _operands(below) if exact_constant(v) is not None]
     others = [v for v in _operands(below) if exact_constant(v) is None]
@@ -147,7 +142,7 @@ def _quotient(inputs: list[Variable], own: list[bool], output: Variable) -> Vari
     if not constants or not others or not number or not _is_power_of_two(number):
         return None
     factor = pt.constant(1 / number, dtype=output.type.dtype)
-    top = _product([factor, above], [False, own[0]], output, 1)
+    top = _product([factor, above], output, 1)
     top = mul(factor, above) if top is None else top
     return true_div(top, mul(*others) if len(others) > 1 else others[0])
 

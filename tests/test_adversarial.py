@@ -221,6 +221,7 @@ ENDLESS = {
     "a length that is taken twice": second(
         1 + pt.exp(-(x**2)) + pt.exp(-(x**2))[:, None],
     ),
+    "one over a softmax": first(-1 / pt.special.softmax(x)),
     "a softmax of a softmax": first(
         y * (x - 1) * pt.tanh(pt.special.softmax(pt.special.softmax(x - 1)))
     ),

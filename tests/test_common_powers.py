@@ -41,6 +41,8 @@ CASES = {
         [NEAR, UNIT],
         1000,
     ),
+    "1 - 2 s**y": (lambda x, y: 1 - 2 * pt.sigmoid(x) ** y, [FAR, 0.1 + 0.2 * UNIT], 130),
+    "1 - s**y / y": (lambda x, y: 1 - pt.sigmoid(x) ** y / y, [NEAR, 1.5 + WIDE], 130),
     "odds": (lambda x, y: pt.sigmoid(x) ** y / (1 - pt.sigmoid(x)) ** y, [NEAR, UNIT], 130),
 }
 

@@ -154,6 +154,7 @@ POWERS_IN_LOGARITHMS = {
     "twice": lambda d, b: d * d,
     "a square and a factor": lambda d, b: pt.sqr(d) * s(b),
     "a cube": lambda d, b: d**3,
+    "a term beside": lambda d, b: d + pt.exp(b),
 }
 
 

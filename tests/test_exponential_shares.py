@@ -16,6 +16,9 @@ FORMS = {
     "log(2 + e)": lambda a, b: pt.log(2 + pt.exp(a)),
     "e / (3 + e)": lambda a, b: pt.exp(a) / (3 + pt.exp(a)),
     "log(1 + e + e)": lambda a, b: pt.log(1 + pt.exp(a) + pt.exp(b)),
+    "log(1 + 3 e + e)": lambda a, b: pt.log(1 + 3 * pt.exp(a) + pt.exp(b)),
+    "log1p(2 e + e)": lambda a, b: pt.log1p(2 * pt.exp(a) + pt.exp(b)),
+    "log1p(e / 8 + e / 3)": lambda a, b: pt.log1p(pt.exp(a) / 8 + pt.exp(b) / 3),
     "e / (1 + e + e)": lambda a, b: pt.exp(a) / (1 + pt.exp(a) + pt.exp(b)),
     "1 / (1 + e + e)": lambda a, b: 1 / (1 + pt.exp(a) + pt.exp(b)),
 }

@@ -6,7 +6,7 @@ import pytensor.tensor as pt
 import pytest
 from helpers import compile_rewritten, linker, ulps
 
-from pytensor_stabilize.graphs import diff, same_graph, truth
+from pytensor_stabilize.graphs import diff, explain, same_graph, truth
 
 x = pt.dvector("x")
 X = pt.dmatrix("X")
@@ -56,6 +56,19 @@ def test_values_and_gradients_where_several_values_round_to_the_same(form, name)
             assert np.max(ulps(found, right)) <= (8 if name == "jax" else 4.1), row
             # `ulps` does not look at zeros: of two that round to the same, one is the largest.
             assert np.all((found == 0) | (right.value != 0)), row
+
+
+OTHER_TIES = {
+    "of another function": pt.eq(pt.tanh(largest), s),
+    "with the other sign": pt.eq(-pt.sigmoid(largest), s),
+    "with what is not the largest": pt.eq(pt.sigmoid(x[0]), s),
+    "with the largest of something else": pt.eq(pt.sigmoid(pt.max(2 * x)), s),
+}
+
+
+@pytest.mark.parametrize("form", OTHER_TIES)
+def test_other_ties_stay(form):
+    assert explain(OTHER_TIES[form]).fired["tie_of_increasing"] == 0
 
 
 def test_along_an_axis():

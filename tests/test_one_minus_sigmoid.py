@@ -120,6 +120,14 @@ def test_what_must_stay(case):
     assert any(reason in event.reason for event in explanation.left)
 
 
+@pytest.mark.parametrize("value", [pt.log1p(s), pt.log(1 + s), pt.log1p(2 * s), pt.log1p(-s / 2)])
+def test_other_logarithms_stay(value):
+    assert not explain([value, s]).fired["log1p_minus_sigmoid"]
+    at = np.array([-40.0, -0.3, 2.0, 40.0])
+    found = compile_rewritten([x], value)(at)
+    assert ulps(found, truth(value, {x: at})).max() <= 4
+
+
 def test_an_uneven_constant_is_a_label():
     """It is 1 here and not there: no case for this rule, and one for the engine."""
     y = np.array([1.0, 2.0, 0.0])

@@ -47,6 +47,7 @@ FORMS = {
     "entropy": lambda x: -(softmax(x) * pt.log(softmax(x))).sum(),
     "written out": lambda x: written_out(x)[0],
     "written out element": lambda x: pt.exp(x[0]) / pt.exp(x).sum(),
+    "written out, indexed after": lambda x: pt.exp(x)[0] / pt.exp(x).sum(),
     "log of written out": lambda x: pt.log(written_out(x))[0],
     "x - log sum": lambda x: x[0] - pt.log(pt.exp(x).sum()),
     "log sum": lambda x: pt.log(pt.exp(x).sum()),

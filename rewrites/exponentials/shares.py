@@ -8,6 +8,7 @@ cancels does so exactly, and what is left is a sum of products of shares.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -269,24 +270,31 @@ def log_of_total(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
     if total.parts.get(frozenset()) != 1:
         return result
     # Of small exponentials their sum has more digits than the logarithm of it.
-    zero = reader.constant(0)
-    small = sum_of([pt.exp(pt.minimum(x, zero)) for x in logs])
-    return pt.switch(pt.lt(result, zero), pt.log1p(small), pt.softplus(result))
+    small = [_small(x, c, reader) for x, c in total.parts.items() if x]
+    below = pt.lt(result, reader.constant(0))
+    return pt.switch(below, pt.log1p(sum_of(small)), pt.softplus(result))
+
+
+def _small(x: Linear, c: Fraction, reader: Reader) -> Variable:
+    """``c exp(x)``, which stays finite where it is above 1."""
+    end = reader.constant(Fraction(max(0, math.ceil(-math.log(c)))))
+    return _multiple(c, pt.exp(pt.minimum(reader.variable(x), end)), reader)
 
 
 def _one_and(argument: Variable, reader: Reader) -> Total | None:
-    """``1 + exp(a) + exp(b)`` of ``log1p(exp(a) + exp(b))``."""
+    """``1 + c exp(a) + exp(b)`` of ``log1p(c exp(a) + exp(b))``."""
     read = reader.terms(argument)
     if read is None or not 1 < len(read) < _MOST_PARTS:
         return None
     parts: dict[Linear, Fraction] = {ONE.exponent: Fraction(1)}
     for term in read:
         m = term.monomial
-        if term.sign * m.factor != 1 or m.binomials or is_opaque(m.exponent):
+        c = term.sign * m.factor
+        if c <= 0 or m.binomials or is_opaque(m.exponent):
             return None
         if m.exponent in parts or any(_is_bounded(atom) for atom, _ in m.exponent):
             return None
-        parts[m.exponent] = Fraction(1)
+        parts[m.exponent] = c
     return Total(("log", argument), parts)
 
 

@@ -77,7 +77,8 @@ class Pieces:
             return found
         result, begin = [], cast(Length, 0)
         for start, stop in self.bounds:
-            end = begin + (stop - start)
+            from_start = isinstance(start, int) and start == 0
+            end = begin + (stop if from_start else stop - start)
             result.append(self.part(variable, begin, end))
             begin = end
         return result

@@ -110,10 +110,12 @@ class Reader:
         exponent = Fraction(2) if is_a(op, ps.Sqr) else None
         if is_a(op, ps.Pow):
             exponent = exact_constant(inputs[1])
-        if exponent is None or exponent.denominator > 1 or not 1 < exponent <= _LARGEST_POWER:
+        if exponent is None or exponent.denominator > 1 or abs(exponent) > _LARGEST_POWER:
+            return None
+        if exponent in (0, 1):
             return None
         base = self._single(inputs[0], depth)
-        return [Term(Fraction(1)).times(base, int(exponent))]
+        return [Term(Fraction(1)).times(base, int(exponent))] if base.coefficient else None
 
     def _read_exp(self, node: Apply) -> list[Term] | None:
         """``exp(2 * x)`` as the square of the ``exp(x)`` that the graph has as well."""
