@@ -36,12 +36,20 @@ KNOWN: dict[str, tuple[Callable[[Finding], bool], str]] = {
 }  # fmt: skip
 
 
+def is_flushed(finding, dtype):
+    """Whether a finding is about numbers next to the subnormal ones, which XLA takes for 0."""
+    least = 4 * np.finfo(dtype).tiny
+    return any(0 < abs(number) <= least for number in (*finding.at, *finding.numbers))
+
+
 @pytest.mark.parametrize("how", ["py", *LINKERS])
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 def test_a_rule_does_no_harm(rule, dtype, how):
     is_known = KNOWN.get(rule.name, (lambda finding: False, ""))[0]
     found = [f for f in findings(rule, dtype, how) if not is_known(f)]
+    if how == "jax":
+        found = [f for f in found if not is_flushed(f, dtype)]
     assert not found, "\n".join(map(str, found))
 
 
