@@ -153,6 +153,7 @@ class Session:
 
     def __init__(self, mutants: Sequence[Mutant], results: Results) -> None:
         self.mutants, self.results = mutants, results
+        self._good: set[str] = set()
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         if session.testsfailed:
@@ -163,8 +164,24 @@ class Session:
         known = {file: recorded(file, by_file[file]) for file in self.mutants[0].files}
         for mutant in self.mutants:
             items = chosen(mutant, session.items, known)
-            self.results.add(mutant, ask(mutant, items))
+            found = ask(mutant, items)
+            self._check(found["caught"], items)
+            self.results.add(mutant, found)
         return True
+
+    def _check(self, caught: str, items: Sequence[pytest.Item]) -> None:
+        """What a test notices counts only if it passes with nothing broken."""
+        own = [item for item in items if item.nodeid == caught]
+        if own and caught not in self._good:
+
+            def work() -> str:
+                watch = Watch()
+                watch.run(own)
+                return watch.failed
+
+            if in_child(work, BUILD / "logs" / "unbroken.txt"):
+                raise SystemExit(f"{caught} fails with nothing broken.")
+            self._good.add(caught)
 
 
 def recorded(file: str, items: Sequence[pytest.Item]) -> dict:
