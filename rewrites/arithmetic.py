@@ -94,7 +94,7 @@ def factors(variable: Variable) -> tuple[Fraction, Counter[Variable]]:
         elif kind is ps.Mul:
             todo += [(factor, power) for factor in node.inputs]
         elif kind is ps.Neg:
-            constant *= -1
+            constant *= 1 if power % 2 == 0 else -1
             todo.append((node.inputs[0], power))
         elif kind is ps.TrueDiv:
             todo += [(node.inputs[0], power), (node.inputs[1], -power)]

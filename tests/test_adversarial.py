@@ -11,7 +11,7 @@ from pytensor.graph.traversal import ancestors
 
 import pytensor_stabilize
 from pytensor_stabilize.graphs import same_graph, truth
-from pytensor_stabilize.rewrites.arithmetic import signed_sum
+from pytensor_stabilize.rewrites.arithmetic import build_product, factors, signed_sum
 
 x, y = pt.dvectors("x", "y")
 s, t = pt.sigmoid(x), pt.tanh(x)
@@ -283,3 +283,21 @@ def test_what_is_subtracted_does_not_wrap():
         assert np.array_equal(
             total.eval({v: a for v, a in given.items() if v in ancestors([total])}), wanted
         )
+
+
+PRODUCTS = {
+    "a square of a negation": pt.exp(x) / pt.sqr(-t),
+    "squares in squares": pt.sqr(-3 * pt.sqr(-t)) / pt.reciprocal(-x),
+    "an odd power of one": pt.reciprocal(pt.sqr(-t) * (-t)) * x,
+    "quotients below a quotient": x / (t / (-x / pt.sqr(-0.5 * t))),
+}
+
+
+@pytest.mark.parametrize("case", PRODUCTS)
+def test_a_product_is_what_is_read_of_it(case):
+    """``A - B / sqr(-m)`` was read as ``A + B / m**2``: each negation turned the sign, whatever
+    power it was raised to."""
+    value = PRODUCTS[case]
+    built = build_product(*factors(value), "float64")
+    at = {x: [0.3, -2.0]}
+    np.testing.assert_allclose(built.eval(at), value.eval(at), rtol=1e-14)
