@@ -1,7 +1,9 @@
-"""Sums with terms ``y * A`` and ``(1 - y) * B``, which a compiler must add as they are written.
+"""Sums which a compiler must add as they are written.
 
-With numba's fast-math flags LLVM makes ``B + y * (A - B)`` of them, and that has lost A where
-y is 1 and B is larger by many orders: the likelihood of a label, far out.
+With numba's fast-math flags LLVM makes ``B + y * (A - B)`` of ``y * A + (1 - y) * B``, and that has
+lost A where y is 1 and B is larger by many orders: the likelihood of a label, far out.  Of the
+elements ``(x - top) - log1p(r)`` of a log-softmax it makes ``x - (top + log1p(r))``, and that is 0
+where the logarithm is small: the element that is the largest.
 """
 
 from collections.abc import Iterator
@@ -17,13 +19,20 @@ DEPTH = 5
 
 
 def is_interpolation(node: Apply) -> bool:
-    """Whether a sum has a factor y in one of its terms, and 1 - y or y - 1 in another."""
+    """Whether a sum has a factor y in one of its terms, and 1 - y or y - 1 in another.
+
+    Or whether the logarithm of a number close to 1 is subtracted from a difference.
+    """
     if not isinstance(scalar_op_of(node), ps.Add | ps.Sub):
         return False
     if node.outputs[0].type.dtype not in FLOATS:
         return False
     if len({v.type.dtype for v in (*node.inputs, *node.outputs)}) > 1:
         return False
+    if isinstance(scalar_op_of(node), ps.Sub):
+        difference, logarithm = (scalar_op_of(v.owner) for v in node.inputs)
+        if isinstance(difference, ps.Sub) and isinstance(logarithm, ps.Log1p):
+            return True
     terms = [set(factors(term)) for term in node.inputs]
     if sum(map(bool, terms)) < 2:
         return False
