@@ -96,17 +96,18 @@ def _ordered(a: Value, b: Value, near: Near) -> tuple[Close, Value]:
 
 
 def cosh_difference(a: Value, b: Value) -> Value:
-    """``cosh(a) - cosh(b) = 2 h (sinh(b) cosh(d / 2) + cosh(b) h)``, ``h = sinh(d / 2)``.
+    """``cosh(a) - cosh(b) = sinh(d) (sinh(b) + cosh(b) tanh(d / 2))`` for ``d = a - b``.
 
-    For 0 <= b <= a nothing cancels, and cosh is even.
+    For 0 <= b <= a nothing cancels, and cosh is even.  ``2 sinh(d / 2)**2`` for ``cosh(d) - 1``
+    would have a factor 2, with which fast-math multiplies cosh(b) first, beyond the floats.
     """
     if not isinstance(a, Variable):
         return 2 * symbols.sinh((a + b) / 2) * symbols.sinh((a - b) / 2)
     close, sign = _ordered(pt.abs(a), pt.abs(b), _within(2.0))
     half = constant_like(0.5, close.d) * close.d
     s, c = close.hidden(pt.sinh(close.b)), close.hidden(pt.cosh(close.b))
-    h, k = (close.hidden(f(half), close.also) for f in (pt.sinh, pt.cosh))
-    return close.select(pt.mul(constant_like(2, h), h, s * k + c * h), pt.cosh, sign)
+    h, t = close.hidden(pt.sinh(close.d), close.also), close.hidden(pt.tanh(half), close.also)
+    return close.select(pt.mul(h, s + c * t), pt.cosh, sign)
 
 
 def _trigonometric(a: Value, b: Value, d: Value) -> tuple[Close, Value, Value]:
