@@ -227,7 +227,11 @@ def _undoes(result: Variable | Left | None, old: Apply, fgraph: FunctionGraph) -
     if node is None or node.op not in (add, sub):
         return False
     for term in node.inputs:
-        if term in old.inputs or term.owner is None or term.owner.op not in (add, sub):
+        if term in old.inputs or term.owner is None:
+            continue
+        if _is_spread(term):
+            return True
+        if term.owner.op not in (add, sub):
             continue
         again = _factored_sum(term, readings(term))
         if isinstance(again, Variable):
@@ -235,6 +239,24 @@ def _undoes(result: Variable | Left | None, old: Apply, fgraph: FunctionGraph) -
             if any(_read_the_same(again, v) for v in old.inputs):
                 return True
     return False
+
+
+def _is_spread(quotient: Variable) -> bool:
+    """Whether PyTensor divides the terms of a sum each on its own: ``(a q + b) / q`` again."""
+    node = quotient.owner
+    if node is None or node.op != true_div:
+        return False
+    above, below = map(_factors, node.inputs)
+    sums = [v.owner for v in above if v.owner is not None and v.owner.op in (add, sub)]
+    return any(v in _factors(term) for total in sums for term in total.inputs for v in below)
+
+
+def _factors(product: Variable) -> list[Variable]:
+    """The factors of a product, of a quotient those above."""
+    node = product.owner
+    if node is not None and node.op == true_div:
+        return _factors(node.inputs[0])
+    return list(node.inputs) if node is not None and node.op == mul else [product]
 
 
 def _read_the_same(a: Variable, b: Variable) -> bool:

@@ -228,6 +228,10 @@ ENDLESS = {
     "a count in a part of a sum": first(
         (pt.cosh(pt.erf(x)) - 1) * (1 - pt.erf(x) - pt.cast(y, "int64"))
     ),
+    # PyTensor divides the terms of (a q + b) / q each on its own again.
+    "a quotient whose terms PyTensor divides": first(
+        pt.sigmoid(pt.exp(1 - x)) * (pt.sigmoid((1 - x) ** 0.5) - pt.cast(y, "uint8"))
+    ),
     "one over a softmax": first(-1 / pt.special.softmax(x)),
     "a softmax of a softmax": first(
         y * (x - 1) * pt.tanh(pt.special.softmax(pt.special.softmax(x - 1)))
