@@ -53,6 +53,7 @@ from pytensor_stabilize.rewrites.algebra.products import spelled_product
 from pytensor_stabilize.rewrites.algebra.reading import Reader
 from pytensor_stabilize.rewrites.algebra.survey import leaves_of
 from pytensor_stabilize.rewrites.arithmetic import difference_of
+from pytensor_stabilize.rewrites.interning import interned
 from pytensor_stabilize.rewrites.matching import exact_constant
 from pytensor_stabilize.rewrites.rules import REAL, Left, Rule
 
@@ -91,7 +92,7 @@ def sum_at_critical_value(fgraph: FunctionGraph, node: Apply) -> Variable | Left
         return None
     result = _factored_sum(output, readings(output))
     if not isinstance(result, Variable) or not leaves_the_floats(result, output):
-        return None if _is_same(result, output) else result
+        return None if _is_same(result, output) or _undoes(result, node, fgraph) else result
     # What its factors hide, their own sums mend.
     closed = _factored_sum(output, readings(output, closed=True))
     if isinstance(closed, Variable) and not leaves_the_floats(closed, output):
@@ -218,6 +219,50 @@ def _named(reader: Reader, generator: Residue) -> tuple[int, Symbol | Residue]:
 def _is_same(result: Variable | Left | None, output: Variable) -> bool:
     """Whether a sum was factored to what it is, which would never end."""
     return isinstance(result, Variable) and equal_computations([result], [output])
+
+
+def _undoes(result: Variable | Left | None, old: Apply, fgraph: FunctionGraph) -> bool:
+    """Whether a term of the result would be made what it is in the sum: ``y + t`` for a label y."""
+    node = result.owner if isinstance(result, Variable) else None
+    if node is None or node.op not in (add, sub):
+        return False
+    for term in node.inputs:
+        if term in old.inputs or term.owner is None:
+            continue
+        if _is_spread(term):
+            return True
+        if term.owner.op not in (add, sub):
+            continue
+        again = _factored_sum(term, readings(term))
+        if isinstance(again, Variable):
+            again = interned(again, old, fgraph, {})
+            if any(_read_the_same(again, v) for v in old.inputs):
+                return True
+    return False
+
+
+def _is_spread(quotient: Variable) -> bool:
+    """Whether PyTensor divides the terms of a sum each on its own: ``(a q + b) / q`` again."""
+    node = quotient.owner
+    if node is None or node.op != true_div:
+        return False
+    above, below = map(_factors, node.inputs)
+    sums = [v.owner for v in above if v.owner is not None and v.owner.op in (add, sub)]
+    return any(v in _factors(term) for total in sums for term in total.inputs for v in below)
+
+
+def _factors(product: Variable) -> list[Variable]:
+    """The factors of a product, of a quotient those above."""
+    node = product.owner
+    if node is not None and node.op == true_div:
+        return _factors(node.inputs[0])
+    return list(node.inputs) if node is not None and node.op == mul else [product]
+
+
+def _read_the_same(a: Variable, b: Variable) -> bool:
+    reader = Reader(open_sums=True)
+    reader.survey(pt.add(a, b))
+    return merged(reader.terms(a)) == merged(reader.terms(b))
 
 
 @within_limits

@@ -221,6 +221,17 @@ ENDLESS = {
     "a length that is taken twice": second(
         1 + pt.exp(-(x**2)) + pt.exp(-(x**2))[:, None],
     ),
+    # The whole wrote erf + n for what a rule had made of that term, a label's sum.
+    "a label in a part of a sum": first(
+        (pt.cosh(pt.erf(x)) - 1) * (1 - pt.erf(x) - pt.cast(y > 0, "float64"))
+    ),
+    "a count in a part of a sum": first(
+        (pt.cosh(pt.erf(x)) - 1) * (1 - pt.erf(x) - pt.cast(y, "int64"))
+    ),
+    # PyTensor divides the terms of (a q + b) / q each on its own again.
+    "a quotient whose terms PyTensor divides": first(
+        pt.sigmoid(pt.exp(1 - x)) * (pt.sigmoid((1 - x) ** 0.5) - pt.cast(y, "uint8"))
+    ),
     "one over a softmax": first(-1 / pt.special.softmax(x)),
     "a softmax of a softmax": first(
         y * (x - 1) * pt.tanh(pt.special.softmax(pt.special.softmax(x - 1)))
