@@ -16,7 +16,6 @@ from pytensor.graph.fg import FunctionGraph
 from pytensor.graph.rewriting.basic import (
     EquilibriumGraphRewriter,
     GraphRewriter,
-    MergeOptimizer,
     NodeRewriter,
     Rewriter,
 )
@@ -80,16 +79,6 @@ class RuleSet(NodeRewriter):
         return False
 
 
-def merge_equal_nodes(fgraph: FunctionGraph) -> None:
-    """Make one node of equal ones, as PyTensor does before and after its databases only.
-
-    Rules know variables by identity.  What PyTensor's rewrites made twice, the dimensions added to
-    a maximum for example, would be two symbols until the graph is rewritten a second time.
-    """
-    if hasattr(fgraph, "merge_feature"):
-        MergeOptimizer().apply(fgraph)
-
-
 class AskingRules(EquilibriumGraphRewriter):
     """PyTensor's equilibrium rewriter, with our rules as one of its rewriters.
 
@@ -114,7 +103,6 @@ class AskingRules(EquilibriumGraphRewriter):
         yield from self.rule_set.rules
 
     def apply(self, fgraph: FunctionGraph, start_from: Any = None) -> Any:
-        merge_equal_nodes(fgraph)
         self.rule_set.fired.clear()
         self.rule_set.seconds.clear()
         profile = super().apply(fgraph, start_from)
@@ -158,7 +146,6 @@ class RulesWhenSettled(GraphRewriter):
     def apply(self, fgraph: FunctionGraph, *args: object, **kwargs: object) -> None:
         memory = memory_of(fgraph)
         if self.seen == memory.changes:
-            merge_equal_nodes(fgraph)
             # What is computed last comes first, as in PyTensor's passes.
             for node in reversed(list(toposort(fgraph.outputs))):
                 if node in fgraph.apply_nodes:
