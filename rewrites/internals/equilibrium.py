@@ -96,38 +96,54 @@ class AskingRules(EquilibriumGraphRewriter):
     def _place_rules(self) -> None:
         self.node_tracker.add_tracker(self.rule_set)
 
+    @property
+    def rule_sets(self) -> tuple[RuleSet, ...]:
+        return (self.rule_set,)
+
     def get_node_rewriters(self) -> Iterator[NodeRewriter]:
         for rewriter in super().get_node_rewriters():
-            if rewriter is not self.rule_set:
+            if not is_a(rewriter, RuleSet):
                 yield rewriter
         yield from self.rule_set.rules
 
     def apply(self, fgraph: FunctionGraph, start_from: Any = None) -> Any:
-        self.rule_set.fired.clear()
-        self.rule_set.seconds.clear()
+        for rules in self.rule_sets:
+            rules.fired.clear()
+            rules.seconds.clear()
         profile = super().apply(fgraph, start_from)
         self._name_rules_in(profile)
         return profile
 
     def _name_rules_in(self, profile: Any) -> None:
         _, _, counts, _, _, _, seconds, *_ = profile
-        seconds.pop(self.rule_set, None)
-        seconds.update(self.rule_set.seconds)
-        for count in counts:
-            count.pop(self.rule_set, None)
-        # In which pass each fired is not kept.
-        counts[-1].update(self.rule_set.fired)
+        for rules in self.rule_sets:
+            seconds.pop(rules, None)
+            for rule, time_taken in rules.seconds.items():
+                seconds[rule] = seconds.get(rule, 0.0) + time_taken
+            for count in counts:
+                count.pop(rules, None)
+            # In which pass each fired is not kept.
+            counts[-1].update(rules.fired)
 
 
 class AskingWhenSettled(AskingRules):
-    """PyTensor's equilibrium rewriter, which asks our rules whenever all others are done.
+    """PyTensor's equilibrium rewriter, which asks most of our rules when all others are done.
 
     In "specialize" they hardly ever find anything, and after each change of PyTensor's they would
-    look again at all that is computed from it.
+    look again at all that is computed from it.  Rules of this database alone are there to come
+    before some rewriter of PyTensor's, as the one that makes an exponential of a sum of a product
+    of exponentials, and are asked in between.
     """
 
     def _place_rules(self) -> None:
+        rules = self.rule_set.rules
+        self.early = RuleSet([r for r in rules if r.rule.databases == ("specialize",)])
+        self.node_tracker.add_tracker(self.early)
         self.final_rewriters.append(RulesWhenSettled(self))
+
+    @property
+    def rule_sets(self) -> tuple[RuleSet, ...]:
+        return (self.rule_set, self.early) if self.rule_set.rules else (self.rule_set,)
 
     def apply(self, fgraph: FunctionGraph, start_from: Any = None) -> Any:
         for rewriter in self.final_rewriters:
