@@ -129,7 +129,7 @@ def main() -> None:
         ),
         "accuracy": output("benchmarks/accuracy.py"),
         "speed": output("benchmarks/speed.py", *SPEED),
-        "compile time": output("benchmarks/compile_time.py", "--repeats", "5", "--cold", "1"),
+        "compile time": output("benchmarks/compile_time.py", "--repeats", "5"),
     }
     for name, figure in figures.items():
         text = fill(text, name, figure)
