@@ -100,11 +100,7 @@ class RuleRewriter(NodeRewriter):
             result = spelled(result, fgraph)
         if rule.sees_clients:
             return result
-        if (
-            result is not None
-            and is_a(result, Variable)
-            and same_up_to_order(result, node.outputs[0])
-        ):
+        if is_a(result, Variable) and same_up_to_order(result, node.outputs[0]):
             result = None
         if result is None:
             known.idle |= self.bit

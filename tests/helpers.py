@@ -13,6 +13,7 @@ from pytensor.compile.mode import Mode, get_mode
 
 from pytensor_stabilize.graphs import Truth, truth, ulp_error
 from pytensor_stabilize.graphs.ulps import spacing
+from pytensor_stabilize.rewrites.rules import REAL, Rule
 
 LINKERS = ("numba", "numba_strict", "cvm", "jax")
 
@@ -79,4 +80,20 @@ def run_python(code: str, **environment: str) -> subprocess.CompletedProcess[str
         capture_output=True,
         text=True,
         check=False,
+    )
+
+
+def rule_of(transform, *tracks, name="one_minus_sigmoid", **options):
+    """A rule that does nothing but what a test wants, under the name of one that there is."""
+    return Rule(
+        name=name,
+        before=lambda x: x,
+        after=lambda x: x,
+        domain={"x": REAL},
+        promise=1.0,
+        mends="nothing",
+        databases=("stabilize",),
+        tracks=tracks or (pt.add,),
+        transform=transform,
+        **options,
     )

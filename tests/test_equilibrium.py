@@ -3,12 +3,11 @@
 import logging
 import sys
 from collections import Counter
-from dataclasses import replace
 
 import pytensor
 import pytensor.tensor as pt
 import pytest
-from helpers import run_python
+from helpers import rule_of, run_python
 from pytensor.compile.mode import optdb
 from pytensor.graph.basic import equal_computations
 from pytensor.graph.fg import FunctionGraph
@@ -21,24 +20,9 @@ from pytensor_stabilize.rewrites.internals.equilibrium import (
     AskingWhenSettled,
     ask_rules_in,
 )
-from pytensor_stabilize.rewrites.rules import REAL, Rule
 
 x, y = pt.dvectors("xy")
 KINDS = (AskingRules, AskingWhenSettled)
-
-
-def rule_of(transform, op=pt.add, name="one_minus_sigmoid"):
-    return Rule(
-        name=name,
-        before=lambda x: x,
-        after=lambda x: x,
-        domain={"x": REAL},
-        promise=1.0,
-        mends="nothing",
-        databases=("stabilize",),
-        tracks=(op,),
-        transform=transform,
-    )
 
 
 def database(kind, *rewriters):
@@ -57,7 +41,7 @@ def test_rules_and_rewriters_of_pytensor_meet_until_nothing_changes(kind):
 
     to_sine = RuleRewriter(rule_of(lambda fgraph, node: pt.sin(node.inputs[0]), pt.exp))
     to_tangent = RuleRewriter(
-        rule_of(lambda fgraph, node: pt.tan(node.inputs[0]), pt.cos, "sigmoid_minus_one")
+        rule_of(lambda fgraph, node: pt.tan(node.inputs[0]), pt.cos, name="sigmoid_minus_one")
     )
     made, _ = database(kind, to_sine, sine_to_cosine, to_tangent)
     fgraph = FunctionGraph([x], [pt.exp(x)], clone=False)
@@ -94,7 +78,7 @@ def test_a_rule_that_never_ends_is_named(kind, caplog):
         following = pt.cos if node.op == pt.sin else pt.sin
         return following(node.inputs[0])
 
-    endless = RuleRewriter(replace(rule_of(look), tracks=(pt.sin, pt.cos)))
+    endless = RuleRewriter(rule_of(look, pt.sin, pt.cos))
     made, _ = database(kind, endless)
     fgraph = FunctionGraph([x], [pt.sin(x)], clone=False)
     with caplog.at_level(logging.ERROR), pytensor.config.change_flags(on_opt_error="warn"):

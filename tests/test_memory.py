@@ -6,6 +6,7 @@ import numpy as np
 import pytensor
 import pytensor.tensor as pt
 import pytest
+from helpers import rule_of
 from pytensor.graph.fg import FunctionGraph
 from pytensor.graph.rewriting.basic import in2out
 from pytensor.scalar import basic as ps
@@ -14,7 +15,7 @@ from pytensor.tensor.math import Sum
 from pytensor_stabilize.rewrites import memory as memory_module
 from pytensor_stabilize.rewrites.engine import RuleRewriter
 from pytensor_stabilize.rewrites.memory import Wanted, memory_of
-from pytensor_stabilize.rewrites.rules import REAL, Left, Rule
+from pytensor_stabilize.rewrites.rules import Left
 
 x, y = pt.dvectors("xy")
 
@@ -31,19 +32,7 @@ def watching(answer=None, **options):
         asked[node] += 1
         return answer
 
-    rule = Rule(
-        name="one_minus_sigmoid",
-        before=lambda x: x,
-        after=lambda x: x,
-        domain={"x": REAL},
-        promise=1.0,
-        mends="nothing",
-        databases=("stabilize",),
-        tracks=(pt.add,),
-        transform=look,
-        **options,
-    )
-    return asked, RuleRewriter(rule)
+    return asked, RuleRewriter(rule_of(look, **options))
 
 
 @pytest.mark.parametrize("answer", [None, Left("for a reason")])
