@@ -236,11 +236,6 @@ class UnwrapSigmoid(GraphRewriter):
             self.walk.apply(fgraph)
 
 
-def unwrapping_pass():
-    """Return a fresh GraphRewriter that unwraps every Sigmoid of a graph."""
-    return UnwrapSigmoid()
-
-
 @overload
 def with_pullback(variables: TensorVariable, pullback: Pullback) -> TensorVariable: ...
 @overload

@@ -8,7 +8,7 @@ already, else as soon as it is.
 from types import ModuleType
 
 from pytensor_stabilize.rewrites.after_import import after_import
-from pytensor_stabilize.rewrites.ops import unwrapping_pass
+from pytensor_stabilize.rewrites.ops import UnwrapSigmoid
 
 _MODULE = "pymc.logprob.rewriting"
 _NAME = "pytensor_stabilize_unwrap_sigmoid"
@@ -24,4 +24,4 @@ def unwrap_in_pymc() -> None:
 def _register(module: ModuleType) -> None:
     database = module.logprob_rewrites_db
     if _NAME not in database:
-        database.register(_NAME, unwrapping_pass(), "basic", position=_POSITION)
+        database.register(_NAME, UnwrapSigmoid(), "basic", position=_POSITION)

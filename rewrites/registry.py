@@ -58,7 +58,7 @@ from pytensor_stabilize.rewrites.monotone import MONOTONE
 from pytensor_stabilize.rewrites.normal.inverse import INVERSE
 from pytensor_stabilize.rewrites.normal.ops import FAMILY as NORMAL_FAMILY
 from pytensor_stabilize.rewrites.normal.table import NORMAL
-from pytensor_stabilize.rewrites.ops import local_unwrap_sigmoid, unwrapping_pass
+from pytensor_stabilize.rewrites.ops import UnwrapSigmoid, local_unwrap_sigmoid
 from pytensor_stabilize.rewrites.paired_quotients import PAIRS
 from pytensor_stabilize.rewrites.powers import POWERS
 from pytensor_stabilize.rewrites.products_over_axes import PRODUCTS_OVER_AXES
@@ -213,10 +213,10 @@ def register(opt_in: bool = False) -> None:
             position=INNER_GRAPHS_POSITION,
         )
         # No tag of ours: excluding the rules must not take a Sigmoid's unwrapping with them.
-        _place(optdb, UNWRAP, unwrapping_pass(), ("fast_run",), True, position=UNWRAP_POSITION)
+        _place(optdb, UNWRAP, UnwrapSigmoid(), ("fast_run",), True, position=UNWRAP_POSITION)
         # FAST_COMPILE runs a Sigmoid's own form, unless it includes rules that want to see it.
         including = (TAG, *(rule.name for rule in RULES))
-        _place(optdb, UNWRAP_INCLUDED, unwrapping_pass(), including, True, position=UNWRAP_POSITION)
+        _place(optdb, UNWRAP_INCLUDED, UnwrapSigmoid(), including, True, position=UNWRAP_POSITION)
         for database, kind in EQUILIBRIA.items():
             registration_state.undone.append(ask_rules_in(optdb[database], kind))
         _place(optdb["canonicalize"], UNWRAP, copy(local_unwrap_sigmoid), ("fast_run",), False)

@@ -33,7 +33,7 @@ from pytensor_stabilize.rewrites.algebra.forms import (
     times,
     to_power,
 )
-from pytensor_stabilize.rewrites.algebra.homogeneous import homogeneous, reduced
+from pytensor_stabilize.rewrites.algebra.homogeneous import LOSS, homogeneous, reduced
 from pytensor_stabilize.rewrites.algebra.opening import over_residues, without_middle
 from pytensor_stabilize.rewrites.matching import is_condition
 from pytensor_stabilize.rewrites.memory import at_hand
@@ -41,9 +41,6 @@ from pytensor_stabilize.rewrites.memory import at_hand
 _MOST_ROUNDS = 4
 # Functions that may reach their ends together: the search is exponential in their number.
 _MOST_CORNERS = 2
-
-# Terms that are together so many times as large as their sum lose three bits.
-_LOSS = 8
 
 # What cancels only when terms are brought over their common denominator.
 OVER_DENOMINATOR = "terms over one denominator"
@@ -240,12 +237,12 @@ def _cancels_in_the_middle(
     ``1e-9 - t`` is small there because its terms are; ``(1e-9 + 1) q + (1e-9 - 1) p`` is not.
     """
     (p, q, t), vector = found
-    if t or abs(total := sum(vector, Fraction(0))) * _LOSS >= (size := sum(map(abs, vector))):
+    if t or abs(total := sum(vector, Fraction(0))) * LOSS >= (size := sum(map(abs, vector))):
         return False
     shown = [(powers(factors, family), c) for factors, c in group.items()]
     before = sum(abs(c) * 2.0 ** -float(a + b) for (a, b, t), c in shown if not t)
     whole = 2.0 ** -float(p + q + len(vector) - 1)
-    return size * whole > _LOSS * max(before, abs(total) * whole)
+    return size * whole > LOSS * max(before, abs(total) * whole)
 
 
 def _hidden(

@@ -22,7 +22,7 @@ from pytensor_stabilize.rewrites.algebra.forms import (
 # A homogeneous polynomial of higher degree would have more terms than it saves digits.
 _LARGEST_DEGREE = 12
 # A sum whose terms are together so many times as large as it is at an end loses three bits.
-_LOSS = 8
+LOSS = 8
 
 
 def reduced(
@@ -125,7 +125,7 @@ def of_one_sign(form: Form) -> Form | None:
         return None
     values = [part[ONE] for part in vector]
     ends = min(abs(values[0]), abs(values[-1]))
-    if len({v > 0 for v in values}) > 1 or sum(map(abs, form.values())) < _LOSS * ends:
+    if len({v > 0 for v in values}) > 1 or sum(map(abs, form.values())) < LOSS * ends:
         return None
     degree = len(values) - 1
     return {members(family, k, degree - k): v for k, v in enumerate(values)}

@@ -89,16 +89,14 @@ class AskingRules(EquilibriumGraphRewriter):
         rules = [r for r in rewriters if is_a(r, RuleRewriter)]
         others = [r for r in rewriters if not is_a(r, RuleRewriter)]
         self.rule_set = RuleSet(rules)
+        # All that ask our rules, of which a rule may be in several.
+        self.rule_sets = [self.rule_set]
         super().__init__(others, *args, **kwargs)
         if rules:
             self._place_rules()
 
     def _place_rules(self) -> None:
         self.node_tracker.add_tracker(self.rule_set)
-
-    @property
-    def rule_sets(self) -> tuple[RuleSet, ...]:
-        return (self.rule_set,)
 
     def get_node_rewriters(self) -> Iterator[NodeRewriter]:
         for rewriter in super().get_node_rewriters():
@@ -135,20 +133,19 @@ class AskingWhenSettled(AskingRules):
     of exponentials, and are asked in between.
     """
 
+    settled: "RulesWhenSettled | None" = None
+
     def _place_rules(self) -> None:
         rules = self.rule_set.rules
-        self.early = RuleSet([r for r in rules if r.rule.databases == ("specialize",)])
-        self.node_tracker.add_tracker(self.early)
-        self.final_rewriters.append(RulesWhenSettled(self))
-
-    @property
-    def rule_sets(self) -> tuple[RuleSet, ...]:
-        return (self.rule_set, self.early) if self.rule_set.rules else (self.rule_set,)
+        early = RuleSet([r for r in rules if r.rule.databases == ("specialize",)])
+        self.rule_sets.append(early)
+        self.node_tracker.add_tracker(early)
+        self.settled = RulesWhenSettled(self)
+        self.final_rewriters.append(self.settled)
 
     def apply(self, fgraph: FunctionGraph, start_from: Any = None) -> Any:
-        for rewriter in self.final_rewriters:
-            if is_a(rewriter, RulesWhenSettled):
-                rewriter.seen = memory_of(fgraph).changes
+        if self.settled is not None:
+            self.settled.seen = memory_of(fgraph).changes
         return super().apply(fgraph, start_from)
 
 

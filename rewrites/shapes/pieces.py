@@ -77,8 +77,7 @@ class Pieces:
             return found
         result, begin = [], cast(Length, 0)
         for start, stop in self.bounds:
-            from_start = isinstance(start, int) and start == 0
-            end = begin + (stop if from_start else stop - start)
+            end = begin + (stop if equal_lengths(start, 0) else stop - start)
             result.append(self.part(variable, begin, end))
             begin = end
         return result
@@ -104,8 +103,9 @@ class Pieces:
 
     def part(self, variable: Variable, start: Length, stop: Length) -> Variable:
         """A slice of a variable, or all of it."""
-        whole = isinstance(start, int) and start == 0
-        if whole and equal_lengths(stop, length_of(self.fgraph, variable, self.axis)):
+        if equal_lengths(start, 0) and equal_lengths(
+            stop, length_of(self.fgraph, variable, self.axis)
+        ):
             return variable
         return self.sliced(variable, start, stop)
 
