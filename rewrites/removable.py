@@ -231,6 +231,7 @@ def removable_singularity(fgraph: FunctionGraph, node: Apply) -> Variable | Left
 def radius_of(series: Series, dtype: str) -> tuple[Fraction, int] | None:
     """The largest radius at which few coefficients do, and their number."""
     tolerance = Fraction(float(np.finfo(dtype).eps)) / 32
+    last_two = [0, *(k for k, c in enumerate(series.c) if c)][-2]
     for radius in _RADII:
         sizes = [abs(c) * radius**k for k, c in enumerate(series.c)]
         total = sum(sizes)
@@ -238,8 +239,9 @@ def radius_of(series: Series, dtype: str) -> tuple[Fraction, int] | None:
         for size in reversed(sizes):
             tails.append(tails[-1] + size)
         tails.reverse()
-        # What is cut off at the end is no more than the last coefficients there are.
-        if sum(sizes[-4:]) > tolerance / 16 * total:
+        # What is cut off at the end is no more than the last coefficients there are: of a series
+        # in x**12 not the last four, which are 0.
+        if sum(sizes[min(last_two, len(sizes) - 4) :]) > tolerance / 16 * total:
             continue
         ends = [
             abs(polynomials.value(tuple(series.c), sign * at))
