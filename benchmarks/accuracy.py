@@ -1,11 +1,13 @@
 """Worst error in ulps, stock against ours, as Markdown tables.
 
     python benchmarks/accuracy.py [--points 2001]     # sigmoid and its derivative, for the README
-    python benchmarks/accuracy.py --page [--only REGEX] [--points 2001]     # docs/accuracy.md
+    python benchmarks/accuracy.py --page [--only REGEX] [--points 2001] [--torch-python PATH]
+                                                      # docs/accuracy.md
     python benchmarks/accuracy.py --check [--only REGEX] [--linker NAME] [--points 60]
 
 The page has all functions of `accuracy_family.py` with their first and second derivatives, and
-JAX's and PyTorch's own beside them; with --only the other functions' tables stay as they are.
+JAX's and PyTorch's own beside them, PyTorch's on another Python where the option or TORCH_PYTHON
+names one that has it; with --only the other functions' tables stay as they are.
 --check measures a part of the same points again and fails if ours is worse than what is published
 by more than 1 ulp.  `graphs.truth` gives the exact values and `graphs.ulp_error` the errors.
 """
@@ -22,14 +24,14 @@ import warnings
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
+from functools import partial
 
 import numpy as np
 import pytensor
 import pytensor.tensor as pt
-from accuracy_family import FAMILY, LIMITS, Member, jax_functions, points, torch_functions
+from accuracy_family import FAMILY, LIMITS, Member, jax_functions, points
 from accuracy_page import (
     LINKERS,
-    OTHERS,
     PAGE,
     Figure,
     Rows,
@@ -44,6 +46,7 @@ from measuring import Exact, Point, derivative, errors_of, exact_values, text_of
 from pytensor.compile.mode import get_mode
 from spelling_graphs import Graph
 from spelling_list import WRT, Spelling
+from torch_side import Worker, add_option, chosen, worker_here
 from versions import versions
 
 import pytensor_stabilize
@@ -96,7 +99,12 @@ def compiled(
 
 
 def measured(
-    member: Member, linkers: Iterable[str], count: int, every: int = 1, full: bool = True
+    member: Member,
+    linkers: Iterable[str],
+    count: int,
+    every: int = 1,
+    full: bool = True,
+    torch_python: str | None = None,
 ) -> Rows:
     """The rows of one function.
 
@@ -106,6 +114,8 @@ def measured(
         Take one point in so many.
     full
         Measure stock, JAX and PyTorch too.
+    torch_python
+        An interpreter that has PyTorch.
     """
     warnings.simplefilter("ignore")
     rows: Rows = {}
@@ -114,7 +124,7 @@ def measured(
         with pytensor.config.change_flags(floatX=dtype):
             rows |= ours_and_stock(member, dtype, columns, linkers, stock=full)
             if full:
-                for name, cells in others(member, dtype, columns).items():
+                for name, cells in others(member, dtype, columns, torch_python).items():
                     rows[name] |= cells
     return rows
 
@@ -136,12 +146,15 @@ def ours_and_stock(
     return rows
 
 
-def others(member: Member, dtype: str, columns: list[np.ndarray]) -> Rows:
+def others(member: Member, dtype: str, columns: list[np.ndarray], torch_python: str | None) -> Rows:
     """JAX and PyTorch, where they are installed."""
     exact = exact_of(member, dtype, columns, member.exact)
     rows: Rows = {(name, dtype): {} for name in exact}
     names = "".join(str(variable.name) for variable in graph_of(member, dtype).inputs)
-    for title, make in zip(OTHERS, (jax_functions, torch_functions), strict=True):
+    makers: dict[str, Callable] = {"JAX itself": jax_functions}
+    if torch_python is not None:
+        makers["PyTorch"] = worker_here(torch_python).functions
+    for title, make in makers.items():
         try:
             functions = make(member, names, list(exact))
         except ImportError:
@@ -181,19 +194,21 @@ def check(members: list[Member], linkers: list[str], count: int) -> int:
     return worse
 
 
-def table_of(member: Member, count: int) -> str:
-    return section(member.name, member.text, measured(member, LINKERS, count))
+def table_of(member: Member, count: int, torch_python: str | None) -> str:
+    rows = measured(member, LINKERS, count, torch_python=torch_python)
+    return section(member.name, member.text, rows)
 
 
-def write_page(members: list[Member], count: int, workers: int) -> None:
+def write_page(members: list[Member], count: int, workers: int, torch: Worker | None) -> None:
     """Measure functions and put their tables on the page, each when it is done; others stay."""
     tables = sections(PAGE.read_text()) if PAGE.exists() else {}
+    python, more = (torch.python, [torch.version]) if torch else (None, [])
     with ProcessPoolExecutor(workers) as pool:
-        made = pool.map(table_of, members, [count] * len(members))
+        made = pool.map(partial(table_of, count=count, torch_python=python), members)
         for member, table in zip(members, made, strict=True):
             tables[member.name] = table
             PAGE.write_text(
-                page({m.name: tables[m.name] for m in FAMILY if m.name in tables}, versions())
+                page({m.name: tables[m.name] for m in FAMILY if m.name in tables}, versions(*more))
             )
             print(member.name, flush=True)
 
@@ -231,10 +246,12 @@ def main() -> None:
     parser.add_argument("--only", default="", help="regex on the functions' names")
     parser.add_argument("--linker", action="append", choices=LINKERS, help="for --check")
     parser.add_argument("--workers", type=int, default=2)
+    add_option(parser)
     options = parser.parse_args()
     members = [member for member in FAMILY if re.search(options.only, member.name)]
     if options.page:
-        write_page(members, options.points or POINTS, options.workers)
+        torch = chosen(parser, options)
+        write_page(members, options.points or POINTS, options.workers, torch)
     elif options.check:
         sys.exit(min(1, check(members, options.linker or list(LINKERS), options.points or 60)))
     else:

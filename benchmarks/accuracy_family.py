@@ -187,13 +187,7 @@ def jax_functions(member: Member, names: str, quantities: list[str]) -> list[Cal
 
 
 def torch_functions(member: Member, names: str, quantities: list[str]) -> list[Callable[..., Any]]:
-    """The same in PyTorch.
-
-    Raises
-    ------
-    ImportError
-        PyTorch is not installed.
-    """
+    """The same in PyTorch; `torch_worker.py` runs this, on another interpreter."""
     import torch
     import torch.nn.functional as F
 

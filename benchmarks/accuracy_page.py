@@ -59,7 +59,8 @@ derivatives: stock PyTensor → with our rules, and where. Beside them JAX's own
 `jax.grad`, `jit`) and PyTorch's, where they are installed. Made by
 
 ```
-python benchmarks/accuracy.py --page     # all; --only REGEX: some of the functions
+python benchmarks/accuracy.py --page     # all; --only REGEX: some of the functions;
+                                         # --torch-python PATH: with PyTorch of another Python
 python benchmarks/accuracy.py --check    # measures a part of the points; fails if we got worse
 ```
 

@@ -1,6 +1,6 @@
 """Run the scripts whose figures the README and pages in docs/ show, and put them there.
 
-    python benchmarks/readme.py
+    python benchmarks/readme.py     # TORCH_PYTHON=PATH before it: with PyTorch of that Python
 
 A figure stands between ``<!-- begin NAME -->`` and ``<!-- end NAME -->``.
 """

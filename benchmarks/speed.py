@@ -5,6 +5,11 @@ are interleaved), of peak memory, and of whole models, and draws time by size.
 
     python benchmarks/speed.py [--sizes 1000 100000 10000000] [--only REGEX] [--repeats 9]
         [--dtypes float64 float32] [--picture docs/figures/speed.png] [--no-models] [--no-memory]
+        [--torch-python PATH]
+
+PyTorch is timed in a process of another Python where one is named that has it, by the option or by
+TORCH_PYTHON in the environment.  The timed calls stay interleaved, each process counts its own
+time, and a side that computes something else than ours ends the run.
 """
 
 import argparse
@@ -19,17 +24,22 @@ if hasattr(os, "sched_setaffinity"):
 import gc
 import re
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 from measured_time import interleaved
-from speed_candidates import QUANTITIES, candidates, missing
+from speed_candidates import HAS_JAX, agree, candidates, yardsticks
+from speed_quantities import QUANTITIES
+from torch_side import Worker, add_option, chosen
 from versions import versions
 
+PYTORCH = ("PyTorch, compiled", "PyTorch, eager")
 COLUMNS = (
-    *("stock", "two sigmoids", "ours", "stock, C", "ours, C", "JAX", "PyTorch"),
-    *("NumPy exp", "SciPy expit", "copy"),
+    *("stock", "two sigmoids", "ours", "stock, C", "ours, C", "JAX"),
+    *(*PYTORCH, "NumPy exp", "SciPy expit", "copy"),
 )
+DTYPES = ("float64", "float32")
 DRAWN = ("stock", "ours", "JAX", "NumPy exp", "copy")
 PICTURE_SIZES = tuple(int(10**power) for power in np.arange(2, 7.01, 0.5))
 LARGE = 10_000_000
@@ -43,23 +53,33 @@ def arrays(n: int, dtype: str) -> tuple[np.ndarray, ...]:
     return tuple(column.astype(dtype) for column in columns)
 
 
-def measure(quantity: str, n: int, dtype: str, repeats: int) -> dict[str, float]:
-    calls = dict(candidates(quantity, arrays(n, dtype)))
-    return interleaved(calls, n, repeats)
+def measure(
+    quantity: str, n: int, dtype: str, repeats: int, torch: Worker | None = None
+) -> dict[str, float]:
+    given = arrays(n, dtype)
+    calls = dict(candidates(quantity, given))
+    results, elsewhere = torch.prepared(quantity, given) if torch else ({}, {})
+    reference = calls["ours"]()
+    here = ((name, call()) for name, call in calls.items())
+    for name, result in chain(here, results.items()):
+        if not agree(result, reference):
+            raise SystemExit(f"{name} computes something else: {quantity}, {dtype}, n = {n:.0e}.")
+    return interleaved(calls | yardsticks(given[0]), n, repeats, elsewhere)
 
 
 def cells(times: dict[str, float], columns: list[str]) -> str:
     return " | ".join(f"{times[name]:.2f}" if name in times else "" for name in columns)
 
 
-def speed_table(options: argparse.Namespace, quantities: list[str]) -> None:
+def speed_table(options: argparse.Namespace, quantities: list[str], torch: Worker | None) -> None:
     columns: list[str] = []
     for dtype in options.dtypes:
         for quantity in quantities:
             for n in options.sizes:
-                times = measure(quantity, n, dtype, options.repeats)
+                times = measure(quantity, n, dtype, options.repeats, torch)
                 if not columns:
-                    columns = [name for name in COLUMNS if name in times or name == "two sigmoids"]
+                    always = {*times, "two sigmoids", *(PYTORCH if torch else ())}
+                    columns = [name for name in COLUMNS if name in always]
                     print("\nNanoseconds an element; the last columns are ratios.\n")
                     heads = " | ".join(columns)
                     print(f"| quantity | dtype | n | {heads} | stock / ours | ours / NumPy exp |")
@@ -70,6 +90,8 @@ def speed_table(options: argparse.Namespace, quantities: list[str]) -> None:
                     f"{times['ours'] / times['NumPy exp']:.2f} |",
                     flush=True,
                 )
+    if torch and torch.notes:
+        print("\n" + "\n".join(dict.fromkeys(torch.notes)))
 
 
 def peak(call: Callable[[], object]) -> int:
@@ -125,21 +147,41 @@ def picture(path: Path, repeats: int) -> None:
     figure.savefig(path, dpi=150)
 
 
+def positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not positive")
+    return number
+
+
+def matching(pattern: str) -> list[str]:
+    try:
+        quantities = [quantity for quantity in QUANTITIES if re.search(pattern, quantity)]
+    except re.error as error:
+        raise argparse.ArgumentTypeError(f"not a regular expression: {error}") from None
+    if not quantities:
+        raise argparse.ArgumentTypeError(f"no quantity matches: {', '.join(QUANTITIES)}")
+    return quantities
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sizes", type=int, nargs="+", default=[1000, 100_000, LARGE])
-    parser.add_argument("--dtypes", nargs="+", default=["float64", "float32"])
-    parser.add_argument("--only", default="", help="quantities that match")
-    parser.add_argument("--repeats", type=int, default=9)
+    parser.add_argument("--sizes", type=positive, nargs="+", default=[1000, 100_000, LARGE])
+    parser.add_argument("--dtypes", nargs="+", choices=DTYPES, default=DTYPES)
+    parser.add_argument("--only", type=matching, default="", help="quantities that match")
+    parser.add_argument("--repeats", type=positive, default=9)
     parser.add_argument("--picture", type=Path)
     parser.add_argument("--no-models", action="store_true")
     parser.add_argument("--no-memory", action="store_true")
+    add_option(parser)
     options = parser.parse_args()
-    quantities = [quantity for quantity in QUANTITIES if re.search(options.only, quantity)]
-    print(f"{versions()}; one core, medians of CPU time")
-    if missing():
-        print(f"\nNot installed, and without a column: {', '.join(missing())}.")
-    speed_table(options, quantities)
+    torch = chosen(parser, options)
+    quantities = options.only
+    print(f"{versions(*([torch.version] if torch else []))}; one core, medians of CPU time")
+    missing = [name for name, there in {"JAX": HAS_JAX, "PyTorch": torch}.items() if not there]
+    if missing:
+        print(f"\nNot installed, and without a column: {', '.join(missing)}.")
+    speed_table(options, quantities, torch)
     if not options.no_memory:
         memory_table(quantities)
     if not options.no_models:

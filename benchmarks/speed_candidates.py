@@ -1,11 +1,11 @@
-"""What `speed.py` times: each quantity as stock PyTensor, this package, JAX and others compute it.
+"""What `speed.py` times: each quantity as stock PyTensor, this package and JAX compute it.
 
-A candidate is a function without arguments that computes everything once and waits for it.
+A candidate is a function without arguments that computes everything once and waits for it.  PyTorch
+has a process of its own: `torch_side.py`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
@@ -13,55 +13,11 @@ import numpy as np
 import pytensor
 import pytensor.tensor as pt
 from scipy.special import expit
+from speed_quantities import QUANTITIES, Backend
 
 import pytensor_stabilize
 
 Call = Callable[[], Any]
-
-
-@dataclass(frozen=True)
-class Backend:
-    """The functions that a quantity is written with, and how to differentiate."""
-
-    sigmoid: Callable
-    softplus: Callable
-    tanh: Callable
-    slope: Callable[[Callable, Any], Any]
-
-
-def value_and_slope(b: Backend, function: Callable, x: Any) -> list:
-    return [function(x), b.slope(function, x)]
-
-
-def log_likelihood(b: Backend, y: Any) -> Callable:
-    """Of y successes and 1 - y failures at log odds x, without what cancels in the sum."""
-    return lambda x: -y * b.softplus(-x) - (1 - y) * b.softplus(x)
-
-
-def log_likelihood_and_gradient(b: Backend, x: Any, y: Any, v: Any) -> list:
-    function = log_likelihood(b, y)
-    return [function(x).sum(), b.slope(function, x)]
-
-
-def hessian_vector_product(b: Backend, x: Any, y: Any, v: Any) -> list:
-    def directional(u: Any) -> Any:
-        return b.slope(log_likelihood(b, y), u) * v
-
-    return [*log_likelihood_and_gradient(b, x, y, v), b.slope(directional, x)]
-
-
-# Functions of a backend and of three arrays, of which most need the first one only.
-QUANTITIES: dict[str, Callable] = {
-    "sigmoid'": lambda b, x, y, v: [b.slope(b.sigmoid, x)],
-    "sigmoid, sigmoid'": lambda b, x, y, v: value_and_slope(b, b.sigmoid, x),
-    "softplus, its gradient": lambda b, x, y, v: value_and_slope(b, b.softplus, x),
-    "log sigmoid, its gradient": lambda b, x, y, v: value_and_slope(
-        b, lambda u: -b.softplus(-u), x
-    ),
-    "tanh'": lambda b, x, y, v: [b.slope(b.tanh, x)],
-    "log-likelihood, gradient": log_likelihood_and_gradient,
-    "log-likelihood, gradient, Hessian times v": hessian_vector_product,
-}
 
 
 def pytensor_slope(function: Callable, x: Any) -> Any:
@@ -105,33 +61,11 @@ def jax_call(quantity: str, arrays: tuple[np.ndarray, ...]) -> Call:
     return lambda: jax.block_until_ready(function(*given))
 
 
-def torch_call(quantity: str, arrays: tuple[np.ndarray, ...]) -> Call:
-    import torch
-
-    torch.set_num_threads(1)
-    backend = Backend(
-        torch.sigmoid,
-        torch.nn.functional.softplus,
-        torch.tanh,
-        lambda function, x: torch.func.grad(lambda u: function(u).sum())(x),
-    )
-    function = torch.compile(lambda x, y, v: QUANTITIES[quantity](backend, x, y, v))
-    given = [torch.from_numpy(array) for array in arrays]
-    return lambda: function(*given)
-
-
-# Of each column that needs more than this package does: the module, and what makes the call.
-OPTIONAL = {"JAX": ("jax", jax_call), "PyTorch": ("torch", torch_call)}
-
-
-def missing() -> list[str]:
-    """The columns of what is not installed."""
-    return [name for name, (module, _) in OPTIONAL.items() if find_spec(module) is None]
+HAS_JAX = find_spec("jax") is not None
 
 
 def candidates(quantity: str, arrays: tuple[np.ndarray, ...]) -> Iterator[tuple[str, Call]]:
-    """The names and calls of all that is installed."""
-    x, out = arrays[0], np.empty_like(arrays[0])
+    """The names and calls of all that computes the quantity in this process."""
 
     def build(*inputs: Any) -> list:
         return QUANTITIES[quantity](PYTENSOR, *inputs)
@@ -144,9 +78,31 @@ def candidates(quantity: str, arrays: tuple[np.ndarray, ...]) -> Iterator[tuple[
     if pytensor.config.cxx:
         yield "stock, C", compiled(build, arrays, "CVM", stock=True)
         yield "ours, C", compiled(build, arrays, "CVM", stock=False)
-    for name, (module, make) in OPTIONAL.items():
-        if find_spec(module) is not None:
-            yield name, make(quantity, arrays)
-    yield "NumPy exp", lambda: np.exp(x, out=out)
-    yield "SciPy expit", lambda: expit(x, out=out)
-    yield "copy", lambda: np.copyto(out, x)
+    if HAS_JAX:
+        yield "JAX", jax_call(quantity, arrays)
+
+
+def yardsticks(x: np.ndarray) -> dict[str, Call]:
+    """What every quantity is compared with."""
+    out = np.empty_like(x)
+    return {
+        "NumPy exp": lambda: np.exp(x, out=out),
+        "SciPy expit": lambda: expit(x, out=out),
+        "copy": lambda: np.copyto(out, x),
+    }
+
+
+def agree(results: Sequence[Any], reference: Sequence[Any]) -> bool:
+    """Whether two sides computed the same, to half of the digits and the rounding of long sums."""
+    if len(results) != len(reference):
+        return False
+    pairs = [(np.asarray(a), np.asarray(b)) for a, b in zip(results, reference, strict=True)]
+    if any(a.shape != b.shape or a.dtype != b.dtype for a, b in pairs):
+        return False
+    eps = np.finfo(reference[0].dtype).eps
+    longest = max(b.size for _, b in pairs)
+    for a, b in pairs:
+        tolerance = eps**0.5 + (eps * longest if b.size < longest else 0)
+        if not np.allclose(a, b, rtol=tolerance, atol=eps**0.5):
+            return False
+    return True

@@ -15,12 +15,14 @@ PACKAGES = (
 )
 
 
-def versions() -> str:
-    """Python, package versions, and processor architecture."""
+def versions(*others: str) -> str:
+    """Python, package versions, those of other interpreters, and processor architecture."""
     parts = [f"Python {platform.python_version()}"]
     for package in PACKAGES:
+        if any(other.startswith(f"{package} ") for other in others):
+            continue
         try:
             parts.append(f"{package} {version(package)}")
         except PackageNotFoundError:
             continue
-    return ", ".join(parts) + f" on {platform.machine()}"
+    return ", ".join([*parts, *others]) + f" on {platform.machine()}"
