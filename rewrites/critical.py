@@ -53,9 +53,10 @@ from pytensor_stabilize.rewrites.algebra.products import spelled_product
 from pytensor_stabilize.rewrites.algebra.reading import Reader
 from pytensor_stabilize.rewrites.algebra.survey import leaves_of
 from pytensor_stabilize.rewrites.arithmetic import difference_of
-from pytensor_stabilize.rewrites.interning import interned
+from pytensor_stabilize.rewrites.interning import interned, same_up_to_order
 from pytensor_stabilize.rewrites.matching import exact_constant
 from pytensor_stabilize.rewrites.rules import REAL, Left, Rule
+from pytensor_stabilize.rewrites.spelling import spelled
 
 _ONE_TERM = [(Fraction(1), ONE)]
 _LOG_SCALES = {log2: 1 / math.log(2), log10: 1 / math.log(10)}
@@ -222,10 +223,15 @@ def _is_same(result: Variable | Left | None, output: Variable) -> bool:
 
 
 def _undoes(result: Variable | Left | None, old: Apply, fgraph: FunctionGraph) -> bool:
-    """Whether a term of the result would be made what it is in the sum: ``y + t`` for a label y."""
+    """Whether the result, or a term of it, would be made what it is in the graph."""
     node = result.owner if isinstance(result, Variable) else None
     if node is None or node.op not in (add, sub):
         return False
+    back = _factored_sum(node.outputs[0], readings(node.outputs[0]))
+    if isinstance(back, Variable):
+        back = interned(spelled(back, fgraph), old, fgraph, {})
+        if same_up_to_order(back, old.outputs[0]):
+            return True
     for term in node.inputs:
         if term in old.inputs or term.owner is None:
             continue

@@ -32,6 +32,13 @@ LABELS = ([-40.1, -2.5, 40.1, 19.3, 0.7], [0.0, 1.0, 1.0, 1.0, 0.0])
 EXACT = {
     "tanh - y, both small": (t - y, SMALL, 4.0),
     "y - tanh for labels": (y - t, LABELS, 4.0),
+    "a root that the shortest sum does not show": (
+        second(pt.arctan(pt.exp(s))),
+        ([43.9, 19.3, -9.8, 1e-9], [0.0] * 4),
+        8.0,
+    ),
+    "condition - tanh": ((y > 0.5) - t, ([-1e-9, 3e-5, -2.5, 40.1], [0.0, 0.0, 1.0, 1.0]), 4.0),
+    "condition - erf": ((y > 0.5) - pt.erf(x), ([-1e-9, 3e-5, 9.1], [0.0, 0.0, 1.0]), 4.0),
     "expm1 + y, both small": (pt.expm1(x) + y, SMALL, 4.0),
     "(tanh - y) / sigmoid": ((t - y) / -pt.sigmoid(2 * x), SMALL, 5.0),
     "1 + y / tanh, both small": (1 + y / t, SMALL, 5.0),
@@ -232,6 +239,8 @@ ENDLESS = {
     "a quotient whose terms PyTensor divides": first(
         pt.sigmoid(pt.exp(1 - x)) * (pt.sigmoid((1 - x) ** 0.5) - pt.cast(y, "uint8"))
     ),
+    # The sum over both ends of tanh is read as the sum with tanh in it.
+    "tanh of a maximum": second(pt.tanh(pt.maximum(1, pt.exp(x + 1)))),
     "one over a softmax": first(-1 / pt.special.softmax(x)),
 }
 

@@ -169,9 +169,9 @@ def _shared(form: Form) -> Monomial:
 
 
 def _reduce(form: Form, spelled: list[Term], reduce_all: bool) -> tuple[Form, list[str]]:
-    """Factor a sum family by family; of two families in the order that leaves fewer terms."""
+    """Factor a sum family by family; of two in the order that finds most roots, then fewest terms."""
     found = families(form)
-    best: tuple[Form, list[str]] | None = None
+    best: tuple[tuple[Exponent, int], Form, list[str]] | None = None
     tries = [(form, spelled, found)]
     if len(found) == 2:
         tries.append((form, spelled, found[::-1]))
@@ -186,10 +186,12 @@ def _reduce(form: Form, spelled: list[Term], reduce_all: bool) -> tuple[Form, li
             current, roots = _reduce_groups(current, now, family, reduce_all)
             hidden += roots
             now = [(c, m) for m, c in current.items()]
-        if best is None or len(current) < len(best[0]):
-            best = current, hidden
+        # s**3 (a - b) - t**2 a + t b is 0 at s = 1, and no term of it shows that root.
+        shown = sum(n for g, n in common(current) if isinstance(g, Member) and n > 0)
+        if best is None or (-shown, len(current)) < best[0]:
+            best = (-shown, len(current)), current, hidden
     assert best is not None
-    return best
+    return best[1:]
 
 
 def _reduce_groups(
@@ -337,13 +339,15 @@ def _read_again(form: Form) -> Form:
 def _vanishes_in_the_middle(form: Form, family: Family) -> bool:
     """Whether each term shows a factor t, of this family or another, or a symbol: it may be 0."""
 
-    def is_small(generator: Generator) -> bool:
+    def is_small(generator: Generator, factors: Monomial) -> bool:
         if isinstance(generator, Member):
             return generator.companion == "t"
-        return isinstance(generator, Symbol) and not is_condition(generator.variable)
+        # A condition with other factors chooses between terms.
+        alone = len(factors) == 1
+        return isinstance(generator, Symbol) and (alone or not is_condition(generator.variable))
 
     return any(power_of(m, Member(family, "t")) for m in form) and all(
-        any(is_small(g) for g, _ in m) for m in form
+        any(is_small(g, m) for g, _ in m) for m in form
     )
 
 
@@ -355,11 +359,9 @@ def _between_labels(
     if len(labels) != 1 or len(form) != 2 or depth:
         return None  # of longer sums the result may be such a sum again, without end
     (label,) = labels
-    if any(power_of(m, label) not in (0, 1) for m in form):
-        return None
     own = monomial([(label, 1)])
     # (1 - y) t + y p, for t + y q, cancels where y is large and q is small.
-    if own not in form:
+    if own not in form or any(power_of(m, label) not in (0, 1) for m in form):
         return None
     at_zero = {m: c for m, c in form.items() if not power_of(m, label)}
     at_one = merged(
