@@ -169,7 +169,7 @@ def _shared(form: Form) -> Monomial:
 
 
 def _reduce(form: Form, spelled: list[Term], reduce_all: bool) -> tuple[Form, list[str]]:
-    """Factor a sum family by family; of two in the order that finds most roots, then fewest terms."""
+    """Factor a sum family by family; of two in the order with most roots, then fewest terms."""
     found = families(form)
     best: tuple[tuple[Exponent, int], Form, list[str]] | None = None
     tries = [(form, spelled, found)]
