@@ -159,3 +159,18 @@ def test_products_and_their_negation_share_an_exponential():
     (loop,) = (n for n in function.maker.fgraph.apply_nodes if hasattr(n.op, "scalar_op"))
     names = [str(n.op) for n in loop.op.scalar_op.fgraph.apply_nodes]
     assert names.count("exp_minus_abs") == 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_pytensor_makes_in_between_shows_the_line_that_asked_for_it(kind):
+    # PyTensor passes over the innermost frames that are in files of its own.
+    source = "def to_cosine(fgraph, node):\n    return [pt.cos(node.inputs[0])]\n"
+    space = {"pt": pt}
+    exec(compile(source, "pytensor/tensor/trial.py", "exec"), space)
+    made, _ = database(kind, node_rewriter([pt.exp])(space["to_cosine"]))
+    fgraph = FunctionGraph([x], [pt.exp(x)], clone=False)
+    made.query("+trial").rewrite(fgraph)
+    (trace,) = fgraph.outputs[0].tag.trace
+    file, _, _, line = trace[-1]
+    assert file == __file__
+    assert "rewrite(fgraph)" in line
