@@ -49,7 +49,9 @@ def _without_common(a: Variable, b: Variable) -> Variable | None:
             if not same_pattern(inner, base_a):
                 indices = indices_of(node_a) if is_a(node_a.op, AdvancedSubtensor) else None
                 if indices is not None:
-                    return indices.in_shape(indices.elements(inner))
+                    # Of each of the two, which are wanted by themselves as well: one index less.
+                    parts = [(sign, indices.elements(v)) for sign, v in signed_terms(inner)]
+                    return indices.in_shape(difference_of(parts))
                 inner = pt.broadcast_to(inner, pt.shape(base_a))
             return moved(inner, [node_a])
         if base_a is base_b:

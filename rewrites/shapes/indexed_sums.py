@@ -22,9 +22,8 @@ from pytensor_stabilize.rewrites.algebra.limits import within_limits
 from pytensor_stabilize.rewrites.arithmetic import difference_of
 from pytensor_stabilize.rewrites.matching import is_a, strip_sign
 from pytensor_stabilize.rewrites.rules import REAL, Left, Rule
-from pytensor_stabilize.rewrites.shapes.indices import indices_of
-from pytensor_stabilize.rewrites.shapes.pieces import length_of
-from pytensor_stabilize.rewrites.shapes.writes import shuffled
+from pytensor_stabilize.rewrites.shapes.indices import indices_of, kept
+from pytensor_stabilize.rewrites.shapes.pieces import Length, length_of
 from pytensor_stabilize.rewrites.shared_terms import constant_of, signed_terms
 
 
@@ -45,9 +44,7 @@ def index_of_joined_sum(fgraph: FunctionGraph, node: Apply) -> Variable | Left |
         return None
     across, along = found
     parts = [
-        along
-        if end is None
-        else pt.full((length_of(fgraph, part, axis),), end, dtype=matrix.type.dtype)
+        along if end is None else _filled(length_of(fgraph, part, axis), end, matrix.type.dtype)
         for part, end in zip(joined.inputs, ends, strict=True)
     ]
     chosen = cast(Variable, pt.join(0, *parts)[indices.arrays[axis]])
@@ -55,6 +52,13 @@ def index_of_joined_sum(fgraph: FunctionGraph, node: Apply) -> Variable | Left |
     # An infinity of the join stays one where eta is infinite too.
     finite = pt.switch(pt.isinf(chosen), np.asarray(0, moved.type.dtype), moved)
     return indices.in_shape(chosen + finite if sign > 0 else chosen - finite)
+
+
+def _filled(length: Length, value: float, dtype: str) -> Variable:
+    """A vector of one value; a constant if the length is known, as the graph has it elsewhere."""
+    if isinstance(length, int):
+        return pt.constant(np.full(length, value, dtype=dtype))
+    return cast(Variable, pt.full((length,), value, dtype=dtype))
 
 
 def _across_and_along(
@@ -80,7 +84,7 @@ def _across_and_along(
     pattern = tuple(d != axis for d in range(variable.type.ndim))
     if not across or not others or any(v.type.broadcastable != pattern for _, v in others):
         return None
-    along = shuffled(difference_of(others), [axis])
+    along = kept(difference_of(others), [axis])
     for taken in slices:
         along = cast(Variable, along[taken])  # type: ignore[index]
     return across, along

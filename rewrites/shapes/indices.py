@@ -33,7 +33,7 @@ class Indices:
     def elements(self, variable: Variable) -> Variable:
         """The elements of a variable; its axes of length 1 need no index."""
         axes = [d for d, one in enumerate(variable.type.broadcastable) if not one]
-        result = _kept(variable, axes)
+        result = kept(variable, axes)
         if not axes or (len(axes) == 1 and self._names_all(axes[0], variable)):
             return result
         return cast(Variable, result[tuple(self.arrays[d] for d in axes)])  # type: ignore[index]
@@ -78,7 +78,7 @@ def indices_of(node: Apply) -> Indices | None:
     return Indices(node, found, kept)
 
 
-def _kept(variable: Variable, axes: list[int]) -> Variable:
+def kept(variable: Variable, axes: list[int]) -> Variable:
     """A variable with some axes only; the others have length 1.
 
     What it is joined, cut and calculated of loses them first: a model asks for several joins of
@@ -95,16 +95,16 @@ def _kept(variable: Variable, axes: list[int]) -> Variable:
         order = [node.op.new_order[d] for d in axes]
         return _shuffled(node.inputs[0], order)
     if is_a(node.op, Elemwise):
-        return cast(Variable, node.op(*(_kept(v, axes) for v in node.inputs)))
+        return cast(Variable, node.op(*(kept(v, axes) for v in node.inputs)))
     if is_a(node.op, Join) and node.op.axis in axes:
-        parts = [_kept(v, axes) for v in node.inputs]
+        parts = [kept(v, axes) for v in node.inputs]
         return cast(Variable, pt.join(axes.index(node.op.axis), *parts))
     if is_a(node.op, Subtensor):
         given = indices_from_subtensor(node.inputs[1:], node.op.idx_list)
         cut = {d: index for d, index in enumerate(given) if index != slice(None)}
         if cut.keys() <= set(axes) and all(isinstance(i, slice) for i in cut.values()):
             index = tuple(cut.get(d, slice(None)) for d in axes)
-            return cast(Variable, _kept(node.inputs[0], axes)[index])  # type: ignore[index]
+            return cast(Variable, kept(node.inputs[0], axes)[index])  # type: ignore[index]
     return _shuffled(variable, axes)
 
 
