@@ -23,15 +23,15 @@ from pytensor.tensor.math import add, log, log1p, mul, reciprocal, sub, true_div
 from pytensor_stabilize.rewrites import symbols
 from pytensor_stabilize.rewrites.arithmetic import difference_of, product_of, sum_of
 from pytensor_stabilize.rewrites.exponentials.logs import PART_OF_A_SUM, logaddexp_of, sums_that_use
-from pytensor_stabilize.rewrites.exponentials.rational import (
+from pytensor_stabilize.rewrites.exponentials.monomials import (
     ONE,
     Atom,
     Linear,
     Monomial,
-    Reader,
     combine,
     is_opaque,
 )
+from pytensor_stabilize.rewrites.exponentials.rational import Reader
 from pytensor_stabilize.rewrites.exponentials.sums import exponents, leaves
 from pytensor_stabilize.rewrites.matching import FLOATS, exact_constant, is_a, scalar_op
 from pytensor_stabilize.rewrites.rules import REAL, Interval, Left, Rule
