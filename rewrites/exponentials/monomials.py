@@ -72,6 +72,21 @@ class Monomial:
         binomials = {d: (count * p, count * m) for d, (p, m) in self.binomials.items()}
         return Monomial(self.factor**count, scaled(self.exponent, count), binomials)
 
+    def multiplied_out(self) -> list[Monomial]:
+        """Its terms, with the binomials that are not below a bar as sums."""
+        terms = [Monomial(self.factor, self.exponent)]
+        below: dict[Linear, tuple[int, int]] = {}
+        for d, (plus, minus) in self.binomials.items():
+            ratio = Monomial(Fraction(1), d)
+            for _ in range(plus):
+                terms = [own for t in terms for own in (t, t.times(ratio))]
+            for _ in range(minus):
+                opposite = Monomial(Fraction(-1), d)
+                terms = [own for t in terms for own in (t, t.times(opposite))]
+            if min(plus, minus) < 0:
+                below[d] = min(plus, 0), min(minus, 0)
+        return [Monomial(t.factor, t.exponent, below) for t in terms]
+
 
 ONE = Monomial(Fraction(1))
 

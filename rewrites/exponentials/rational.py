@@ -11,6 +11,7 @@ A variable ``v`` that is no exponential stands for ``exp(log(v))``, so that the 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 
 import numpy as np
@@ -40,8 +41,8 @@ from pytensor_stabilize.rewrites.matching import exact_constant, is_a, scalar_op
 # Deeper expressions are opaque, longer ones are left alone: the cost of reading stays bounded.
 _DEPTH = 12
 _LARGEST_POWER = 8
-_MOST_TERMS = 12
-_MOST_OPENED = 24
+_MOST_TERMS = 20
+_MOST_OPENED = 32
 
 
 class Reader:
@@ -86,39 +87,39 @@ class Reader:
         product = self.product(variable, depth)
         return None if product is None else [Term(1, variable, product)]
 
-    def opened(self, term: Term) -> list[Term] | None:
-        """A term with the sums among its factors multiplied out; None if it has too many parts."""
+    def opened(self, term: Term, wanted: Callable[[Monomial], bool]) -> list[Term] | None:
+        """A term with sums among its factors multiplied out; None if it has too many parts.
+
+        Sums of which no term is wanted stay.
+        """
         found, todo = [term], [term]
         while todo:
             part = todo.pop()
-            inner = next(filter(self._is_sum, dict(part.monomial.exponent).items()), None)
-            if inner is None:
-                continue
-            atom, _ = inner
-            assert isinstance(atom, tuple)
-            read = self.terms(atom[1])
-            if read is None or len(found) + len(read) > _MOST_OPENED:
-                return None
-            without = part.monomial.times(Monomial(Fraction(1), frozenset([(atom, Fraction(-1))])))
-            parts = [
-                Term(part.sign * own.sign, part.variable, without.times(own.monomial))
-                for own in read
-            ]
-            found.remove(part)
-            found += parts
-            todo += parts
+            for atom, power in part.monomial.exponent:
+                inner = self._sum(atom, wanted) if power >= 1 else None
+                if inner is None:
+                    continue
+                if len(found) + len(inner) > _MOST_OPENED:
+                    return None
+                one_less = Monomial(Fraction(1), frozenset([(atom, Fraction(-1))]))
+                rest = part.monomial.times(one_less)
+                parts = [
+                    Term(part.sign * own.sign, part.variable, rest.times(own.monomial))
+                    for own in inner
+                ]
+                found.remove(part)
+                found += parts
+                todo += parts
+                break
         return found
 
-    def _is_sum(self, item: tuple[Atom, Fraction]) -> bool:
-        """Whether it is a factor, and a sum that holds quotients by sums of exponentials."""
-        atom, power = item
-        if not isinstance(atom, tuple) or power < 1:
-            return False
-        op = scalar_op(atom[1])
-        if not is_a(op, ps.Add, ps.Sub) or not self._is_mine(atom[1]):
-            return False
-        read = self.terms(atom[1])
-        return read is not None and any(term.monomial.binomials for term in read)
+    def _sum(self, atom: Atom, wanted: Callable[[Monomial], bool]) -> list[Term] | None:
+        if not isinstance(atom, tuple) or not is_a(scalar_op(atom[1]), ps.Add, ps.Sub):
+            return None
+        read = self.terms(atom[1]) if self._is_mine(atom[1]) else None
+        if read is None or len(read) < 2 or not any(wanted(own.monomial) for own in read):
+            return None
+        return read
 
     def product(self, variable: Variable, depth: int = 0) -> Monomial | None:
         """Read a product; None if its powers are too large."""

@@ -227,7 +227,7 @@ def _summed(read: list[Term], reader: Reader, opened: bool) -> Variable | Left |
     """
     parts = read
     if opened:
-        found = [reader.opened(term) for term in read]
+        found = [reader.opened(term, lambda own: bool(own.binomials)) for term in read]
         parts = [part for own in found if own is not None for part in own]
         if None in found or len(parts) == len(read):
             return None
