@@ -31,6 +31,7 @@ from pytensor_stabilize.rewrites.differences.addition import ADDITION
 from pytensor_stabilize.rewrites.differences.rules import DIFFERENCES, OVER_DIFFERENCES
 from pytensor_stabilize.rewrites.engine import RuleRewriter
 from pytensor_stabilize.rewrites.exponentials.log_two import LOG_TWO_RULES
+from pytensor_stabilize.rewrites.exponentials.logaddexp import LOGADDEXP
 from pytensor_stabilize.rewrites.exponentials.logs import LOG_SUMS
 from pytensor_stabilize.rewrites.exponentials.nested import NESTED
 from pytensor_stabilize.rewrites.exponentials.shares import SHARES
@@ -114,6 +115,7 @@ RULES: tuple[Rule, ...] = (
     + ROOTS
     + LOG_TWO_RULES
     + LOG_SUMS
+    + LOGADDEXP
     + SHARES
     + SCALING
     + needing(NORMAL, *NORMAL_FAMILY)
