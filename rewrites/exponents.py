@@ -153,12 +153,12 @@ class Exponents:
 
     def power(self, dtype: str) -> Variable:
         """The product of the powers."""
-        numbers = {c: total for c, own in self.numbers.items() if (total := self._total(own))}
+        numbers = {c: form for c, own in self.numbers.items() if (form := self._total(own))}
         if len(self.powers) == 1:
             ((member, exponents),) = self.powers.items()
             builder = Builder(self.reader, dtype)
             whole = self._total(exponents)
-            if any(total != whole for total in numbers.values()):
+            if any(form != whole for form in numbers.values()):
                 return pt.exp(self.logarithm(dtype))
             number = prod(numbers, start=Fraction(1))
             base = builder.product(Factored(number, monomial([(member, 1)])))
@@ -184,9 +184,9 @@ class Exponents:
             softplus = builder.unary(pt.softplus, member.family, ratio)
             parts.append(pt.mul(total, softplus))
         for number, exponents in self.numbers.items():
-            total = self._summed(exponents, builder)
-            if total is not None:
-                parts.append(pt.mul(builder.constant(Fraction(-log(number))), total))
+            power = self._summed(exponents, builder)
+            if power is not None:
+                parts.append(pt.mul(builder.constant(Fraction(-log(number))), power))
         if len(parts) > 1:
             return -pt.add(*parts)
         # PyTensor's canonical form of -(a * softplus)

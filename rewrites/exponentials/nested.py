@@ -182,7 +182,10 @@ def log_of_softplus(fgraph: FunctionGraph, node: Apply) -> Variable | Left | Non
 
 def _is_kept(u: Variable) -> bool:
     """Whether it is what the rule has made."""
-    return is_a(scalar_op(u), ps.Maximum) and _SMALL in map(exact_constant, u.owner.inputs)  # type: ignore[union-attr]
+    if not is_a(scalar_op(u), ps.Maximum):
+        return False
+    assert u.owner is not None
+    return Fraction(_SMALL) in [exact_constant(v) for v in u.owner.inputs]
 
 
 def _log_of_log1p(u: symbols.Value) -> symbols.Value:

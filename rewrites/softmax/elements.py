@@ -162,8 +162,9 @@ def written_out_element(fgraph: FunctionGraph, node: Apply) -> Variable | Left |
             return None
         if len(terms) != 1:
             found = factored(forms, terms)
-            hides = found is not None and found.coefficient
-            return forms.shaped(Builder(forms).scalar(found), output) if hides else None
+            if found is None or not found.coefficient:
+                return None
+            return forms.shaped(Builder(forms).scalar(found), output)
         ((coefficient, factors),) = terms
         if not any(isinstance(g, Member | Mean) for g, _ in factors):
             return None

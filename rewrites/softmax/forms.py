@@ -16,6 +16,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import prod
+from typing import cast
 
 import numpy as np
 import pytensor.tensor as pt
@@ -32,6 +33,7 @@ from pytensor.tensor.subtensor import (
     IncSubtensor,
     Subtensor,
 )
+from pytensor.tensor.variable import TensorVariable
 
 from pytensor_stabilize.rewrites.algebra.families import Companion, Family, Member
 from pytensor_stabilize.rewrites.algebra.forms import (
@@ -281,7 +283,7 @@ class Forms:
             place = rows[1]
             ours = place.data.tobytes() if isinstance(place, Constant) else place
             if ours not in self.picks:
-                op = AdvancedSubtensor(node.op.idx_list)
+                op = AdvancedSubtensor(node.op.idx_list)  # type: ignore[attr-defined]
                 self.picks[ours] = op.make_node(node.inputs[0], *rows)
             return ours
         if kept_dims(node) != [dim for dim in range(self.ndim) if dim != self.axis]:
@@ -301,7 +303,9 @@ class Forms:
         if key not in self.made:
             node = self.picks[index]
             if is_a(node.op, AdvancedSubtensor) and variable.type.broadcastable[0]:
-                self.made[key] = variable[0][node.inputs[2]]  # one row for all of them
+                # One row for all of them.
+                row = cast(TensorVariable, variable)[0]
+                self.made[key] = row[node.inputs[2]]
             else:
                 self.made[key] = node.op.make_node(variable, *node.inputs[1:]).outputs[0]
         return self.made[key]

@@ -218,7 +218,9 @@ def row_indices(node: Apply, axes: tuple[int, ...]) -> tuple[Variable, Variable]
     if not is_a(node.op, AdvancedSubtensor, AdvancedIncSubtensor):
         return None
     x, (rows, place) = node.inputs[0], node.inputs[-2:]
-    if x.type.ndim != 2 or axes != (1,) or node.op.idx_list != (0, 1) or place.type.ndim != 1:
+    if x.type.ndim != 2 or axes != (1,) or place.type.ndim != 1:
+        return None
+    if getattr(node.op, "idx_list", None) != (0, 1):
         return None
     if isinstance(rows, Constant):
         # Beside what has a number for each row, another length is an error, except for 1.
