@@ -76,6 +76,7 @@ from pytensor_stabilize.rewrites.shapes.joins import JOINS
 from pytensor_stabilize.rewrites.shapes.scatters import SCATTERS
 from pytensor_stabilize.rewrites.softmax.logs import LOG_SOFTMAX
 from pytensor_stabilize.rewrites.softmax.rules import SOFTMAX
+from pytensor_stabilize.rewrites.softsign import SOFTSIGN
 from pytensor_stabilize.rewrites.standing_back import repeated_by_pytensor
 from pytensor_stabilize.rewrites.symbolic_powers import SYMBOLIC_POWERS
 
@@ -108,6 +109,7 @@ RULES: tuple[Rule, ...] = (
     + SYMBOLIC_POWERS
     + POWERS
     + RATIONAL
+    + SOFTSIGN
     + PULLBACKS
     + needing(DIFFERENCES, psm.Sigmoid, ps.Tanh, ps.Exp, ps.Expm1, psm.Softplus, psm.Log1mexp)
     + ADDITION
