@@ -46,11 +46,17 @@ from pytensor_stabilize.rewrites.symbolic_powers import product_of_powers
 _MOST_NODES = 80
 
 
+_Key = tuple[tuple[Fraction, Member], frozenset]
+
+
 @dataclass(frozen=True)
 class _Power:
-    """``base ** (multiple * unit + number)`` of a companion, `unit` symbols only."""
+    """``base ** (multiple * unit + number)`` of a companion, `unit` symbols only.
 
-    base: Member
+    The base may be a multiple of a companion: ``1 - tanh(x)`` is 2 q.
+    """
+
+    base: tuple[Fraction, Member]
     unit: frozenset[tuple[Monomial, Fraction]]
     multiple: Fraction
     number: Fraction
@@ -103,8 +109,8 @@ class _Powers:
     reader: Reader = field(default_factory=Reader)
     linear: Reader = field(default_factory=lambda: Reader(open_sums=True))
     read: dict[Variable, list[_Power]] = field(default_factory=dict)
-    numbers: dict[tuple[Member, frozenset], tuple[Fraction, int]] = field(default_factory=dict)
-    made: dict[tuple[Member, frozenset], Variable] = field(default_factory=dict)
+    numbers: dict[_Key, tuple[Fraction, int]] = field(default_factory=dict)
+    made: dict[_Key, Variable] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.dtype = str(self.output.type.dtype)
@@ -115,7 +121,7 @@ class _Powers:
             own = self._read(power)
             if own is not None:
                 self.read[power] = own
-        groups: dict[tuple[Member, frozenset], list[_Power]] = {}
+        groups: dict[_Key, list[_Power]] = {}
         for read in self.read.values():
             for each in read:
                 if each.unit:
@@ -132,26 +138,29 @@ class _Powers:
         assert node is not None
         if not same_pattern(node.inputs[0], power) or power.type.dtype != self.dtype:
             return None
-        exponents: dict[Member, Form] = {}
+        exponents: dict[tuple[Fraction, Member], Form] = {}
         if is_a(scalar_op_of(node), ps.Pow):
             base = self.reader.factored(node.inputs[0])
-            if base.coefficient != 1 or not base.is_product or not base.factors:
+            if base.coefficient <= 0 or not base.is_product or not base.factors:
                 return None
+            if base.coefficient != 1 and [n for _, n in base.factors] != [1]:
+                return None  # (4 p)**n is infinite where (4 p q)**n is not
             own = self.linear.terms(node.inputs[1])
             for generator, n in base.factors:
                 if not has_log(generator):
                     return None
-                exponents[generator] = merged((n * c, m) for c, m in own)
+                exponents[base.coefficient, generator] = merged((n * c, m) for c, m in own)
         else:
             for c, m in self.linear.terms(node.inputs[0]):
                 logarithm = self._logarithm(m)
                 if logarithm is None:
                     return None
                 rest, logs = logarithm
-                for member, n in logs:
-                    form = exponents.setdefault(member, {})
-                    exponents[member] = merged([*((k, v) for v, k in form.items()), (c * n, rest)])
-        found = [_split(member, form) for member, form in exponents.items()]
+                for key in ((Fraction(1), member) for member, _ in logs):
+                    n = dict(logs)[key[1]]
+                    form = exponents.setdefault(key, {})
+                    exponents[key] = merged([*((k, v) for v, k in form.items()), (c * n, rest)])
+        found = [_split(base, form) for base, form in exponents.items()]
         return found if any(power.unit for power in found) else None
 
     def _logarithm(
@@ -230,9 +239,10 @@ class _Powers:
         )
         return pt.pow(base, constant)
 
-    def _companion(self, member: Member) -> Variable:
+    def _companion(self, base: tuple[Fraction, Member]) -> Variable:
+        number, member = base
         factors: Monomial = frozenset([(member, 1)])
-        return Builder(self.reader, self.dtype).product(Factored(Fraction(1), factors))
+        return Builder(self.reader, self.dtype).product(Factored(number, factors))
 
     def _unit(self, power: _Power) -> Variable:
         key = power.base, power.unit
@@ -255,22 +265,22 @@ class _Powers:
                 whole = times(found.factors, own)
                 n = power_of(whole, Symbol(variable, ()))
                 if n > 0:
-                    least = min(least, Fraction(power_of(whole, key[0])) / n)
+                    least = min(least, Fraction(power_of(whole, key[0][1])) / n)
             if least < 0:
                 self.numbers[key] = unit, number - ceil(-least)
                 changed = True
         return changed
 
 
-def _split(member: Member, form: Form) -> _Power:
+def _split(base: tuple[Fraction, Member], form: Form) -> _Power:
     number = form.get(ONE, Fraction(0))
     rest = {m: c for m, c in form.items() if m != ONE}
     if not rest:
-        return _Power(member, frozenset(), Fraction(0), number)
+        return _Power(base, frozenset(), Fraction(0), number)
     multiple = common_measure(rest.values())
     if sum(c > 0 for c in rest.values()) * 2 < len(rest):
         multiple = -multiple
-    return _Power(member, frozenset((m, c / multiple) for m, c in rest.items()), multiple, number)
+    return _Power(base, frozenset((m, c / multiple) for m, c in rest.items()), multiple, number)
 
 
 @within_limits

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 from fractions import Fraction
-from math import inf
+from math import inf, log, prod
 from typing import TypeGuard
 
 import pytensor.tensor as pt
@@ -42,10 +42,17 @@ Power = tuple[Fraction, Variable | None]
 
 @dataclass
 class Exponents:
-    """``exp(sum of exponents * log(companion))`` times a quotient of other factors."""
+    """``exp(sum of exponents * log(companion))`` times a quotient of other factors.
+
+    Attributes
+    ----------
+    numbers
+        Powers of positive constants: of 2 in ``(1 - tanh(x))**n``, which is ``2**n q**n``.
+    """
 
     reader: Reader
     powers: dict[Member, list[Power]] = field(default_factory=lambda: defaultdict(list))
+    numbers: dict[Fraction, list[Power]] = field(default_factory=lambda: defaultdict(list))
     linear: Reader = field(default_factory=lambda: Reader(open_sums=True))
     symbolic: int = 0
     plain: int = 0
@@ -66,8 +73,14 @@ class Exponents:
             self.read(node.inputs[0], -power)
         elif node is not None and is_a(op, ps.Pow) and self._symbolic(node, power):
             self.symbolic += 1
-        elif (factors := self._companions(variable)) is not None:
+        elif node is not None and is_a(op, ps.Pow) and self._rooted(node, power):
             self.plain += 1
+        elif (found := self._companions(variable)) is not None:
+            self.plain += 1
+            number, factors = found
+            if number != 1:
+                constant = Builder(self.reader, variable.type.dtype).constant(number)
+                (self.above if power > 0 else self.below).append(constant)
             for member, n in factors:
                 self.powers[member].append((Fraction(n) * power, None))  # type: ignore[index]
         else:
@@ -79,22 +92,37 @@ class Exponents:
         base, exponent = node.inputs
         if exact_constant(exponent) is not None:
             return False
-        factors = self._companions(base)
-        if factors is None:
+        found = self._companions(base)
+        if found is None:
             return False
+        number, factors = found
+        if number != 1:
+            self.numbers[number].append((Fraction(power), exponent))
         for member, n in factors:
             self.powers[member].append((Fraction(n) * power, exponent))  # type: ignore[index]
         return True
 
-    def _companions(self, variable: Variable) -> Monomial | None:
-        """The variable as a product of sigmoids, if it is nothing else."""
+    def _rooted(self, node: Apply, power: int) -> bool:
+        """Read ``(2 q)**0.3``, of which the factor is no rational number."""
+        n = exact_constant(node.inputs[1])
+        found = self._companions(node.inputs[0])
+        if n is None or n.denominator == 1 or found is None or found[0] == 1:
+            return False
+        number, factors = found
+        self.numbers[number].append((n * power, None))
+        for member, m in factors:
+            self.powers[member].append((n * m * power, None))  # type: ignore[index]
+        return True
+
+    def _companions(self, variable: Variable) -> tuple[Fraction, Monomial] | None:
+        """The variable as a positive number and a product of sigmoids, if it is nothing else."""
         found = self.reader.factored(variable)
         members = [g for g, _ in found.factors]
-        if found.coefficient != 1 or not found.is_product or not members:
+        if found.coefficient <= 0 or not found.is_product or not members:
             return None
         if not all(has_log(g) for g in members):
             return None
-        return found.factors
+        return found.coefficient, found.factors
 
     def apart(self) -> Monomial:
         """Take out the companions that need no logarithm beside symbolic powers of their family.
@@ -125,10 +153,15 @@ class Exponents:
 
     def power(self, dtype: str) -> Variable:
         """The product of the powers."""
+        numbers = {c: form for c, own in self.numbers.items() if (form := self._total(own))}
         if len(self.powers) == 1:
             ((member, exponents),) = self.powers.items()
             builder = Builder(self.reader, dtype)
-            base = builder.product(Factored(Fraction(1), monomial([(member, 1)])))
+            whole = self._total(exponents)
+            if any(form != whole for form in numbers.values()):
+                return pt.exp(self.logarithm(dtype))
+            number = prod(numbers, start=Fraction(1))
+            base = builder.product(Factored(number, monomial([(member, 1)])))
             total = self._summed(exponents, builder)
             assert total is not None
             return pt.pow(base, total)
@@ -150,6 +183,10 @@ class Exponents:
                 continue
             softplus = builder.unary(pt.softplus, member.family, ratio)
             parts.append(pt.mul(total, softplus))
+        for number, exponents in self.numbers.items():
+            power = self._summed(exponents, builder)
+            if power is not None:
+                parts.append(pt.mul(builder.constant(Fraction(-log(number))), power))
         if len(parts) > 1:
             return -pt.add(*parts)
         # PyTensor's canonical form of -(a * softplus)
@@ -188,6 +225,8 @@ class Exponents:
     def as_monomial(self) -> Monomial | None:
         """The powers of the companions, if the symbols in all exponents cancel."""
         found: list[tuple[Member, Fraction]] = []
+        if any(map(self._total, self.numbers.values())):
+            return None
         for member, exponents in self.powers.items():
             form = self._total(exponents)
             if form.keys() - {ONE}:

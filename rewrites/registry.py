@@ -31,6 +31,7 @@ from pytensor_stabilize.rewrites.differences.addition import ADDITION
 from pytensor_stabilize.rewrites.differences.rules import DIFFERENCES, OVER_DIFFERENCES
 from pytensor_stabilize.rewrites.engine import RuleRewriter
 from pytensor_stabilize.rewrites.exponentials.log_two import LOG_TWO_RULES
+from pytensor_stabilize.rewrites.exponentials.logaddexp import LOGADDEXP
 from pytensor_stabilize.rewrites.exponentials.logs import LOG_SUMS
 from pytensor_stabilize.rewrites.exponentials.nested import NESTED
 from pytensor_stabilize.rewrites.exponentials.shares import SHARES
@@ -75,6 +76,7 @@ from pytensor_stabilize.rewrites.shapes.joins import JOINS
 from pytensor_stabilize.rewrites.shapes.scatters import SCATTERS
 from pytensor_stabilize.rewrites.softmax.logs import LOG_SOFTMAX
 from pytensor_stabilize.rewrites.softmax.rules import SOFTMAX
+from pytensor_stabilize.rewrites.softsign import SOFTSIGN
 from pytensor_stabilize.rewrites.standing_back import repeated_by_pytensor
 from pytensor_stabilize.rewrites.symbolic_powers import SYMBOLIC_POWERS
 
@@ -107,6 +109,7 @@ RULES: tuple[Rule, ...] = (
     + SYMBOLIC_POWERS
     + POWERS
     + RATIONAL
+    + SOFTSIGN
     + PULLBACKS
     + needing(DIFFERENCES, psm.Sigmoid, ps.Tanh, ps.Exp, ps.Expm1, psm.Softplus, psm.Log1mexp)
     + ADDITION
@@ -114,6 +117,7 @@ RULES: tuple[Rule, ...] = (
     + ROOTS
     + LOG_TWO_RULES
     + LOG_SUMS
+    + LOGADDEXP
     + SHARES
     + SCALING
     + needing(NORMAL, *NORMAL_FAMILY)

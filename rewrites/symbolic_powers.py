@@ -91,12 +91,24 @@ def log_of_powers(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
         found = _read(argument)
         if found is None or not found.symbolic:
             return None
+        if found.numbers:
+            # Of (2 q)**a it is 0 where q is 1 / 2: the logarithms of 2 and of q would cancel.
+            return _of_factors(argument)
         dtype = str(output.type.dtype)
         rest = found.rest(dtype)
         logarithm = found.logarithm(dtype)
         return logarithm if rest is None else logarithm + pt.log(rest)
     except TooBigError:
         return None
+
+
+def _of_factors(argument: Variable) -> Variable | None:
+    """``a log(b)`` of ``b**a``, where nothing else is a factor."""
+    node = argument.owner
+    if node is None or not is_a(scalar_op_of(node), ps.Pow):
+        return None
+    base, exponent = node.inputs
+    return pt.mul(exponent, pt.log(base))
 
 
 @within_limits
@@ -130,7 +142,7 @@ def _log_of_power(variable: Variable, factor: Fraction, dtype: str) -> Variable 
     sign, power = strip_sign(variable)
     try:
         found = _read(power)
-        if found is None or found.below:
+        if found is None or found.below or found.numbers:
             return None
         # Of roots the conjugate is shorter.
         if not (found.symbolic or found.degree > _FEW or found.degree.denominator > 2):

@@ -43,6 +43,16 @@ CASES = {
     ),
     "1 - 2 s**y": (lambda x, y: 1 - 2 * pt.sigmoid(x) ** y, [FAR, 0.1 + 0.2 * UNIT], 130),
     "1 - s**y / y": (lambda x, y: 1 - pt.sigmoid(x) ** y / y, [NEAR, 1.5 + WIDE], 130),
+    # 2 q in place of q.
+    "powers of 1 - tanh and 1 + tanh": (
+        lambda x, y: (
+            (1 - pt.tanh(x)) ** (2 * y) * (1 + pt.tanh(x)) ** y / (1 - pt.tanh(x)) ** (y / 2)
+        ),
+        [FAR * (3 / 7), UNIT],
+        1000,
+    ),
+    "a power of 1 - tanh": (lambda x, y: (1 - pt.tanh(x)) ** y, [abs(NEAR) / 2, WIDE], 1300),
+    "log of a power of 1 - tanh": (lambda x, y: pt.log((1 - pt.tanh(x)) ** y), [FAR / 2, WIDE], 8),
     "odds": (lambda x, y: pt.sigmoid(x) ** y / (1 - pt.sigmoid(x)) ** y, [NEAR, UNIT], 130),
 }
 

@@ -18,6 +18,8 @@ ONE = {
     "log(cosh)": (lambda x: pt.log(pt.cosh(x)), (-2000, 2000)),
     "log((exp+exp)/2)": (lambda x: pt.log((pt.exp(x) + pt.exp(-x)) / 2), (-2000, 2000)),
     "log(2 cosh)": (lambda x: pt.log(2 * pt.cosh(x)), (-2000, 2000)),
+    # PyTensor's own, whose derivatives are graphs inside nodes.
+    "logaddexp(x, -x)": (lambda x: pt.logaddexp(x, -x), (-2000, 2000)),
     "log(exp+exp)": (lambda x: pt.log(pt.exp(x) + pt.exp(-x)), (-2000, 2000)),
 }
 # Their values have an ordinary zero, where 4 ulp of the result cannot be had.
@@ -83,7 +85,10 @@ def test_value_and_derivatives(form, name):
     assert max(found) <= (4.5 if name != "jax" else 40), found
 
 
-@pytest.mark.parametrize("form", {**ONE, **DERIVATIVES_ONLY})
+# PyTensor computes logaddexp of float32 in float64, and its second derivatives between the two.
+@pytest.mark.parametrize(
+    "form", [f for f in {**ONE, **DERIVATIVES_ONLY} if f != "logaddexp(x, -x)"]
+)
 def test_float32(form):
     function, ends = {**ONE, **DERIVATIVES_ONLY}[form]
     x = pt.fvector("x")
@@ -133,9 +138,7 @@ def test_logaddexp_at_infinity_and_ties(form):
     np.testing.assert_allclose(np.ravel(tie)[1:], [0.5, 0.5, 0.25, -0.25])
 
 
-# log(exp(x) + exp(-x)) becomes PyTensor's LogAddExp there, whose derivatives are graphs inside
-# nodes: their difference cancels next to x = 0.
-@pytest.mark.parametrize("form", [f for f in [*ONE, *TWO] if f != "log(exp+exp)"])
+@pytest.mark.parametrize("form", [*ONE, *TWO])
 def test_what_is_left_differentiates_well(form):
     """PyMC rewrites before it differentiates: the new value's derivatives are right as well."""
     args = [pt.dvector("a")] if form in ONE else list(pt.dvectors("a", "b"))

@@ -4,7 +4,8 @@ import numpy as np
 import pytensor
 import pytensor.tensor as pt
 import pytest
-from helpers import compile_rewritten, linker
+from helpers import compile_rewritten, linker, ulps
+from pytensor.graph.traversal import ancestors
 from pytensor.tensor.special import log_softmax, softmax
 
 import pytensor_stabilize
@@ -32,6 +33,10 @@ def written_out(x):
     return e / e.sum()
 
 
+def weights(x):
+    return np.array([0.5, 2.0, 0.25], x.dtype)
+
+
 FORMS = {
     "p": lambda x: softmax(x)[0],
     "1 - p": lambda x: 1 - softmax(x)[0],
@@ -49,6 +54,9 @@ FORMS = {
     "written out element": lambda x: pt.exp(x[0]) / pt.exp(x).sum(),
     "written out, indexed after": lambda x: pt.exp(x)[0] / pt.exp(x).sum(),
     "log of written out": lambda x: pt.log(written_out(x))[0],
+    "written out, negated": lambda x: pt.exp(-x)[0] / pt.exp(-x).sum(),
+    "log of written out, negated": lambda x: pt.log(pt.exp(-x)[0] / pt.exp(-x).sum()),
+    "written out, weighted": lambda x: (pt.exp(x) * weights(x)).sum() / pt.exp(x).sum(),
     "x - log sum": lambda x: x[0] - pt.log(pt.exp(x).sum()),
     "log sum": lambda x: pt.log(pt.exp(x).sum()),
 }
@@ -144,6 +152,53 @@ def test_rows_of_a_matrix():
         function = pytensor.function([x], outputs, mode=mode)
     for output, value in zip(outputs, function(ROWS), strict=True):
         assert ulp_error(value, truth(output, {x: ROWS})).max() <= 4
+
+
+def chosen(x, y):
+    """Elements of rows, written out."""
+    e = pt.exp(x)
+    return e[pt.arange(x.shape[0]), y] / e.sum(1)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("rows", ["counted", "constant"])
+@pytest.mark.parametrize("of", ["p", "log p"])
+def test_chosen_elements_of_rows(of, rows, dtype):
+    x, y, g = pt.matrix("x", dtype=dtype), pt.lvector("y"), pt.vector("g", dtype=dtype)
+    at = np.array([LARGE, -LARGE, [-800.0, 800.0, 3.0], [1.0, 2.0, 0.5]], dtype)
+    if dtype == "float32":
+        at /= 8
+    values = {x: at, y: np.array([1, 2, 2, 0]), g: np.array([1.0, -2.0, 0.5, 1.5], dtype)}
+    e = pt.exp(x)
+    p = chosen(x, y) if rows == "counted" else e[np.arange(4), y] / e.sum(1)
+    outputs = [p if of == "p" else pt.log(p)]
+    for weighted in (g, g[:3]):
+        outputs.append(pytensor.grad((outputs[-1] * weighted).sum(), x))
+    with linker("cvm") as mode:
+        joint = pytensor.function([x, y, g], outputs, mode=mode, on_unused_input="ignore")(
+            *values.values()
+        )
+        alone = pytensor.function([x, y, g], outputs[-1], mode=mode, on_unused_input="ignore")(
+            *values.values()
+        )
+    for output, value in zip([*outputs, outputs[-1]], [*joint, alone], strict=True):
+        known = {k: v for k, v in values.items() if k in ancestors([output])}
+        assert ulps(value, truth(output, known)).max() <= 12
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_log_of_a_weighted_sum(dtype):
+    """Value and first derivative; the second cancels where one component is nearly 1."""
+    x = pt.vector("x", dtype=dtype)
+    value = pt.log((pt.exp(x) * weights(x)).sum() / pt.exp(x).sum())
+    outputs = [value, pytensor.grad(value, x)]
+    rows = np.array([LARGE, -LARGE, *ROWS]) if dtype == "float64" else ROWS[[0, 1, -2]]
+    with linker("cvm") as mode:
+        assert max(worst(x, outputs, rows, mode)) <= 16
+        assert max(worst(x, outputs[1:], rows, mode)) <= 16
+    second = pytensor.grad(outputs[1][0], x)
+    with linker("cvm") as mode:
+        assert max(worst(x, [second], rows[-1:], mode)) <= 64
 
 
 def test_special_values():

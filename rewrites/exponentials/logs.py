@@ -17,13 +17,13 @@ from pytensor.tensor.shape import Shape, Shape_i
 from pytensor_stabilize.rewrites import symbols
 from pytensor_stabilize.rewrites.arithmetic import as_dtype, difference_of, sum_of
 from pytensor_stabilize.rewrites.differences.pairs import flat_terms
-from pytensor_stabilize.rewrites.exponentials.rational import (
+from pytensor_stabilize.rewrites.exponentials.monomials import (
     Linear,
-    Reader,
     combine,
     is_opaque,
     scaled,
 )
+from pytensor_stabilize.rewrites.exponentials.rational import Reader
 from pytensor_stabilize.rewrites.matching import (
     FLOATS,
     MOVES,

@@ -11,8 +11,7 @@ A variable ``v`` that is no exponential stands for ``exp(log(v))``, so that the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from fractions import Fraction
 
 import numpy as np
@@ -23,88 +22,27 @@ from pytensor.scalar.math import Sigmoid as ScalarSigmoid
 from pytensor.tensor.elemwise import Elemwise
 
 from pytensor_stabilize.rewrites.arithmetic import sum_of
-from pytensor_stabilize.rewrites.matching import exact_constant, is_a, strip_sign
+from pytensor_stabilize.rewrites.exponentials.combining import added_up, groups
+from pytensor_stabilize.rewrites.exponentials.monomials import (
+    ONE,
+    Atom,
+    Linear,
+    Monomial,
+    Term,
+    by_age,
+    combine,
+    first,
+    is_opaque,
+    linear,
+    scaled,
+)
+from pytensor_stabilize.rewrites.matching import exact_constant, is_a, scalar_op, strip_sign
 
 # Deeper expressions are opaque, longer ones are left alone: the cost of reading stays bounded.
 _DEPTH = 12
 _LARGEST_POWER = 8
-_MOST_TERMS = 12
-
-Atom = Variable | tuple[str, Variable]
-Linear = frozenset[tuple[Atom, Fraction]]
-
-
-def linear(parts: Mapping[Atom, Fraction]) -> Linear:
-    """The linear combination without the parts that are zero."""
-    return frozenset((atom, factor) for atom, factor in parts.items() if factor)
-
-
-def combine(a: Linear, b: Linear, factor: Fraction | int = 1) -> Linear:
-    """``a + factor * b``."""
-    parts = dict(a)
-    for atom, coefficient in b:
-        parts[atom] = parts.get(atom, Fraction(0)) + factor * coefficient
-    return linear(parts)
-
-
-def scaled(a: Linear, factor: Fraction | int) -> Linear:
-    """``factor * a``."""
-    return frozenset((atom, factor * coefficient) for atom, coefficient in a)
-
-
-def by_age(item: tuple[Atom, Fraction]) -> tuple[int, str]:
-    # Variables count up as they are made, so that the order is the same in every run.
-    variable = item[0][1] if isinstance(item[0], tuple) else item[0]
-    return (len(variable.auto_name), variable.auto_name)
-
-
-def first(a: Linear) -> tuple[Atom, Fraction]:
-    """The part with the oldest atom."""
-    return min(a, key=by_age)
-
-
-def is_opaque(a: Linear) -> bool:
-    """Whether it has a part that is the logarithm of a variable, and not an exponent."""
-    return any(isinstance(atom, tuple) for atom, _ in a)
-
-
-@dataclass(frozen=True)
-class Monomial:
-    """``factor * exp(exponent)`` times ``(1 + exp(d))**plus * (1 - exp(d))**minus`` for each d.
-
-    Attributes
-    ----------
-    binomials
-        By d the pair ``(plus, minus)``.
-    """
-
-    factor: Fraction
-    exponent: Linear = frozenset()
-    binomials: Mapping[Linear, tuple[int, int]] = field(default_factory=dict)
-
-    def times(self, other: Monomial) -> Monomial:
-        binomials = dict(self.binomials)
-        for d, (plus, minus) in other.binomials.items():
-            old = binomials.get(d, (0, 0))
-            binomials[d] = (old[0] + plus, old[1] + minus)
-        kept = {d: powers for d, powers in binomials.items() if powers != (0, 0)}
-        return Monomial(self.factor * other.factor, combine(self.exponent, other.exponent), kept)
-
-    def power(self, count: int) -> Monomial:
-        binomials = {d: (count * p, count * m) for d, (p, m) in self.binomials.items()}
-        return Monomial(self.factor**count, scaled(self.exponent, count), binomials)
-
-
-ONE = Monomial(Fraction(1))
-
-
-@dataclass(frozen=True)
-class Term:
-    """A term of a sum: ``sign * variable``, where the variable is the monomial."""
-
-    sign: int
-    variable: Variable
-    monomial: Monomial
+_MOST_TERMS = 20
+_MOST_OPENED = 32
 
 
 class Reader:
@@ -148,6 +86,40 @@ class Reader:
                 return found
         product = self.product(variable, depth)
         return None if product is None else [Term(1, variable, product)]
+
+    def opened(self, term: Term, wanted: Callable[[Monomial], bool]) -> list[Term] | None:
+        """A term with sums among its factors multiplied out; None if it has too many parts.
+
+        Sums of which no term is wanted stay.
+        """
+        found, todo = [term], [term]
+        while todo:
+            part = todo.pop()
+            for atom, power in part.monomial.exponent:
+                inner = self._sum(atom, wanted) if power >= 1 else None
+                if inner is None:
+                    continue
+                if len(found) + len(inner) > _MOST_OPENED:
+                    return None
+                one_less = Monomial(Fraction(1), frozenset([(atom, Fraction(-1))]))
+                rest = part.monomial.times(one_less)
+                parts = [
+                    Term(part.sign * own.sign, part.variable, rest.times(own.monomial))
+                    for own in inner
+                ]
+                found.remove(part)
+                found += parts
+                todo += parts
+                break
+        return found
+
+    def _sum(self, atom: Atom, wanted: Callable[[Monomial], bool]) -> list[Term] | None:
+        if not isinstance(atom, tuple) or not is_a(scalar_op(atom[1]), ps.Add, ps.Sub):
+            return None
+        read = self.terms(atom[1]) if self._is_mine(atom[1]) else None
+        if read is None or len(read) < 2 or not any(wanted(own.monomial) for own in read):
+            return None
+        return read
 
     def product(self, variable: Variable, depth: int = 0) -> Monomial | None:
         """Read a product; None if its powers are too large."""
@@ -229,9 +201,13 @@ class Reader:
         return None
 
     def _binomial(self, variable: Variable, depth: int) -> Monomial | None:
-        """Read ``exp(a) + exp(b)``, ``exp(a) - exp(b)``, ``1 + v``, ``1 - v``."""
+        """Read ``exp(a) + exp(b)``, ``exp(a) - exp(b)``, ``1 + v``, ``1 - v``, and what cancels."""
         read = self.terms(variable, depth)
-        if read is None or len(read) != 2 or any(term.monomial.binomials for term in read):
+        if read is None:
+            return None
+        if any(term.monomial.binomials for term in read):
+            return self._cancelled(read)
+        if len(read) != 2:
             return None
         one, other = (term.monomial.times(Monomial(Fraction(term.sign))) for term in read)
         if abs(one.factor) != abs(other.factor) or one.exponent == other.exponent:
@@ -247,6 +223,15 @@ class Reader:
         self._name_difference(d, one.exponent, other.exponent)
         outer = Monomial(other.factor, other.exponent)
         return outer.times(self.one_and(d, minus))
+
+    def _cancelled(self, read: list[Term]) -> Monomial | None:
+        """A sum over a common denominator, where that leaves a single monomial."""
+        for d in dict.fromkeys(d for term in read for d in term.monomial.binomials):
+            for group in groups(read, d):
+                total = added_up(group, d) if len(group) == len(read) else None
+                if total and len(total) == 1:
+                    return total[0]
+        return None
 
     def _name_difference(self, d: Linear, a: Linear, b: Linear) -> None:
         known = d in self.names or scaled(d, -1) in self.names

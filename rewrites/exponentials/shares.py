@@ -9,7 +9,7 @@ cancels does so exactly, and what is left is a sum of products of shares.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -23,15 +23,16 @@ from pytensor.tensor.math import add, log, log1p, mul, reciprocal, sub, true_div
 from pytensor_stabilize.rewrites import symbols
 from pytensor_stabilize.rewrites.arithmetic import difference_of, product_of, sum_of
 from pytensor_stabilize.rewrites.exponentials.logs import PART_OF_A_SUM, logaddexp_of, sums_that_use
-from pytensor_stabilize.rewrites.exponentials.rational import (
+from pytensor_stabilize.rewrites.exponentials.monomials import (
     ONE,
     Atom,
     Linear,
     Monomial,
-    Reader,
+    Term,
     combine,
     is_opaque,
 )
+from pytensor_stabilize.rewrites.exponentials.rational import Reader
 from pytensor_stabilize.rewrites.exponentials.sums import exponents, leaves
 from pytensor_stabilize.rewrites.matching import FLOATS, exact_constant, is_a, scalar_op
 from pytensor_stabilize.rewrites.rules import REAL, Interval, Left, Rule
@@ -60,21 +61,32 @@ def read_total(variable: Variable, reader: Reader) -> Total | None:
     """Read ``c1 exp(x1) + ... + cn exp(xn)``, unless another rule does: ``exp(a) + exp(b)``."""
     if not is_a(scalar_op(variable), ps.Add):
         return None
-    read = reader.terms(variable)
-    if read is None or not 1 < len(read) <= _MOST_PARTS:
-        return None
-    parts: dict[Linear, Fraction] = {}
-    for term in read:
-        m = term.monomial
-        c = term.sign * m.factor
-        if c <= 0 or m.binomials or is_opaque(m.exponent) or m.exponent in parts:
-            return None
-        if any(_is_shifted(atom) for atom, _ in m.exponent):
-            return None
-        parts[m.exponent] = c
-    if len(parts) == 2 and len(set(parts.values())) == 1:
+    parts = _parts(variable, reader, {}, _is_shifted)
+    if parts is None or len(parts) < 2 or (len(parts) == 2 and len(set(parts.values())) == 1):
         return None
     return Total(("log", variable), parts)
+
+
+def _parts(
+    variable: Variable,
+    reader: Reader,
+    parts: dict[Linear, Fraction],
+    is_made: Callable[[Atom], bool],
+) -> dict[Linear, Fraction] | None:
+    """Coefficients by exponents of a sum, added to others; None if it is no sum of exponentials.
+
+    ``cosh(x)`` is one as well.
+    """
+    parts = dict(parts)
+    for term in reader.terms(variable) or ():
+        for m in term.monomial.multiplied_out():
+            c = term.sign * m.factor
+            if c <= 0 or m.binomials or is_opaque(m.exponent) or len(parts) == _MOST_PARTS:
+                return None
+            if any(is_made(atom) for atom, _ in m.exponent):
+                return None
+            parts[m.exponent] = parts.get(m.exponent, Fraction(0)) + c
+    return parts
 
 
 def _atoms(total: Total) -> set[Atom]:
@@ -108,10 +120,38 @@ def shares_of_total(fgraph: FunctionGraph, node: Apply) -> Variable | Left | Non
         read = reader.terms(output)
         if read is None:
             return None
-        found = _over_total([t.monomial.times(Monomial(Fraction(t.sign))) for t in read], total)
+        terms = _opened(read, total, reader)
+        signed = [t.monomial.times(Monomial(Fraction(t.sign))) for t in terms]
+        found = _over_total(signed, total, is_product=len(read) == 1)
         if found is not None:
             return _built(*found, total, reader)
     return None
+
+
+def _is_exponential(own: Monomial) -> bool:
+    return bool(exponents(own.exponent))
+
+
+def _opened(read: list[Term], total: Total, reader: Reader) -> list[Term]:
+    """The terms with sums of exponentials and quotients among their factors multiplied out."""
+
+    def wanted(own: Monomial) -> bool:
+        return _is_exponential(own) or total.atom in dict(own.exponent)
+
+    found: list[Term] = []
+    for term in read:
+        whole = dict(term.monomial.exponent)
+        if whole.get(total.atom, 0) >= 1:
+            return read  # it is not to be opened itself
+        parts = reader.opened(term, wanted)
+        if parts is None:
+            return read
+        found += [
+            Term(part.sign, part.variable, own)
+            for part in parts
+            for own in part.monomial.multiplied_out()
+        ]
+    return found
 
 
 def _is_term_of_another(fgraph: FunctionGraph, output: Variable) -> bool:
@@ -121,7 +161,7 @@ def _is_term_of_another(fgraph: FunctionGraph, output: Variable) -> bool:
 
 
 def _over_total(
-    terms: list[Monomial], total: Total
+    terms: list[Monomial], total: Total, is_product: bool
 ) -> tuple[dict[Linear, Fraction], int, Linear] | None:
     """Numerators by exponents, the power of the sum below, and the factor that all have.
 
@@ -148,9 +188,9 @@ def _over_total(
     # PyTensor folds 0.3 * 0.3 to a float that is not the square of 0.3.
     folded = 4 * Fraction(float(np.finfo(total.atom[1].type.dtype).eps))
     above = {exponent: c for exponent, c in above.items() if abs(c) > folded * sizes[exponent]}
-    if len(terms) > 1 and len(above) == spelled:
+    if not is_product and len(above) == spelled:
         return None
-    if len(terms) == 1 and degree < 2 and not any(above):
+    if is_product and degree < 2 and not any(above):
         return None  # 1 / S
     return above, int(degree), next(iter(rests))
 
@@ -283,18 +323,9 @@ def _small(x: Linear, c: Fraction, reader: Reader) -> Variable:
 
 def _one_and(argument: Variable, reader: Reader) -> Total | None:
     """``1 + c exp(a) + exp(b)`` of ``log1p(c exp(a) + exp(b))``."""
-    read = reader.terms(argument)
-    if read is None or not 1 < len(read) < _MOST_PARTS:
+    parts = _parts(argument, reader, {ONE.exponent: Fraction(1)}, _is_bounded)
+    if parts is None or len(parts) < 3:
         return None
-    parts: dict[Linear, Fraction] = {ONE.exponent: Fraction(1)}
-    for term in read:
-        m = term.monomial
-        c = term.sign * m.factor
-        if c <= 0 or m.binomials or is_opaque(m.exponent):
-            return None
-        if m.exponent in parts or any(_is_bounded(atom) for atom, _ in m.exponent):
-            return None
-        parts[m.exponent] = c
     return Total(("log", argument), parts)
 
 
@@ -314,7 +345,7 @@ SHARES: tuple[Rule, ...] = (
         databases=("stabilize", "specialize"),
         tracks=(log, log1p),
         transform=log_of_total,
-        needs=(ps.Exp,),
+        needs=(ps.Exp, ps.Cosh),
         tested_in=_TESTS,
         source="log(exp(x) + exp(y)) = max(x, y) + softplus(-|x - y|)",
     ),
@@ -328,7 +359,7 @@ SHARES: tuple[Rule, ...] = (
         databases=("stabilize", "specialize"),
         tracks=(add, sub),
         transform=shares_of_total,
-        needs=(ps.Exp,),
+        needs=(ps.Exp, ps.Cosh),
         tested_in=_TESTS,
         source=_SOURCE,
     ),
@@ -343,7 +374,7 @@ SHARES: tuple[Rule, ...] = (
         databases=("specialize",),
         tracks=(mul, true_div, reciprocal),
         transform=shares_of_total,
-        needs=(ps.Exp,),
+        needs=(ps.Exp, ps.Cosh),
         tested_in=_TESTS,
         source=_SOURCE,
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from math import comb, isfinite
+from math import isfinite
 
 import pytensor.tensor as pt
 from pytensor.graph.basic import Apply, Variable
@@ -13,21 +13,20 @@ from pytensor.graph.fg import FunctionGraph
 from pytensor.scalar import basic as ps
 
 from pytensor_stabilize.rewrites.arithmetic import product_of, sum_of
-from pytensor_stabilize.rewrites.exponentials.rational import (
+from pytensor_stabilize.rewrites.exponentials.combining import added_up, groups
+from pytensor_stabilize.rewrites.exponentials.monomials import (
     Linear,
     Monomial,
-    Reader,
     Term,
     by_age,
     combine,
-    first,
     is_opaque,
     scaled,
 )
+from pytensor_stabilize.rewrites.exponentials.rational import Reader
 from pytensor_stabilize.rewrites.matching import is_a, scalar_op
 from pytensor_stabilize.rewrites.rules import Left
 
-_LARGEST_DEGREE = 12
 _SUMS = (ps.Add, ps.Sub)
 _BINOMIALS = (ps.Expm1, ps.Cosh, ps.Sinh)
 
@@ -217,13 +216,30 @@ def cancelling_sum(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None
     read = reader.terms(output)
     if read is None or len(read) < 2 or _in_one_argument([term.monomial for term in read]):
         return None
-    for d in dict.fromkeys(d for term in read for d in term.monomial.binomials):
+    whole = _summed(read, reader, opened=True)
+    return whole if isinstance(whole, Variable) else _summed(read, reader, opened=False)
+
+
+def _summed(read: list[Term], reader: Reader, opened: bool) -> Variable | Left | None:
+    """Add up the terms of a sum that have a binomial in common.
+
+    Opened, the sums among their factors are multiplied out, and each term is added as a whole.
+    """
+    parts = read
+    if opened:
+        found = [reader.opened(term, lambda own: bool(own.binomials)) for term in read]
+        parts = [part for own in found if own is not None for part in own]
+        if None in found or len(parts) == len(read):
+            return None
+    for d in dict.fromkeys(d for part in parts for d in part.monomial.binomials):
         if d in reader.written_out or d in reader.sums:
-            for group in _groups(read, d):
-                replaced = _combined(group, d, reader)
+            for group in groups(parts, d):
+                chosen = {id(part) for part in group}
+                rest = [part for part in parts if id(part) not in chosen]
+                if opened and rest:
+                    continue
+                replaced = added_up(group, d)
                 if replaced is not None:
-                    chosen = {id(term) for term in group}
-                    rest = [term for term in read if id(term) not in chosen]
                     return _signed_sum(rest, replaced, reader)
     return None
 
@@ -236,70 +252,6 @@ def _may_divide(variable: Variable, depth: int = 0) -> bool:
     if depth > 4 or not is_a(op, ps.Mul, ps.Neg, *_SUMS):
         return False
     return any(_may_divide(v, depth + 1) for v in variable.owner.inputs)
-
-
-def _place(exponent: Linear, d: Linear) -> tuple[Fraction, Linear]:
-    """Return k and the rest with ``exponent = k * d + rest``."""
-    atom, coefficient = first(d)
-    k = dict(exponent).get(atom, Fraction(0)) / coefficient
-    return k, combine(exponent, d, -k)
-
-
-def _groups(read: list[Term], d: Linear) -> Iterator[list[Term]]:
-    """Terms that are polynomials in ``exp(d)`` times the same rest, two or more at a time."""
-    groups: dict[object, list[Term]] = {}
-    for term in read:
-        k, rest = _place(term.monomial.exponent, d)
-        others = frozenset((e, p) for e, p in term.monomial.binomials.items() if e != d)
-        groups.setdefault((rest, others, k % 1), []).append(term)
-    for group in groups.values():
-        below = (term.monomial.binomials.get(d, (0, 0)) for term in group)
-        if len(group) > 1 and any(min(powers) < 0 for powers in below):
-            yield group
-
-
-def _combined(group: list[Term], d: Linear, reader: Reader) -> list[Monomial] | None:
-    """The sum of a group as monomials of one sign; None if its terms hide no root."""
-    parts = []
-    for term in group:
-        k, rest = _place(term.monomial.exponent, d)
-        plus, minus = term.monomial.binomials.get(d, (0, 0))
-        parts.append((term.sign * term.monomial.factor, k, plus, minus))
-    k0 = min(part[1] for part in parts)
-    plus0, minus0 = min(part[2] for part in parts), min(part[3] for part in parts)
-    total: list[Fraction] = [Fraction(0)]
-    highest = 0
-    for factor, k, plus, minus in parts:
-        shifts = int(k - k0), plus - plus0, minus - minus0
-        if sum(shifts) > _LARGEST_DEGREE:
-            return None
-        highest = max(highest, sum(shifts))
-        ups, downs = _power_of([1, 1], shifts[1]), _power_of([1, -1], shifts[2])
-        part = [Fraction(0)] * shifts[0] + _times(ups, downs)
-        total = _plus(total, [factor * c for c in part])
-    if not any(total):
-        return []
-    gained = highest > len(total) - 1
-    while total[0] == 0:
-        total, k0, gained = total[1:], k0 + 1, True
-    opaque = is_opaque(d)
-    while len(total) > 1 and not opaque and sum(total) == 0:
-        total, minus0, gained = _divided(total, 1), minus0 + 1, True
-    while len(total) > 1 and sum(c * (-1) ** i for i, c in enumerate(total)) == 0:
-        total, plus0 = _divided(total, -1), plus0 + 1
-    if not gained or (len({c > 0 for c in total if c}) > 1) or (opaque and len(total) > 4):
-        return None
-    base = group[0].monomial
-    _, rest = _place(base.exponent, d)
-    return [
-        Monomial(
-            c,
-            combine(rest, d, k0 + i),
-            {**base.binomials, d: (plus0, minus0)},
-        )
-        for i, c in enumerate(total)
-        if c
-    ]
 
 
 def _signed_sum(rest: list[Term], added: list[Monomial], reader: Reader) -> Variable | Left | None:
@@ -317,32 +269,3 @@ def _signed_sum(rest: list[Term], added: list[Monomial], reader: Reader) -> Vari
     if not above:
         return pt.neg(sum_of(below))
     return pt.sub(sum_of(above), sum_of(below)) if below else sum_of(above)
-
-
-def _power_of(polynomial: list[int], count: int) -> list[Fraction]:
-    return [Fraction(comb(count, i) * polynomial[1] ** i) for i in range(count + 1)]
-
-
-def _times(a: list[Fraction], b: list[Fraction]) -> list[Fraction]:
-    product = [Fraction(0)] * (len(a) + len(b) - 1)
-    for i, x in enumerate(a):
-        for j, y in enumerate(b):
-            product[i + j] += x * y
-    return product
-
-
-def _plus(a: list[Fraction], b: list[Fraction]) -> list[Fraction]:
-    size = max(len(a), len(b))
-    total = [sum(p[i] for p in (a, b) if i < len(p)) + Fraction(0) for i in range(size)]
-    while len(total) > 1 and total[-1] == 0:
-        total.pop()
-    return total
-
-
-def _divided(polynomial: list[Fraction], root: int) -> list[Fraction]:
-    """Quotient by ``1 - E`` (root 1) or ``1 + E`` (root -1), which divides without a rest."""
-    quotient, carried = [], Fraction(0)
-    for c in polynomial[:-1]:
-        carried = c + root * carried
-        quotient.append(carried)
-    return quotient

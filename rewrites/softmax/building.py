@@ -21,6 +21,7 @@ from pytensor_stabilize.rewrites.algebra.forms import (
     monomial,
 )
 from pytensor_stabilize.rewrites.arithmetic import difference_of, product_of
+from pytensor_stabilize.rewrites.matching import same_pattern
 from pytensor_stabilize.rewrites.softmax.components import (
     centred,
     complement,
@@ -165,9 +166,12 @@ class Builder:
             above += ratios
             size = replace(found, coefficient=abs(found.coefficient), factors=scalars)
             if scalars or size.coefficient != 1 or not size.is_product:
-                above.append(pt.expand_dims(self.scalar(size), self.forms.axis))
+                number = self.scalar(size)
+                # One for all rows stays without dimensions.
+                per_row = number.type.ndim == self.forms.ndim - 1
+                above.append(pt.expand_dims(number, self.forms.axis) if per_row else number)
             product = self._assembled(Fraction(1), above, below)
-            if not (own or ratios):
+            if not same_pattern(product, like):
                 product = pt.second(like, product)
             parts.append((1 if found.coefficient > 0 else -1, product))
         return difference_of(parts) if parts else pt.zeros_like(like)

@@ -25,7 +25,12 @@ from pytensor_stabilize.rewrites.algebra.factoring import Factored, canonical
 from pytensor_stabilize.rewrites.algebra.families import Member
 from pytensor_stabilize.rewrites.algebra.forms import (
     ONE,
+    Monomial,
+    Term,
     TooBigError,
+    merged,
+    monomial,
+    times,
 )
 from pytensor_stabilize.rewrites.algebra.limits import within_limits
 from pytensor_stabilize.rewrites.arithmetic import sum_of
@@ -34,6 +39,7 @@ from pytensor_stabilize.rewrites.rules import Left
 from pytensor_stabilize.rewrites.softmax.building import Builder
 from pytensor_stabilize.rewrites.softmax.components import (
     above_half,
+    centred,
     log_odds,
     rest_of,
 )
@@ -42,10 +48,12 @@ from pytensor_stabilize.rewrites.softmax.forms import Forms
 from pytensor_stabilize.rewrites.softmax.generators import (
     Hot,
     LeftOverError,
+    Mean,
+    Row,
     UnreadError,
     component_of,
 )
-from pytensor_stabilize.rewrites.softmax.matching import nearest
+from pytensor_stabilize.rewrites.softmax.matching import nearest, softmax_axes
 
 _MOST_ELEMENTS = 4
 
@@ -86,17 +94,26 @@ def sum_of_elements(fgraph: FunctionGraph, node: Apply) -> Variable | Left | Non
         return None
 
 
-def _row(forms: Forms, output: Variable, exponents: Variable) -> Variable | None:
-    """A row with elements of its own at some indices."""
+def _row(
+    forms: Forms, output: Variable, exponents: Variable, whole: bool = False
+) -> Variable | None:
+    """A row with elements of its own at some indices, if these hide a root; or as a whole."""
     terms = forms.row(output)
     indices = list(dict.fromkeys(g.place for _, m in terms for g, _ in m if isinstance(g, Hot)))
-    if not 0 < len(indices) <= _MOST_ELEMENTS:
+    tilted = None if indices else _tilted(terms)
+    if not (indices or tilted or whole) or len(indices) > _MOST_ELEMENTS:
         return None
     elements = [(index, forms.at(index, terms)) for index in indices]
     found_at = [(index, read, factored(forms, read)) for index, read in elements]
-    if not any(found for _, _, found in found_at):
+    # Written out, the exponentials of the row overflow.
+    if not (forms.written_out or tilted or any(found for _, _, found in found_at)):
         return None
     builder = Builder(forms)
+    if tilted is not None:
+        p, g, factor, rest = tilted
+        gap = centred(p, builder.row([(Fraction(1), g)], exponents), (forms.axis,))
+        product = pt.mul(builder.row([factor], exponents), gap)
+        return sum_of([product, builder.row(rest, exponents)]) if rest else product
     base = [(c, m) for c, m in terms if not any(isinstance(g, Hot) for g, _ in m)]
     result = builder.row(base, exponents)
     for index, read, found in found_at:
@@ -107,21 +124,49 @@ def _row(forms: Forms, output: Variable, exponents: Variable) -> Variable | None
     return result
 
 
+def _tilted(terms: list[Term]) -> tuple[Variable, Monomial, Term, list[Term]] | None:
+    """``c g / sum(g p) - c``, of ``log(sum(g p))``: p, g, ``c / sum(g p)``, the other terms."""
+    for large in terms:
+        for mean, power in large[1]:
+            if not isinstance(mean, Mean) or power > -1:
+                continue
+            for row, one in mean.rows:
+                if one != 1 or not isinstance(row, Row) or softmax_axes(row.variable) is None:
+                    continue
+                g = mean.rows - {(row, one)}
+                wanted = times(large[1], monomial([(mean, 1)]))
+                for small in terms:
+                    if g and small[0] == -large[0] and times(small[1], g) == wanted:
+                        factor = large[0], times(small[1], monomial([(mean, -1)]))
+                        rest = [term for term in terms if term is not large and term is not small]
+                        return row.variable, g, factor, rest
+    return None
+
+
 def written_out_element(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
-    """``exp(x)[i] / sum(exp(x))``, whatever else the product has."""
+    """``exp(x)[i] / sum(exp(x))``, ``sum(w exp(x)) / sum(exp(x))``, with whatever else it has."""
     (output,) = node.outputs
     opened = _opened(fgraph, output)
     if opened is None:
         return None
-    forms, _ = opened
-    if forms.is_row(output):
-        return None
+    forms, exponents = opened
     try:
+        if forms.is_row(output):
+            read = [g for m in merged(forms.row(output)) for g, _ in m]
+            # Others, and what is 0, the rules of `rules` read.
+            if not forms.written_out or not any(isinstance(g, Hot | Mean) for g in read):
+                return None
+            return _row(forms, output, exponents, whole=True)
         terms = forms.scalar(output)
-        if len(terms) != 1 or not forms.written_out:
+        if not forms.written_out:
             return None
+        if len(terms) != 1:
+            found = factored(forms, terms)
+            if found is None or not found.coefficient:
+                return None
+            return forms.shaped(Builder(forms).scalar(found), output)
         ((coefficient, factors),) = terms
-        if not any(isinstance(g, Member) for g, _ in factors):
+        if not any(isinstance(g, Member | Mean) for g, _ in factors):
             return None
         return forms.shaped(Builder(forms).scalar(Factored(coefficient, factors)), output)
     except (TooBigError, UnreadError, LeftOverError):

@@ -108,10 +108,10 @@ def centred_at(forms: Forms, terms: list[Term], family: Family) -> list[Term]:
             if own > 0:
                 assert isinstance(generator, Mean)
                 rows = monomial((g, n - 1 if g == Row(p) else n) for g, n in generator.rows)
-                ((_, element),) = forms.at(index, [(Fraction(1), rows)])
+                ((number, element),) = forms.at(index, [(Fraction(1), rows)])
                 deviation = Deviation(p, of_logits(rows), index)
                 inner = [
-                    (Fraction(1), element),
+                    (number, element),
                     (Fraction(-1), monomial([(deviation, 1)])),
                 ]
             if power != int(power) or power < 0:

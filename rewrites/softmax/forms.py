@@ -16,6 +16,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import prod
+from typing import cast
 
 import numpy as np
 import pytensor.tensor as pt
@@ -26,7 +27,13 @@ from pytensor.tensor.basic import Alloc
 from pytensor.tensor.elemwise import DimShuffle, Elemwise
 from pytensor.tensor.math import Sum
 from pytensor.tensor.special import Softmax
-from pytensor.tensor.subtensor import IncSubtensor, Subtensor
+from pytensor.tensor.subtensor import (
+    AdvancedIncSubtensor,
+    AdvancedSubtensor,
+    IncSubtensor,
+    Subtensor,
+)
+from pytensor.tensor.variable import TensorVariable
 
 from pytensor_stabilize.rewrites.algebra.families import Companion, Family, Member
 from pytensor_stabilize.rewrites.algebra.forms import (
@@ -53,15 +60,19 @@ from pytensor_stabilize.rewrites.softmax.generators import (
     hot,
     known,
     minus,
+    number_at,
+    of_any_shape,
     other_companion,
     same,
     squared_ones,
     unshifted,
 )
 from pytensor_stabilize.rewrites.softmax.matching import (
+    SCATTERS,
     is_exp,
     kept_dims,
     normal_axes,
+    row_indices,
     softmax_axes,
 )
 
@@ -130,11 +141,13 @@ class Forms:
         opaque = [(Fraction(1), monomial([(Row(variable), 1)]))]
         if node is None or variable.type.dtype != self.dtype or depth > _DEPTH:
             return opaque
+        if (inner := of_any_shape(variable)) is not variable:
+            return self.row(inner, depth)
         if is_a(node.op, Softmax):
             if softmax_axes(variable) != (self.axis,):
                 return opaque
             return [(Fraction(1), monomial([(Row(self.softmax(node.inputs[0])), 1)]))]
-        if is_a(node.op, IncSubtensor):
+        if is_a(node.op, *SCATTERS):
             return known(self._scattered(node, depth), opaque)
         if is_a(node.op, Alloc) and not self.is_row(node.inputs[0]):
             return known(self._alloc(node, depth), opaque)
@@ -152,6 +165,8 @@ class Forms:
         opaque = [(Fraction(1), monomial([(Scalar(variable), 1)]))]
         if node is None or variable.type.dtype != self.dtype or depth > _DEPTH:
             return opaque
+        if (inner := of_any_shape(variable)) is not variable:
+            return self.scalar(inner, depth)
         if is_a(node.op, DimShuffle):
             # Between a scalar and one that is broadcast along the axis.
             (inner,) = node.inputs
@@ -164,7 +179,7 @@ class Forms:
             if normal_axes(over, node.inputs[0]) == (self.axis,):
                 return self.summed(self.row(node.inputs[0], depth))
             return opaque
-        if is_a(node.op, Subtensor) and self.is_row(node.inputs[0]):
+        if is_a(node.op, Subtensor, AdvancedSubtensor) and self.is_row(node.inputs[0]):
             index = self._index(node)
             if index is not None:
                 return self.at(index, self.row(node.inputs[0], depth))
@@ -260,9 +275,20 @@ class Forms:
 
     def _index(self, node: Apply) -> Hashable | None:
         """Key of the index at which a node takes, or adds to, one element of each row."""
+        adds = is_a(node.op, IncSubtensor, AdvancedIncSubtensor)
+        if is_a(node.op, AdvancedSubtensor, AdvancedIncSubtensor):
+            rows = row_indices(node, (self.axis,))
+            if rows is None:
+                return None
+            place = rows[1]
+            ours = place.data.tobytes() if isinstance(place, Constant) else place
+            if ours not in self.picks:
+                op = AdvancedSubtensor(node.op.idx_list)  # type: ignore[attr-defined]
+                self.picks[ours] = op.make_node(node.inputs[0], *rows)
+            return ours
         if kept_dims(node) != [dim for dim in range(self.ndim) if dim != self.axis]:
             return None
-        inputs = node.inputs[2 if is_a(node.op, IncSubtensor) else 1 :]
+        inputs = node.inputs[2 if adds else 1 :]
         if len(inputs) != 1:
             return None
         (place,) = inputs
@@ -276,7 +302,12 @@ class Forms:
         key = (variable, index)
         if key not in self.made:
             node = self.picks[index]
-            self.made[key] = node.op.make_node(variable, *node.inputs[1:]).outputs[0]
+            if is_a(node.op, AdvancedSubtensor) and variable.type.broadcastable[0]:
+                # One row for all of them.
+                row = cast(TensorVariable, variable)[0]
+                self.made[key] = row[node.inputs[2]]
+            else:
+                self.made[key] = node.op.make_node(variable, *node.inputs[1:]).outputs[0]
         return self.made[key]
 
     def softmax(self, x: Variable) -> Variable:
@@ -300,14 +331,14 @@ class Forms:
     def _exponential(self, exponents: Variable) -> list[Term]:
         p = self.softmax(unshifted(exponents, self.axis))
         self.written_out = True
-        return [(Fraction(1), monomial([(Row(p), 1), (Total(exponents), 1)]))]
+        return [(Fraction(1), monomial([(Row(p), 1), (Total(of_any_shape(exponents)), 1)]))]
 
     def _is_ours(self, exponents: Variable) -> bool:
         """Whether it is what the softmax is of, both perhaps less their maximum."""
         return same(*(unshifted(x, self.axis) for x in (exponents, self.exponents)))
 
     def _picked_exponents(self, pick: Apply) -> Variable | None:
-        if not is_a(pick.op, Subtensor) or not self.is_row(pick.inputs[0]):
+        if not is_a(pick.op, Subtensor, AdvancedSubtensor) or not self.is_row(pick.inputs[0]):
             return None
         x = pick.inputs[0]
         return x if self._is_ours(x) and self._index(pick) is not None else None
@@ -345,6 +376,10 @@ class Forms:
                         raise UnreadError
                     product = []
                     break
+                number = number_at(generator, index, self.axis)
+                if number is not None and power == int(power) and (number or power > 0):
+                    product = [(c * number ** int(power), m) for c, m in product]
+                    continue
                 factor = self.element(generator, index)
                 product = multiplied(product, [(Fraction(1), monomial([(factor, power)]))])
             result += product

@@ -6,13 +6,15 @@ from collections.abc import Hashable
 from fractions import Fraction
 from typing import NamedTuple, cast
 
-from pytensor.graph.basic import Variable, equal_computations
+import numpy as np
+from pytensor.graph.basic import Constant, Variable, equal_computations
 from pytensor.scalar import basic as ps
 from pytensor.tensor.math import sub
+from pytensor.tensor.shape import SpecifyShape
 
 from pytensor_stabilize.rewrites.algebra.families import Family, Member
 from pytensor_stabilize.rewrites.algebra.forms import Monomial, Term, monomial
-from pytensor_stabilize.rewrites.matching import exact_constant, is_a, scalar_op
+from pytensor_stabilize.rewrites.matching import exact_constant, is_a, same_pattern, scalar_op
 from pytensor_stabilize.rewrites.softmax.matching import row_maximum
 
 # Tuples of different classes are equal if their fields are: hence the kinds.
@@ -116,10 +118,30 @@ def squared_ones(terms: list[Term]) -> list[Term]:
 
 def unshifted(exponents: Variable, axis: int) -> Variable:
     """The x of ``x - max(x)``."""
+    exponents = of_any_shape(exponents)
     node = exponents.owner
     if node is not None and node.op == sub and row_maximum(node.inputs[1], node.inputs[0], {axis}):
         return node.inputs[0]
     return exponents
+
+
+def of_any_shape(variable: Variable) -> Variable:
+    """The variable without what states its shape."""
+    node = variable.owner
+    if node is not None and is_a(node.op, SpecifyShape) and same_pattern(variable, node.inputs[0]):
+        return of_any_shape(node.inputs[0])
+    return variable
+
+
+def number_at(generator: Hashable, index: Hashable, axis: int) -> Fraction | None:
+    """The element of a row of constants, which PyTensor folds."""
+    if not isinstance(generator, Row) or not isinstance(generator.variable, Constant):
+        return None
+    data = np.asarray(generator.variable.data)
+    if not isinstance(index, int) or data.size != data.shape[axis]:
+        return None
+    number = float(data.ravel()[index]) if -data.size <= index < data.size else np.nan
+    return Fraction(number) if np.isfinite(number) else None
 
 
 def complemented(variable: Variable) -> Variable | None:

@@ -4,6 +4,7 @@ Where one component dominates, its log_softmax is ``-log1p(sum of the others' ex
 ``log(1 + tiny)`` that PyTensor and JAX compute is 0.
 """
 
+from fractions import Fraction
 from functools import cache
 
 import pytensor.tensor as pt
@@ -19,7 +20,13 @@ from pytensor.tensor.special import LogSoftmax, LogSumExp, Softmax
 from pytensor.tensor.type import TensorType
 
 from pytensor_stabilize.rewrites import symbols
-from pytensor_stabilize.rewrites.matching import MOVES, exact_constant, is_a, is_complex
+from pytensor_stabilize.rewrites.matching import (
+    MOVES,
+    exact_constant,
+    is_a,
+    is_complex,
+    same_pattern,
+)
 from pytensor_stabilize.rewrites.rules import REAL, Left, Rule
 from pytensor_stabilize.rewrites.softmax.components import log1p_argument
 from pytensor_stabilize.rewrites.softmax.matching import (
@@ -42,16 +49,19 @@ def find_log_softmax(reader: Reader, terms: list[Term]) -> list[Term] | None:
             factor = small.without(lse)
             for large in terms:
                 x = dict(large.times(factor, -1).powers)
-                if large.coefficient == -small.coefficient and len(x) == 1:
+                if len(x) == 1 and small.coefficient * large.coefficient:
                     ((core, one),) = x.items()
-                    new = log_softmax_of(core, lse) if one == 1 else None
+                    scale = -large.coefficient / small.coefficient
+                    new = log_softmax_of(core, lse, scale, reader) if one == 1 else None
                     if new is not None:
-                        return replaced(terms, small, large, factor, new)
+                        used = Term(-small.coefficient, large.powers)
+                        others = [used if term is large else term for term in terms]
+                        return replaced(others, small, used, factor, new)
     return None
 
 
-def log_softmax_of(core: Key, lse: Variable) -> Variable | None:
-    """``core - lse`` as elements of a log-softmax; None if it is something else."""
+def log_softmax_of(core: Key, lse: Variable, scale: Fraction, reader: Reader) -> Variable | None:
+    """``scale * core - lse`` as elements of a log-softmax; None if it is something else."""
     node = lse.owner
     if node is not None and is_a(node.op, DimShuffle):
         augment, squeezed = node.op.augment, node.op.drop
@@ -66,9 +76,17 @@ def log_softmax_of(core: Key, lse: Variable) -> Variable | None:
     axes = normal_axes(node.op.axis, x)
     if not axes:
         return None
+    multiple = x
+    if scale != 1:
+        read = reader.read(x)
+        if len(read) != 1 or read[0].coefficient != scale or len(read[0].powers) != 1:
+            return None
+        ((x, one),) = read[0].powers
+        if one != 1 or not isinstance(x, Variable) or not same_pattern(x, multiple):
+            return None
     if core is x:
         if augment == axes and lse.owner.op.is_expand_dims:
-            return LogSoftmax(axis=axes)(x)
+            return LogSoftmax(axis=axes)(multiple)
         return None
     path: list[Apply] = []
     variable = core
@@ -81,7 +99,7 @@ def log_softmax_of(core: Key, lse: Variable) -> Variable | None:
         len(path) == 1 and not augment and picks_rows(path[0], axes)
     ):
         return None
-    result = LogSoftmax(axis=axes)(x)
+    result = LogSoftmax(axis=axes)(multiple)
     for step in reversed(path):
         result = step.op.make_node(result, *step.inputs[1:]).outputs[0]
     return result

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import cast
 
+import numpy as np
 import pytensor.tensor as pt
-from pytensor.graph.basic import Apply, Variable
+from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.scalar import basic as ps
 from pytensor.tensor.basic import ARange, ScalarFromTensor, TensorFromScalar, expand_dims
 from pytensor.tensor.elemwise import DimShuffle, Elemwise
@@ -209,20 +210,39 @@ def picks_rows(node: Apply, axes: tuple[int, ...]) -> bool:
     others = [dim for dim in range(x.type.ndim) if dim not in axes]
     if is_a(node.op, Subtensor):
         return kept_dims(node) == others
-    if not is_a(node.op, AdvancedSubtensor):
-        return False
-    # x[arange(len(x)), y]
-    if x.type.ndim != 2 or axes != (1,) or node.op.idx_list != (0, 1):
-        return False
-    rows = node.inputs[1].owner
-    if rows is None or not is_a(rows.op, ARange) or node.inputs[2].type.ndim != 1:
-        return False
-    start, stop, step = rows.inputs
-    return exact_constant(start) == 0 and exact_constant(step) == 1 and _is_length(stop, x)
+    return row_indices(node, axes) is not None
 
 
-def _is_length(variable: Variable, x: Variable) -> bool:
+def row_indices(node: Apply, axes: tuple[int, ...]) -> tuple[Variable, Variable] | None:
+    """The two indices of ``x[arange(len(x)), y]``, or of what is written there."""
+    if not is_a(node.op, AdvancedSubtensor, AdvancedIncSubtensor):
+        return None
+    x, (rows, place) = node.inputs[0], node.inputs[-2:]
+    if x.type.ndim != 2 or axes != (1,) or place.type.ndim != 1:
+        return None
+    if getattr(node.op, "idx_list", None) != (0, 1):
+        return None
+    if isinstance(rows, Constant):
+        # Beside what has a number for each row, another length is an error, except for 1.
+        count = x.type.shape[0]
+        whole = len(rows.data) > 1 if count is None else len(rows.data) == count
+        return (rows, place) if whole and np.array_equal(rows.data, range(len(rows.data))) else None
+    if rows.owner is None or not is_a(rows.owner.op, ARange):
+        return None
+    start, stop, step = rows.owner.inputs
+    if exact_constant(start) != 0 or exact_constant(step) != 1 or not _is_length(stop, x):
+        return None
+    return rows, place
+
+
+def _is_length(variable: Variable, x: Variable, depth: int = 4) -> bool:
+    """Whether it is how many rows x has, also in terms of what x is made of, element by element."""
     node = variable.owner
+    if depth and x.owner is not None and is_a(x.owner.op, Elemwise, SpecifyShape):
+        of = x.owner.inputs[:1] if is_a(x.owner.op, SpecifyShape) else x.owner.inputs
+        long = [i for i in of if not (i.type.broadcastable[0] or x.type.broadcastable[0])]
+        if any(_is_length(variable, i, depth - 1) for i in long):
+            return True
     if node is None:
         return exact_constant(variable) == x.type.shape[0] and x.type.shape[0] is not None
     if is_a(node.op, Shape_i):
@@ -240,8 +260,8 @@ def _is_length(variable: Variable, x: Variable) -> bool:
         )
     through = (DimShuffle, TensorFromScalar, ScalarFromTensor)
     if is_a(node.op, Elemwise) and is_a(node.op.scalar_op, ps.Cast):
-        return _is_length(node.inputs[0], x)
-    return is_a(node.op, *through) and _is_length(node.inputs[0], x)
+        return _is_length(node.inputs[0], x, depth)
+    return is_a(node.op, *through) and _is_length(node.inputs[0], x, depth)
 
 
 def _constant_int(variable: object) -> int | None:
