@@ -10,15 +10,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from fractions import Fraction
-from math import exp
-from math import log as natural_log
+from math import exp, log
 
 import pytensor.scalar.math as psm
 import pytensor.tensor as pt
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.fg import FunctionGraph
 from pytensor.scalar import basic as ps
-from pytensor.tensor.math import add, log, log1mexp, mul, sub, true_div
+from pytensor.tensor.math import add, log1mexp, mul, sub, true_div
 
 from pytensor_stabilize.rewrites import symbols
 from pytensor_stabilize.rewrites.algebra.arguments import as_multiple
@@ -27,7 +26,6 @@ from pytensor_stabilize.rewrites.differences.pairs import flat_terms
 from pytensor_stabilize.rewrites.exponentials.nested_series import WReader, exponential_in
 from pytensor_stabilize.rewrites.matching import (
     FLOATS,
-    exact_constant,
     is_a,
     scalar_op,
 )
@@ -133,7 +131,7 @@ def _finite(reader: WReader, counted: Counter[Variable], radius: Fraction) -> Co
     """A product with w kept above the radius, and where w overflows if the product is 0 there."""
     w = reader.w
     u = w.owner.inputs[0]  # type: ignore[union-attr]
-    low = constant_like(float(radius), w), constant_like(natural_log(float(radius)), u)
+    low = constant_like(float(radius), w), constant_like(log(float(radius)), u)
     if reader.decays(counted):
         top = _TOP[w.type.dtype]
         high = constant_like(exp(top), w), constant_like(top, u)
@@ -164,54 +162,12 @@ def _log_of_expm1(u: symbols.Value, c: float = 1.0) -> symbols.Value:
     small = constant_like(exp(_SMALL) / c, u)
     near = u - constant_like(0.5 * c, u) * pt.minimum(w, small)
     if c != 1:
-        near = near + constant_like(natural_log(c), u)
+        near = near + constant_like(log(c), u)
     far = pt.log1mexp(constant_like(-c, u) * pt.maximum(w, small))
     return pt.switch(pt.lt(w, small), near, far)
 
 
-def log_of_softplus(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
-    """``log(log(1 + exp(u)))`` is u where ``exp(u)`` underflows."""
-    (argument,), (output,) = node.inputs, node.outputs
-    if not is_a(scalar_op(argument), psm.Softplus) or output.type.dtype not in FLOATS:
-        return None
-    (u,) = argument.owner.inputs  # type: ignore[union-attr]
-    if u.type.dtype != output.type.dtype or _is_kept(u):
-        return None
-    return _log_of_log1p(u)
-
-
-def _is_kept(u: Variable) -> bool:
-    """Whether it is what the rule has made."""
-    if not is_a(scalar_op(u), ps.Maximum):
-        return False
-    assert u.owner is not None
-    return Fraction(_SMALL) in [exact_constant(v) for v in u.owner.inputs]
-
-
-def _log_of_log1p(u: symbols.Value) -> symbols.Value:
-    if not isinstance(u, Variable):
-        return symbols.log(symbols.softplus(u))
-    # The branch that is not taken stays finite: JAX differentiates both.
-    end = constant_like(_SMALL, u)
-    near = u - constant_like(0.5, u) * pt.exp(pt.minimum(u, end))
-    return pt.switch(pt.lt(u, end), near, pt.log(pt.softplus(pt.maximum(u, end))))
-
-
 NESTED: tuple[Rule, ...] = (
-    Rule(
-        name="log_of_softplus",
-        before=lambda u: symbols.log(symbols.softplus(u)),
-        after=_log_of_log1p,
-        domain={"u": Interval(-3000.0, -0.5)},
-        tested_in="tests/test_nested.py",
-        promise=4.0,
-        mends="log(log(1 + exp(u))) is -inf below -745",
-        databases=("stabilize", "specialize"),
-        tracks=(log,),
-        transform=log_of_softplus,
-        needs=(psm.Softplus,),
-        source="log(log(1 + w)) = log(w) - w / 2 + 5 w**2 / 24 - ...",
-    ),
     Rule(
         name="log1mexp_of_exponential",
         before=lambda u: symbols.log1mexp(-symbols.exp(u)),
@@ -237,13 +193,7 @@ NESTED: tuple[Rule, ...] = (
         databases=("specialize",),
         tracks=(add, sub, mul, true_div),
         transform=nested_exponential,
-        needs=(
-            (ps.Exp, psm.Sigmoid),
-            (ps.Exp, ps.Tanh),
-            (ps.Exp, ps.Expm1),
-            (psm.Softplus, ps.TrueDiv),
-            (psm.Softplus, ps.Reciprocal),
-        ),
+        needs=((ps.Exp, psm.Sigmoid), (ps.Exp, ps.Tanh), (ps.Exp, ps.Expm1)),
         source="Power series in exp(u) with exact coefficients",
     ),
 )

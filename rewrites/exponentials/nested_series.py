@@ -13,7 +13,7 @@ from pytensor.scalar import basic as ps
 
 from pytensor_stabilize.rewrites.additive import signed_terms
 from pytensor_stabilize.rewrites.algebra.arguments import ARITHMETIC, SUMS, as_multiple
-from pytensor_stabilize.rewrites.arithmetic import constant_like, factors, sum_of
+from pytensor_stabilize.rewrites.arithmetic import constant_like, sum_of
 from pytensor_stabilize.rewrites.matching import constant_exponent, exact_constant, is_a, scalar_op
 from pytensor_stabilize.rewrites.power_series import (
     FUNCTIONS,
@@ -24,8 +24,6 @@ from pytensor_stabilize.rewrites.power_series import (
 
 OUTER = (ps.Exp, ps.Expm1, psm.Sigmoid, ps.Tanh)
 _MOST_NODES = 60
-# Below the logarithm of every radius.
-_LOW = -10
 
 
 def exponential_in(variable: Variable) -> Variable | None:
@@ -44,26 +42,11 @@ def exponential_in(variable: Variable) -> Variable | None:
                     return core
         elif is_a(op, *SUMS, *ARITHMETIC, ps.Switch):
             assert current.owner is not None
-            if (u := _softplus_below(current)) is not None:
-                return pt.exp(u)
             fresh = [v for v in dict.fromkeys(current.owner.inputs) if v not in seen]
             seen.update(fresh)
             todo += fresh
             if len(seen) > _MOST_NODES:
                 return None
-    return None
-
-
-def _softplus_below(variable: Variable) -> Variable | None:
-    """The u of ``softplus(u) = log(1 + w)`` below a fraction bar: it is as small as w is."""
-    if not is_a(scalar_op(variable), ps.TrueDiv, ps.Reciprocal):
-        return None
-    for v in factors(variable.owner.inputs[-1])[1]:  # type: ignore[union-attr]
-        if is_a(scalar_op(v), psm.Softplus):
-            u = v.owner.inputs[0]  # type: ignore[union-attr]
-            # What was mended keeps it above the radius of its series.
-            bounds = u.owner.inputs[1:] if _unkept(u) is not u else []
-            return None if any((exact_constant(c) or 0) > _LOW for c in bounds) else u
     return None
 
 
@@ -147,7 +130,7 @@ class WReader:
         if _unkept(variable) is self.w:
             return self.power(Fraction(1))
         mended = mended_before(variable)
-        if mended is not None and mended[0].owner.inputs == self.w.owner.inputs:  # type: ignore[union-attr]
+        if mended is not None and mended[0] is self.w:
             loses = self.loses
             found = self.known(mended[1])
             self.loses = loses
@@ -164,8 +147,6 @@ class WReader:
             return self.known(node.inputs[0]).power(exponent)
         if op is not None and isinstance(op, FUNCTIONS):
             return self._function(op, node.inputs[0])
-        if is_a(op, psm.Softplus) and (ratio := self.ratio(node.inputs[0])) is not None:
-            return self._inside(ps.log1p, self.power(ratio))
         if not isinstance(op, (*SUMS, *ARITHMETIC)):
             raise NoSeriesError
         parts = [self.known(v) for v in node.inputs]
@@ -292,7 +273,7 @@ class WReader:
                 if node is None or exact_constant(v) is not None:
                     return v
                 branch = self._branch(v)
-                function = is_a(scalar_op(v), *FUNCTIONS, psm.Softplus)
+                function = is_a(scalar_op(v), *FUNCTIONS)
                 if branch is not None or _unkept(v) is self.w:
                     known[v] = w if branch is None else new(branch)
                 elif function and self.ratio(node.inputs[0]) is None:
