@@ -10,6 +10,7 @@ from typing import Any
 
 from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.graph.fg import FunctionGraph
+from pytensor.scalar import basic as ps
 from pytensor.tensor.elemwise import DimShuffle
 from pytensor.tensor.variable import TensorConstant
 
@@ -81,8 +82,12 @@ def same_up_to_order(a: Variable, b: Variable) -> bool:
 
     def _is_like(a: Variable, b: Variable) -> bool:
         first, second = a.owner, b.owner
-        if first is None or second is None or first.op != second.op or a.type != b.type:
+        if first is None or second is None or a.type != b.type:
             return False
+        if first.op != second.op:
+            # PyTensor specializes 1 / x to the reciprocal of x.
+            below = _turned_over(a), _turned_over(b)
+            return None not in below and same(*below)  # type: ignore[arg-type]
         if first.outputs.index(a) != second.outputs.index(b):
             return False
         left = list(second.inputs)
@@ -98,6 +103,14 @@ def same_up_to_order(a: Variable, b: Variable) -> bool:
         return True
 
     return same(a, b)
+
+
+def _turned_over(variable: Variable) -> Variable | None:
+    """The x of ``1 / x``, however it is written."""
+    node, op = variable.owner, scalar_op_of(variable.owner)
+    if is_a(op, ps.Reciprocal) or (is_a(op, ps.TrueDiv) and exact_constant(node.inputs[0]) == 1):
+        return node.inputs[-1]
+    return None
 
 
 def _equal(client: Apply, made: Apply, inputs: list[Variable]) -> bool:

@@ -241,6 +241,9 @@ ENDLESS = {
     ),
     # The sum over both ends of tanh is read as the sum with tanh in it.
     "tanh of a maximum": second(pt.tanh(pt.maximum(1, pt.exp(x + 1)))),
+    "PyTensor writes 1 / y as a reciprocal": first(
+        pt.log1p(t) / pt.log1mexp(-pt.cosh(pt.log1p(t))) + pt.log1p(t)
+    ),
     "one over a softmax": first(-1 / pt.special.softmax(x)),
 }
 
@@ -287,6 +290,23 @@ def test_a_wide_factor_makes_phi_of_a_narrow_input_wide():
     value = pt.erfc(w * np.float64(-0.7))
     at = np.float32([0.05, -19.4, 3.0])
     assert np.all(ulps(pytensor.function([w], value, mode=mode())(at), truth(value, {w: at})) < 8)
+
+
+def test_the_parts_of_a_join_are_cast():
+    """In int8 12 * 12 is -112, and there is no negation of booleans."""
+    n, b = pt.vector("n", dtype="int8"), pt.vector("b", dtype="bool")
+    joined = pt.join(0, n, b, x)
+    lengths = pt.stack([n.shape[0], b.shape[0], x.shape[0]])
+    first_part, *_ = pt.split(1 - pt.sigmoid(joined * joined), lengths, n_splits=3, axis=0)
+    gradient = pt.grad((-joined * joined * joined).sum(), x)
+    given = np.int8([12, 5]), [True, False], [1.0, 2.0]
+    function = pytensor.function([n, b, x], [first_part, gradient], mode=mode())
+    for found, wanted in zip(
+        function(*given),
+        (1 / (1 + np.exp([144.0, 25.0])), [-3.0, -12.0]),
+        strict=True,
+    ):
+        np.testing.assert_allclose(found, wanted, rtol=1e-14)
 
 
 def test_what_is_subtracted_does_not_wrap():

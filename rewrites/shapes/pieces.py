@@ -65,7 +65,10 @@ class Pieces:
     def of(self, variable: Variable) -> list[Variable] | None:
         """The pieces, if they stand in the graph."""
         if variable not in self._known:
-            self._known[variable] = self._find(variable)
+            found = self._find(variable)
+            # A join casts its parts: int8 would wrap, and there is no negation of booleans.
+            dtype = variable.type.dtype
+            self._known[variable] = found and [as_dtype(piece, dtype) for piece in found]
         return self._known[variable]
 
     def cut(self, variable: Variable) -> list[Variable]:
