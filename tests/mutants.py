@@ -187,7 +187,11 @@ _NORMAL = ("tests/test_normal.py", "tests/test_normal_forms.py")
 
 def of_coefficients() -> Iterator[Mutant]:
     # Of the normal family, what shows each table soonest.
-    first = {"EXCESS": "mills or log_erfc", "SECOND": "erfc_second or log_cdf"}
+    first = {
+        "EXCESS": "mills or log_erfc",
+        "SECOND": "erfcx and not log",
+        "SLOPE": "log_cdf or log_erfcx",
+    }
     for name in _coefficients("branch_free"):
         yield Mutant(
             f"branch_free.{name}", COEFFICIENT, _KERNELS, f"accuracy and {name.split()[1]}"

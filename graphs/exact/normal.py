@@ -45,6 +45,7 @@ ONE_ARGUMENT = {
     normal_ops.ErfcRatio: _ratio,
     normal_ops.ErfcExcess: _excess,
     normal_ops.ErfcSlope: _slope,
+    normal_ops.ErfcCurvature: lambda u: _c() * _ratio(u) * _excess(u),
     normal_ops.ErfcSecond: lambda u: 1 - u * _excess(u),
 }
 TWO_ARGUMENTS = {

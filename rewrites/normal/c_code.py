@@ -1,6 +1,6 @@
 """The normal kernels in C; `kernels` says what each function is and why it is so."""
 
-from pytensor_stabilize.rewrites.normal.coefficients import EXCESS, NODES, SECOND
+from pytensor_stabilize.rewrites.normal.coefficients import EXCESS, NODES, SECOND, SLOPE
 
 
 def _array(name: str, values: tuple[float, ...]) -> str:
@@ -15,6 +15,7 @@ SUPPORT = "\n".join(
         "#include <math.h>",
         _array("ps_excess_c", EXCESS),
         _array("ps_second_c", SECOND),
+        _array("ps_slope_c", SLOPE),
         _array("ps_nodes", tuple(node for node, _ in NODES)),
         _array("ps_weights", tuple(weight for _, weight in NODES)),
         r"""
@@ -62,6 +63,11 @@ static inline double ps_excess(double u) {
 static inline double ps_second(double u) {
     if (u > 1e9) return 1.0 / u / u;
     double total = ps_polynomial(ps_second_c, sizeof(ps_second_c) / sizeof(double), u);
+    return total / (u + 1.0) / (u + 1.0);
+}
+static inline double ps_slope(double u) {
+    if (u > 1e9) return 1.0 / u / u;
+    double total = ps_polynomial(ps_slope_c, sizeof(ps_slope_c) / sizeof(double), u);
     return total / (u + 1.0) / (u + 1.0);
 }
 static inline double ps_scaled_tail(double u) {
@@ -113,12 +119,15 @@ static inline double ps_erfc_second(double x, double hi, double lo) {
 }
 static inline double ps_erfc_slope(double x, double hi, double lo) {
     ps_pair u = ps_scaled(x, hi, lo);
-    if (u.h >= 0.5) {
-        double d = ps_excess(u.h);
-        return 2.0 * ps_second(u.h) - d * d;
-    }
+    if (u.h >= 0.0) return ps_slope(u.h);
     double slope = PS_TWO_BY_SQRT_PI * ps_ratio_of(u);
     return slope > 0.0 ? 2.0 - slope * (slope - 2.0 * u.h) : 2.0 + slope;
+}
+static inline double ps_erfc_curvature(double x, double hi, double lo) {
+    ps_pair u = ps_scaled(x, hi, lo);
+    if (u.h >= 0.0) return 2.0 - ps_slope(u.h);
+    double slope = PS_TWO_BY_SQRT_PI * ps_ratio_of(u);
+    return slope > 0.0 ? slope * (slope - 2.0 * u.h) : slope;
 }
 static inline double ps_scaled_difference(double low, double high, double delta) {
     double q = delta * (low + high), total = 0.0;

@@ -1,12 +1,13 @@
 """Coefficients of the normal kernels.
 
-`EXCESS` and `SECOND` are the highest power first, in ``t = (u - 3) / (u + 3)`` for ``u >= 0``::
+`EXCESS`, `SECOND` and `SLOPE` have the highest power first, in ``t = (u - 3) / (u + 3)``, u >= 0::
 
     d(u) = EXCESS(t) / (u + 1/2)            d(u) = 2 / (sqrt(pi) erfcx(u)) - 2 u
     w(u) = SECOND(t) / (u + 1)**2           w(u) = 1 - u d(u)
+    s(u) = SLOPE(t) / (u + 1)**2            s(u) = 2 w(u) - d(u)**2
 
-They interpolate the exact functions at the Chebyshev points of degree 40 and 44, at 600 bits, cut
-off where the Chebyshev coefficients fall below 1e-18; d is its continued fraction there,
+They interpolate the exact functions at the Chebyshev points of degree 40, 44 and 44, at 600 bits,
+cut off where the Chebyshev coefficients fall below 1e-18; d is its continued fraction there,
 ``d = 1 / (u + 2 r)``, ``r = 1 / (2 u + 6 / (2 u + 8 / ...))`` (DLMF 7.9 and 7.18).
 `NODES` are the nodes and weights of Gauss and Legendre on [0, 1].
 """
@@ -79,6 +80,42 @@ SECOND = (
     -0.36501345135896734,
     -0.35995539029056184,
     1.4198229278447476,
+)
+SLOPE = (
+    -1.105941573632439e-08,
+    -1.4292648385646129e-09,
+    1.3055287177717568e-07,
+    -1.1356792839426861e-08,
+    -7.561972426977084e-07,
+    2.969662022704313e-07,
+    2.8270939755067348e-06,
+    -2.4410000044661612e-06,
+    -7.152271826725696e-06,
+    1.2606580909770307e-05,
+    8.959112364937501e-06,
+    -4.77802850175561e-05,
+    2.4846400353063214e-05,
+    0.00013753729569248574,
+    -0.00022614510855573187,
+    -0.00027477431252248975,
+    0.0009878272516201866,
+    0.00014702167092624718,
+    -0.0031776473182410997,
+    0.0017709207880022655,
+    0.00786340710700547,
+    -0.010326543836146373,
+    -0.013452896538808835,
+    0.036125111181699296,
+    0.005531570583230441,
+    -0.08994032663908379,
+    0.06291107351696211,
+    0.14192381084918607,
+    -0.267748031326832,
+    -0.014384489203769923,
+    0.522996449735401,
+    -0.5651457079979142,
+    -0.1790946791652804,
+    1.3633849983603166,
 )
 NODES = (
     (0.9891143290730285, 0.02783428355808683),

@@ -74,6 +74,13 @@ def erfc_slope(x: Value) -> Value:
     return 2 - _factor(x) * erfc_ratio(x) * erfc_excess(x)
 
 
+def erfc_curvature(x: Value) -> Value:
+    """``2 / sqrt(pi) r(x) d(x)``, r the ratio and d the excess."""
+    if isinstance(x, Variable):
+        return call(ops.erfc_curvature, ONE, x)
+    return _factor(x) * erfc_ratio(x) * erfc_excess(x)
+
+
 def erf_difference(a: Value, b: Value) -> Value:
     """``erf(a) - erf(b)``."""
     return call(ops.erf_difference, ONE, a, b) if isinstance(a, Variable) else erf(a) - erf(b)

@@ -17,7 +17,7 @@ from jax.scipy.special import erf, erfc
 from pytensor_stabilize.rewrites.internals.jax import jax_funcify
 from pytensor_stabilize.rewrites.matching import exact_constant
 from pytensor_stabilize.rewrites.normal import ops
-from pytensor_stabilize.rewrites.normal.coefficients import EXCESS, NODES, SECOND
+from pytensor_stabilize.rewrites.normal.coefficients import EXCESS, NODES, SECOND, SLOPE
 
 C = ops.C
 # By the dtype that is computed in: what has a square with digits below it; the integer of that
@@ -79,6 +79,10 @@ def excess(u):
 
 def second(u):
     return jnp.where(u > 1e9, 1.0 / u / u, polynomial(SECOND, u) / (u + 1.0) / (u + 1.0))
+
+
+def slope_of(u):
+    return jnp.where(u > 1e9, 1.0 / u / u, polynomial(SLOPE, u) / (u + 1.0) / (u + 1.0))
 
 
 def scaled_tail(u):
@@ -143,7 +147,14 @@ def erfc_slope(x, hi, lo):
     h, low = scaled(x, hi, lo)
     slope = C * ratio_of(h, low)
     left = jnp.where(slope > 0.0, 2.0 - slope * (slope - 2.0 * h), 2.0)
-    return jnp.where(h < 0.5, left, 2.0 * second(h) - jnp.square(excess(h)))
+    return jnp.where(h < 0.0, left, slope_of(h))
+
+
+def erfc_curvature(x, hi, lo):
+    h, low = scaled(x, hi, lo)
+    slope = C * ratio_of(h, low)
+    left = jnp.where(slope > 0.0, slope * (slope - 2.0 * h), 0.0)
+    return jnp.where(h < 0.0, left, 2.0 - slope_of(h))
 
 
 def scaled_difference(low, high, delta):
@@ -264,6 +275,11 @@ def _slope_slope(k, s, *z):
     return (k * C * KERNELS["erfc_ratio"](*z) * (s - jnp.square(KERNELS["erfc_excess"](*z))),)
 
 
+def _curvature_slope(k, q, *z):
+    r, d, s = (KERNELS[name](*z) for name in ("erfc_ratio", "erfc_excess", "erfc_slope"))
+    return (k * C * r * (jnp.square(d) - s),)
+
+
 KERNELS: dict[str, Callable[..., Any]] = {
     kernel.__name__: with_slopes(kernel, slopes)
     for kernel, slopes in (
@@ -274,6 +290,7 @@ KERNELS: dict[str, Callable[..., Any]] = {
         (erfc_ratio, lambda k, r, *z: (k * r * KERNELS["erfc_excess"](*z),)),
         (erfc_excess, lambda k, d, *z: (-k * KERNELS["erfc_slope"](*z),)),
         (erfc_slope, _slope_slope),
+        (erfc_curvature, _curvature_slope),
         (erfc_second, _second_slope),
         (erf_difference, lambda k, v, a, b, *_: (_exp_slope(k, a), -_exp_slope(k, b))),
         (log_erf_difference, lambda k, v, *z: [C * k * ratio for ratio in _pair(*z)]),

@@ -16,7 +16,7 @@ import math
 
 from numba.extending import register_jitable
 
-from pytensor_stabilize.rewrites.normal.coefficients import EXCESS, NODES, SECOND
+from pytensor_stabilize.rewrites.normal.coefficients import EXCESS, NODES, SECOND, SLOPE
 
 TWO_BY_SQRT_PI = 2 / math.sqrt(math.pi)
 SQRT_PI_BY_TWO = math.sqrt(math.pi) / 2
@@ -99,6 +99,18 @@ def second(u):
     t = (u - 3.0) / (u + 3.0)
     total = 0.0
     for c in SECOND:
+        total = total * t + c
+    return total / (u + 1.0) / (u + 1.0)
+
+
+@strict
+def slope_of(u):
+    """``2 - 2 / sqrt(pi) r(u) d(u)`` for ``u >= 0``."""
+    if u > 1e9:
+        return 1.0 / u / u
+    t = (u - 3.0) / (u + 3.0)
+    total = 0.0
+    for c in SLOPE:
         total = total * t + c
     return total / (u + 1.0) / (u + 1.0)
 
@@ -193,11 +205,21 @@ def erfc_second(x, hi, lo):
 def erfc_slope(x, hi, lo):
     """``2 - 2 / sqrt(pi) r(u) d(u)``, minus the slope of d."""
     h, low = scaled(x, hi, lo)
-    if h >= 0.5:
-        d = excess(h)
-        return 2.0 * second(h) - d * d
+    if h >= 0.0:
+        return slope_of(h)
     slope = TWO_BY_SQRT_PI * ratio_of(h, low)
     return 2.0 - slope * (slope - 2.0 * h) if slope > 0.0 else 2.0 + slope
+
+
+@strict
+def erfc_curvature(x, hi, lo):
+    """``2 / sqrt(pi) r(u) d(u)``, minus the second derivative of log(erfc(u))."""
+    h, low = scaled(x, hi, lo)
+    if h >= 0.0:
+        # The rounding of what is below 0.73 counts less.
+        return 2.0 - slope_of(h)
+    slope = TWO_BY_SQRT_PI * ratio_of(h, low)
+    return slope * (slope - 2.0 * h) if slope > 0.0 else slope
 
 
 @strict

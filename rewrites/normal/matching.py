@@ -20,8 +20,17 @@ from pytensor_stabilize.rewrites.matching import (
     same_pattern,
     scalar_op,
 )
-from pytensor_stabilize.rewrites.normal.ops import ErfcScaled, ErfDifference, NormalOp
+from pytensor_stabilize.rewrites.normal.forms import call
+from pytensor_stabilize.rewrites.normal.ops import (
+    ErfcCurvature,
+    ErfcScaled,
+    ErfDifference,
+    NormalOp,
+    erfc_excess,
+    erfc_ratio,
+)
 
+C = Fraction(2 / np.sqrt(np.pi))
 _LARGEST_POWER = 8
 _DEEPEST = 12
 _MOST_TERMS = 16
@@ -109,6 +118,13 @@ class Monomial:
         self.times_factor(variable, power)
 
     def times_factor(self, variable: Variable, power: int) -> None:
+        if is_a(scalar_op(variable), ErfcCurvature) and _scale_of(variable.owner) is not None:
+            # Sums look for the two factors.
+            u = argument_of(variable.owner)
+            self.coefficient *= C**power
+            for op in (erfc_ratio, erfc_excess):
+                self.times_factor(call(op, u.k, u.core), power)
+            return
         key: Hashable = variable
         found = score(variable)
         if found is not None:

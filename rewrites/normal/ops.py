@@ -12,6 +12,7 @@ All take a constant ``k = hi + lo`` beside their arguments and are functions of 
 `erfc_excess`                ``d(u) = 2 / sqrt(pi) r(u) - 2 u``
 `erfc_second`                ``w(u) = 1 - u d(u)``
 `erfc_slope`                 ``s(u) = 2 - c r(u) d(u)``
+`erfc_curvature`             ``q(u) = c r(u) d(u)``
 `erf_difference`             ``erf(a) - erf(b)``
 `log_erf_difference`         ``log(erf(a) - erf(b))``
 `log_half_erf_difference`    ``log((erf(a) - erf(b)) / 2)``
@@ -20,7 +21,7 @@ All take a constant ``k = hi + lo`` beside their arguments and are functions of 
 ===========================  =================================================================
 
 Derivatives, with ``c = 2 / sqrt(pi)``: ``(log erfc)' = -c r``, ``(log erfcx)' = -d``,
-``r' = r d``, ``d' = -s``, ``s' = c r (s - d**2)``, ``w' = u s - d``, and for two arguments
+``r' = r d``, ``d' = -s``, ``s' = c r (s - d**2) = -q'``, ``w' = u s - d``, and for two arguments
 ``c r(a, b)``, ``c r(b, a)``, ``-r(a, b) d(a, b)`` and ``-c r(a, b) r(b, a)``.
 """
 
@@ -154,6 +155,14 @@ class ErfcSlope(NormalOp):
         return [k * c * scalar_erfc_ratio(*inputs) * (output - d * d)]
 
 
+class ErfcCurvature(NormalOp):
+    nin, kernel = 3, "erfc_curvature"
+
+    def slopes(self, c, k, inputs, output):
+        d, s = scalar_erfc_excess(*inputs), scalar_erfc_slope(*inputs)
+        return [k * c * scalar_erfc_ratio(*inputs) * (d * d - s)]
+
+
 class ErfcSecond(NormalOp):
     nin, kernel = 3, "erfc_second"
 
@@ -205,6 +214,7 @@ def _both_ratios(inputs: Scalars) -> tuple[ScalarVariable, ScalarVariable]:
 
 _OWN = (
     *(ErfcScaled, LogErfc, LogHalfErfc, LogErfcx, ErfcRatio, ErfcExcess, ErfcSlope, ErfcSecond),
+    ErfcCurvature,
     *(ErfDifference, LogHalfErfDifference, LogErfDifference),
     *(ErfDifferenceRatio, ErfDifferenceExcess),
 )
@@ -224,6 +234,7 @@ log_erfcx = Elemwise(LogErfcx())
 erfc_ratio = Elemwise(scalar_erfc_ratio)
 erfc_excess = Elemwise(scalar_erfc_excess)
 erfc_slope = Elemwise(scalar_erfc_slope)
+erfc_curvature = Elemwise(ErfcCurvature())
 erfc_second = Elemwise(ErfcSecond())
 erf_difference = Elemwise(ErfDifference())
 log_erf_difference = Elemwise(LogErfDifference())

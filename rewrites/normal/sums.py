@@ -152,7 +152,8 @@ def _over_argument(powers: Powers, f: Hashable, x: Argument) -> Powers:
 
 
 excess_sum = sum_transform(
-    _merge("erfc_ratio", _times_argument, lambda x: -2 * x.k / C, _excess), ops.ErfcRatio
+    _merge("erfc_ratio", _times_argument, lambda x: -2 * x.k / C, _excess),
+    (ops.ErfcRatio, ops.ErfcCurvature),
 )
 pair_excess_sum = sum_transform(
     _merge("erf_difference_ratio", _times_argument, lambda x: 2 * x.k / C, _pair_excess),
@@ -175,10 +176,12 @@ slope_sum = sum_transform(
     ops.ErfcSecond,
 )
 excess_slope_sum = sum_transform(
-    _merge("erfc_ratio", _without_excess, lambda x: -2 / C, _excess_slope), ops.ErfcRatio
+    _merge("erfc_ratio", _without_excess, lambda x: -2 / C, _excess_slope),
+    (ops.ErfcRatio, ops.ErfcCurvature),
 )
 second_sum = sum_transform(
-    _merge("erfc_excess", _over_argument, lambda x: -1 / x.k, _second), ops.ErfcExcess
+    _merge("erfc_excess", _over_argument, lambda x: -1 / x.k, _second),
+    (ops.ErfcExcess, ops.ErfcCurvature),
 )
 erfcx_sum = sum_transform(
     _merge("erfcx", _over_argument, lambda x: -C / (2 * x.k), _erfcx_slope), Erfcx

@@ -22,6 +22,7 @@ OPS = (
     ops.erfc_ratio,
     ops.erfc_excess,
     ops.erfc_slope,
+    ops.erfc_curvature,
     ops.erfc_second,
     ops.erf_difference,
     ops.log_erf_difference,
@@ -224,6 +225,30 @@ NORMAL: tuple[Rule, ...] = (
         tracks=(add, sub, true_div),
         transform=by_op({true_div: _RATIO, add: _slope_sum, sub: _slope_sum}),
         source=_RATIOS,
+    ),
+    Rule(
+        name="erfc_ratio_times_excess",
+        before=lambda x: (
+            _two_by_sqrt_pi(x)
+            * symbols.exp(-x * x)
+            / symbols.erfc(x)
+            * (_two_by_sqrt_pi(x) * symbols.exp(-x * x) / symbols.erfc(x) - 2 * x)
+        ),
+        after=forms.erfc_curvature,
+        domain={"x": Interval(-26.0, 1e10)},
+        promise=4.0,
+        mends="five roundings leave the second derivative of log(erfc(x)) 6 ulp off",
+        databases=EVERYWHERE,
+        tracks=(mul, add, sub, true_div),
+        transform=by_op(
+            {
+                true_div: _RATIO,
+                add: sums.excess_sum,
+                sub: sums.excess_sum,
+                mul: normal.ratio_times_excess,
+            }
+        ),
+        source="(log erfc(u))'' = -2 / sqrt(pi) r(u) d(u)",
     ),
     Rule(
         name="log_erf_difference",

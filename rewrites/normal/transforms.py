@@ -242,6 +242,26 @@ def erfcx_times_ratio(fgraph: FunctionGraph, node: Apply) -> Variable | Left | N
     return None
 
 
+def ratio_times_excess(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
+    """``exp(-u**2) / erfc(u) * d(u)``: one kernel, and one rounding, for both."""
+    kinds = {type(scalar_op(factor)) for factor in _factors(node.outputs[0])}
+    if not {ops.ErfcRatio, ops.ErfcExcess} <= kinds:
+        return None
+    monomial = Monomial.of(node.outputs[0])
+    for key in monomial.powers:
+        if isinstance(key, tuple) and key[0] == "erfc_ratio":
+            other, u = ("erfc_excess", key[1]), key[1]
+            n = min(monomial.powers[key], monomial.powers.get(other, 0))
+            if n > 0:
+                monomial.powers = without(monomial.powers, (key, n), (other, n))
+                curvature = call(ops.erfc_curvature, u.k, u.core)
+                monomial.powers[curvature] = n
+                monomial.variables[curvature] = curvature
+                coefficient = monomial.coefficient / C**n
+                return monomial.build(str(node.outputs[0].type.dtype), coefficient)
+    return None
+
+
 def one_over_erfcx(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
     """``rest / erfcx(u) -> rest * exp(-u**2) / erfc(u)``, of which derivatives are known."""
     reciprocal = is_a(node.op.scalar_op, ps.Reciprocal)
