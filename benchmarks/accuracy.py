@@ -9,7 +9,8 @@ The page has all functions of `accuracy_family.py` with their first and second d
 JAX's and PyTorch's own beside them, PyTorch's on another Python where the option or TORCH_PYTHON
 names one that has it; with --only the other functions' tables stay as they are.
 --check measures a part of the same points again and fails if ours is worse than what is published
-by more than 1 ulp.  `graphs.truth` gives the exact values and `graphs.ulp_error` the errors.
+by more than 1 ulp, or than its reasons allow.  `graphs.truth` gives the exact values and
+`graphs.ulp_error` the errors.
 """
 
 import os
@@ -29,14 +30,18 @@ from functools import partial
 import numpy as np
 import pytensor
 import pytensor.tensor as pt
+from accuracy_causes import NOT_EXPLAINED, reason
 from accuracy_family import FAMILY, LIMITS, Member, jax_functions, points
 from accuracy_page import (
     LINKERS,
     PAGE,
     Figure,
+    Reasons,
     Rows,
     page,
     published,
+    reasons,
+    reasons_of,
     section,
     sections,
     title_of,
@@ -44,6 +49,9 @@ from accuracy_page import (
 )
 from measuring import Exact, Point, derivative, errors_of, exact_values, text_of
 from pytensor.compile.mode import get_mode
+from pytensor.graph.basic import Constant
+from pytensor.graph.replace import clone_replace
+from pytensor.graph.traversal import ancestors
 from spelling_graphs import Graph
 from spelling_list import WRT, Spelling
 from torch_side import Worker, add_option, chosen, worker_here
@@ -51,6 +59,7 @@ from versions import versions
 
 import pytensor_stabilize
 from pytensor_stabilize.graphs import truth, ulp_error
+from pytensor_stabilize.graphs.ulps import spacing
 
 POINTS = 2001
 # How much worse than published a figure may be on another processor.
@@ -71,11 +80,33 @@ def exact_of(
     member: Member, dtype: str, columns: list[np.ndarray], text: str = ""
 ) -> dict[str, Exact]:
     graph = graph_of(member, dtype, text, scalar=True)
-    return exact_values(graph.quantities, graph.inputs, graph.wrt, list(zip(*columns, strict=True)))
+    quantities = {name: with_exact_slope(graph.quantities[name]) for name in graph.quantities}
+    return exact_values(quantities, graph.inputs, graph.wrt, list(zip(*columns, strict=True)))
 
 
-def figure(function: Callable[..., np.ndarray], exact: Exact, columns: list[np.ndarray]) -> Figure:
-    """Worst error where the truth is a normal float."""
+def with_exact_slope(derivative: pt.TensorVariable) -> pt.TensorVariable:
+    """A derivative with the exact 2 / sqrt(pi), where PyTensor has a float in that of erf."""
+    floats = [
+        variable
+        for variable in ancestors([derivative])
+        if isinstance(variable, Constant)
+        and variable.type.dtype in LIMITS
+        and variable.type.ndim == 0
+        and variable.data == np.asarray(2 / np.sqrt(np.pi), variable.type.dtype)
+    ]
+    half = pt.constant(0.5, dtype=derivative.type.dtype)
+    exact = {number: (2 / pt.gamma(half)).astype(number.type.dtype) for number in floats}
+    return clone_replace(derivative, exact) if exact else derivative
+
+
+def figure(
+    function: Callable[..., np.ndarray],
+    exact: Exact,
+    columns: list[np.ndarray],
+    what: str = "",
+    margin: float = 0.0,
+) -> Figure:
+    """Worst error where the truth is a normal float, and the reason if `what` asks for one."""
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         values = np.asarray(function(*columns))
@@ -83,7 +114,11 @@ def figure(function: Callable[..., np.ndarray], exact: Exact, columns: list[np.n
     errors[np.abs(exact.value) < np.finfo(exact.value.dtype).tiny] = 0.0
     row = int(np.argmax(errors))
     at: Point = [np.atleast_1d(column[row]) for column in columns]
-    return Figure(float(errors.max()), text_of(at))
+    why = ""
+    if what:
+        scale = np.fmax(exact.strict, np.abs(exact.value)).astype(exact.value.dtype)
+        why = reason(what, errors[:, 0], spacing(scale)[:, 0], columns, margin)
+    return Figure(float(errors.max()), text_of(at), why)
 
 
 def compiled(
@@ -122,7 +157,7 @@ def measured(
     for dtype in LIMITS:
         columns = [column[::every] for column in points(member.points, dtype, count)]
         with pytensor.config.change_flags(floatX=dtype):
-            rows |= ours_and_stock(member, dtype, columns, linkers, stock=full)
+            rows |= ours_and_stock(member, dtype, columns, linkers, full)
             if full:
                 for name, cells in others(member, dtype, columns, torch_python).items():
                     rows[name] |= cells
@@ -130,7 +165,7 @@ def measured(
 
 
 def ours_and_stock(
-    member: Member, dtype: str, columns: list[np.ndarray], linkers: Iterable[str], stock: bool
+    member: Member, dtype: str, columns: list[np.ndarray], linkers: Iterable[str], full: bool
 ) -> Rows:
     graph, exact = graph_of(member, dtype), exact_of(member, dtype, columns)
     rows: Rows = {}
@@ -139,10 +174,12 @@ def ours_and_stock(
         for linker in linkers:
             ours = compiled(graph.inputs, variable, linker, stock=False)
             before = Figure(np.nan, "")
-            if stock:
+            if full:
                 function = compiled(graph.inputs, variable, linker, stock=True)
                 before = figure(function, exact[name], columns)
-            cells[linker] = (before, figure(ours, exact[name], columns))
+            what = f"{member.name}, {title_of(name)}, {dtype}, {linker}"
+            margin = 0.0 if full else MARGIN
+            cells[linker] = (before, figure(ours, exact[name], columns, what, margin))
     return rows
 
 
@@ -187,6 +224,12 @@ def check(members: list[Member], linkers: list[str], count: int) -> int:
                         f"published are {ulps_text(allowed)} ulp."
                     )
                     worse += 1
+                elif ours.why == NOT_EXPLAINED:
+                    print(
+                        f"{member.name}, {title_of(quantity)}, {dtype}, {linker}: the reasons for "
+                        f"{ours} do not explain it."
+                    )
+                    worse += 1
     print(
         f"{len(members)} functions on {', '.join(linkers)}: "
         + (f"{worse} figures are worse than docs/accuracy.md says." if worse else "as published.")
@@ -194,22 +237,23 @@ def check(members: list[Member], linkers: list[str], count: int) -> int:
     return worse
 
 
-def table_of(member: Member, count: int, torch_python: str | None) -> str:
+def table_of(member: Member, count: int, torch_python: str | None) -> tuple[str, Reasons]:
     rows = measured(member, LINKERS, count, torch_python=torch_python)
-    return section(member.name, member.text, rows)
+    return section(member.name, member.text, rows), reasons_of(member.name, rows)
 
 
 def write_page(members: list[Member], count: int, workers: int, torch: Worker | None) -> None:
     """Measure functions and put their tables on the page, each when it is done; others stay."""
-    tables = sections(PAGE.read_text()) if PAGE.exists() else {}
+    before = PAGE.read_text() if PAGE.exists() else ""
+    tables, whys = sections(before), reasons(before)
     python, more = (torch.python, [torch.version]) if torch else (None, [])
     with ProcessPoolExecutor(workers) as pool:
         made = pool.map(partial(table_of, count=count, torch_python=python), members)
-        for member, table in zip(members, made, strict=True):
+        for member, (table, new) in zip(members, made, strict=True):
             tables[member.name] = table
-            PAGE.write_text(
-                page({m.name: tables[m.name] for m in FAMILY if m.name in tables}, versions(*more))
-            )
+            whys |= new
+            present = {m.name: tables[m.name] for m in FAMILY if m.name in tables}
+            PAGE.write_text(page(present, whys, versions(*more)))
             print(member.name, flush=True)
 
 

@@ -35,6 +35,49 @@ def test_page_has_every_figure_of_the_family():
     assert not done.returncode, done.stderr
 
 
+def test_page_explains_what_exceeds_the_promise():
+    done = run(
+        "from accuracy_causes import NOT_EXPLAINED, XLA_TANH\n"
+        "from accuracy_page import PAGE, published, reasons, sections\n"
+        "text = PAGE.read_text()\n"
+        "assert len(reasons(text)) > 100 and NOT_EXPLAINED not in text\n"
+        "tanh = published(sections(text)['tanh'])\n"
+        "assert {d: tanh['f', d, 'jax'] for d in XLA_TANH} == XLA_TANH, tanh\n"
+    )
+    assert not done.returncode, done.stderr
+
+
+def test_page_is_made_again_of_its_own_tables_and_reasons():
+    """Functions that are not measured again keep them."""
+    done = run(
+        "from accuracy_page import BEGIN, PAGE, page, reasons, sections\n"
+        "text = PAGE.read_text()\n"
+        "versions = text.partition(BEGIN)[2].partition('\\n')[0]\n"
+        "assert page(sections(text), reasons(text), versions) == text\n"
+    )
+    assert not done.returncode, done.stderr
+
+
+def test_reason_holds_at_every_point_or_there_is_none():
+    done = run(
+        "import numpy as np\n"
+        "from accuracy_causes import NOT_EXPLAINED, reason\n"
+        "x, ulp = np.array([0.5, -10.0, -20.0]), np.ones(3)\n"
+        "bound = 4 * (1 + x * x / 2)\n"
+        "def why(errors, what='Phi, df/dx, float64, cvm', **more):\n"
+        "    return reason(what, errors, ulp, [x], **more)\n"
+        "assert why(np.full(3, 4.0)) == ''\n"
+        "assert why(bound).startswith('the rounding of t')\n"
+        "for i in range(3):\n"
+        "    beyond = bound.copy()\n"
+        "    beyond[i] += 0.01\n"
+        "    assert why(beyond) == NOT_EXPLAINED\n"
+        "    assert why(beyond, margin=1.0) != NOT_EXPLAINED\n"
+        "assert why(bound, 'no such function') == NOT_EXPLAINED\n"
+    )
+    assert not done.returncode, done.stderr
+
+
 @pytest.mark.parametrize("name", ["sigmoid", "log sigmoid"])
 def test_figures_still_hold(name):
     pytest.importorskip("flint")
@@ -63,3 +106,15 @@ def test_check_fails_on_a_figure_that_got_worse(tmp_path):
     assert "1 - sigmoid, df/dx, float64, cvm: " in done.stdout
     assert "published are 0.0 ulp" in done.stdout
     assert "figures are worse than docs/accuracy.md says" in done.stdout
+
+
+def test_check_fails_on_a_figure_that_its_reasons_do_not_explain():
+    pytest.importorskip("flint")
+    done = run(
+        "import accuracy, accuracy_causes\n"
+        "accuracy_causes.CAUSES = ()\n"
+        "members = [m for m in accuracy.FAMILY if m.name == 'Phi']\n"
+        "assert accuracy.check(members, ['cvm'], 20) >= 2\n"
+    )
+    assert not done.returncode, done.stdout + done.stderr
+    assert "Phi, df/dx, float64, cvm: the reasons for " in done.stdout
