@@ -71,7 +71,7 @@ def log_of_parts(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
         if part.type.dtype != output.type.dtype:
             part = pt.cast(part, output.type.dtype)
         inputs[i] = pt.log1p(-part if sign < 0 else part) if complement else pt.log(part)
-    result = _decreasing(inner.op, op)(*inputs) if complement else inner.op(*inputs)
+    result = _decreasing(inner.op, op)(*inputs) if sign < 0 else inner.op(*inputs)
     for move in reversed(moves):
         result = move.op(result, *move.inputs[1:])
     return cast(Variable, result)

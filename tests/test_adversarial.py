@@ -37,6 +37,21 @@ EXACT = {
         ([43.9, 19.3, -9.8, 1e-9], [0.0] * 4),
         8.0,
     ),
+    "log1p of what is clipped": (
+        pt.log1p(pt.clip(0.5 * pt.erfc(-x / np.sqrt(2)), 1e-6, 0.999999)),
+        ([-0.7, -38.2, 0.0, 36.9], [0.0] * 4),
+        4.0,
+    ),
+    "log1p of a maximum": (
+        pt.log1p(pt.maximum(0.5 * pt.erfc(-x / np.sqrt(2)), 0.25)),
+        ([-0.7, -38.2, 0.0, 36.9], [0.0] * 4),
+        4.0,
+    ),
+    "log1p of a minimum": (
+        pt.log1p(pt.minimum(pt.erfc(x), pt.sigmoid(x + 1))),
+        ([-0.7, -3.2, 0.0, 2.9], [0.0] * 4),
+        4.0,
+    ),
     "condition - tanh": ((y > 0.5) - t, ([-1e-9, 3e-5, -2.5, 40.1], [0.0, 0.0, 1.0, 1.0]), 4.0),
     "condition - erf": ((y > 0.5) - pt.erf(x), ([-1e-9, 3e-5, 9.1], [0.0, 0.0, 1.0]), 4.0),
     "expm1 + y, both small": (pt.expm1(x) + y, SMALL, 4.0),
