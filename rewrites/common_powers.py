@@ -64,17 +64,27 @@ class _Power:
 
 def symbolic_powers(variable: Variable) -> list[Variable]:
     """The powers with symbolic exponents that a region is made of."""
+    return [v for v in _region(variable) if v.owner is not None and _is_power(v.owner)]
+
+
+def _roots(variable: Variable) -> set[Variable]:
+    """What a region raises to a number that is no integer."""
+    nodes = [v.owner for v in _region(variable) if is_a(scalar_op_of(v.owner), ps.Pow)]
+    exponents = {node: exact_constant(node.inputs[1]) for node in nodes if node is not None}
+    return {node.inputs[0] for node, n in exponents.items() if n is not None and n.denominator > 1}
+
+
+def _region(variable: Variable) -> list[Variable]:
+    """What is calculated with in a region; nothing if that is too much."""
     found: list[Variable] = []
     seen = {variable}
     todo = [variable]
     for current in todo:
         node = current.owner
-        op = scalar_op_of(node)
         if node is None or not is_float(current):
             continue
-        if _is_power(node):
-            found.append(current)
-        elif is_a(op, *SUMS, *ARITHMETIC):
+        found.append(current)
+        if not _is_power(node) and is_a(scalar_op_of(node), *SUMS, *ARITHMETIC):
             fresh = [v for v in dict.fromkeys(node.inputs) if v not in seen]
             seen.update(fresh)
             todo += fresh
@@ -143,8 +153,12 @@ class _Powers:
             base = self.reader.factored(node.inputs[0])
             if base.coefficient <= 0 or not base.is_product or not base.factors:
                 return None
-            if base.coefficient != 1 and [n for _, n in base.factors] != [1]:
-                return None  # (4 p)**n is infinite where (4 p q)**n is not
+            if base.coefficient != 1 and (
+                # (4 p)**n is infinite where (4 p q)**n is not, and (2 p)**0.3 stays as it is, so
+                # that its derivative would be a negative power beside a positive one
+                [n for _, n in base.factors] != [1] or node.inputs[0] in _roots(self.output)
+            ):
+                return None
             own = self.linear.terms(node.inputs[1])
             for generator, n in base.factors:
                 if not has_log(generator):

@@ -185,6 +185,11 @@ LIMITS = {
         (40.1, 0.0),
         0.0,
     ),
+    "a power of 2 q beside a symbolic one": (
+        first((1 - t) ** 0.3 * (1 - t) ** y),
+        (400.0, 2.0),
+        0.0,
+    ),
     "cosh * erfc": ((3 * pt.erfc(x) * pt.cosh(x) - (1 - pt.cosh(x))) ** 2, (710.3, 0.0), np.inf),
 }
 

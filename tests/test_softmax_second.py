@@ -164,7 +164,9 @@ def chosen(x, y):
 @pytest.mark.parametrize("rows", ["counted", "constant"])
 @pytest.mark.parametrize("of", ["p", "log p"])
 def test_chosen_elements_of_rows(of, rows, dtype):
-    x, y, g = pt.matrix("x", dtype=dtype), pt.lvector("y"), pt.vector("g", dtype=dtype)
+    # Of an unknown number of rows the first four might be asked for.
+    shape = (4 if rows == "constant" else None, None)
+    x, y, g = pt.matrix("x", shape=shape, dtype=dtype), pt.lvector("y"), pt.vector("g", dtype=dtype)
     at = np.array([LARGE, -LARGE, [-800.0, 800.0, 3.0], [1.0, 2.0, 0.5]], dtype)
     if dtype == "float32":
         at /= 8
@@ -184,6 +186,47 @@ def test_chosen_elements_of_rows(of, rows, dtype):
     for output, value in zip([*outputs, outputs[-1]], [*joint, alone], strict=True):
         known = {k: v for k, v in values.items() if k in ancestors([output])}
         assert ulps(value, truth(output, known)).max() <= 12
+
+
+def softmaxes():
+    x, z, y = pt.dmatrix("x"), pt.dmatrix("z"), pt.lvector("y")
+    wide = pt.matrix("x", shape=(5, 300), dtype="float64")
+    some = softmax(x, axis=1)[np.arange(2), y]
+    p, r = softmax(x, axis=1), softmax(z, axis=0)
+    bytes_ = np.int8([-1, -2, -1, -3, -4])
+    q = softmax(wide, axis=1)
+    numerator = pt.exp(x)[np.arange(2), y]
+    return {
+        "the first rows": (x, pytensor.grad(pt.log(some).sum(), x)),
+        "a function of the first rows": (x, pt.log1p(-some)),
+        "the first rows over their sums": (
+            x,
+            pytensor.grad((numerator / pt.exp(x).sum(1)[:2]).sum(), x),
+        ),
+        "a softmax along the other axis": (x, p[:, 0] - p[:, 0] * r.sum(1)),
+        "written out, the other axis": (x, pt.exp(x)[:, 0] / pt.exp(x).sum(1) * r.sum(1)),
+        "its gradient": (
+            x,
+            pytensor.grad((((1 - p) * r).sum(1) * r[:, 0] * pt.arange(1, 6)).sum(), z),
+        ),
+        "indices of the same bytes": (
+            wide,
+            q[np.arange(5), bytes_] - q[np.arange(5), bytes_.view("uint8")],
+        ),
+    }, (z, y)
+
+
+@pytest.mark.parametrize("case", softmaxes()[0])
+def test_what_is_no_element_of_its_row(case):
+    cases, others = softmaxes()
+    x, value = cases[case]
+    rng = np.random.default_rng(0)
+    given = [rng.normal(size=(5, x.type.shape[1] or 3)), rng.normal(size=(5, 3)), [0, 2]]
+    with linker("cvm") as mode, pytensor.config.change_flags(on_opt_error="raise"):
+        found = pytensor.function([x, *others], value, mode=mode, on_unused_input="ignore")(*given)
+        with pytensor_stabilize.excluding("all"):
+            stock = pytensor.function([x, *others], value, mode=mode, on_unused_input="ignore")
+        np.testing.assert_allclose(found, stock(*given), rtol=1e-12)
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from math import comb
 
 from pytensor.graph.basic import Variable
 
 Atom = Variable | tuple[str, Variable]
 Linear = frozenset[tuple[Atom, Fraction]]
+NOTHING: Linear = frozenset()
+# Of more terms nothing is read.
+_MOST_TERMS = 32
 
 
 def linear(parts: Mapping[Atom, Fraction]) -> Linear:
@@ -73,16 +77,20 @@ class Monomial:
         return Monomial(self.factor**count, scaled(self.exponent, count), binomials)
 
     def multiplied_out(self) -> list[Monomial]:
-        """Its terms, with the binomials that are not below a bar as sums."""
+        """Its terms, with the binomials that are not below a bar as sums; itself if too many."""
         terms = [Monomial(self.factor, self.exponent)]
         below: dict[Linear, tuple[int, int]] = {}
         for d, (plus, minus) in self.binomials.items():
-            ratio = Monomial(Fraction(1), d)
-            for _ in range(plus):
-                terms = [own for t in terms for own in (t, t.times(ratio))]
-            for _ in range(minus):
-                opposite = Monomial(Fraction(-1), d)
-                terms = [own for t in terms for own in (t, t.times(opposite))]
+            for sign, count in ((1, plus), (-1, minus)):
+                if count < 1:
+                    continue
+                if len(terms) * (count + 1) > _MOST_TERMS:
+                    return [self]
+                powers = [
+                    Monomial(Fraction(comb(count, k) * sign**k), scaled(d, k) if k else NOTHING)
+                    for k in range(count + 1)
+                ]
+                terms = [t.times(power) for t in terms for power in powers]
             if min(plus, minus) < 0:
                 below[d] = min(plus, 0), min(minus, 0)
         return [Monomial(t.factor, t.exponent, below) for t in terms]

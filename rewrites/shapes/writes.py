@@ -168,6 +168,8 @@ class Scatter:
         source = variable
         while source.owner is not None and is_a(source.owner.op, *READS):
             source = source.owner.inputs[0]
+            if source.type.ndim != self.nodes[0].inputs[0].type.ndim:
+                continue
             if same(self.gather(source), variable):
                 return self.below(source)
         if is_a(scalar_op_of(node), *FUNCTIONS, *SUMS, *ARITHMETIC):

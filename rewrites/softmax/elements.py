@@ -53,7 +53,7 @@ from pytensor_stabilize.rewrites.softmax.generators import (
     UnreadError,
     component_of,
 )
-from pytensor_stabilize.rewrites.softmax.matching import nearest, softmax_axes
+from pytensor_stabilize.rewrites.softmax.matching import adds_up, nearest
 
 _MOST_ELEMENTS = 4
 
@@ -100,7 +100,7 @@ def _row(
     """A row with elements of its own at some indices, if these hide a root; or as a whole."""
     terms = forms.row(output)
     indices = list(dict.fromkeys(g.place for _, m in terms for g, _ in m if isinstance(g, Hot)))
-    tilted = None if indices else _tilted(terms)
+    tilted = None if indices else _tilted(forms, terms)
     if not (indices or tilted or whole) or len(indices) > _MOST_ELEMENTS:
         return None
     elements = [(index, forms.at(index, terms)) for index in indices]
@@ -124,14 +124,14 @@ def _row(
     return result
 
 
-def _tilted(terms: list[Term]) -> tuple[Variable, Monomial, Term, list[Term]] | None:
+def _tilted(forms: Forms, terms: list[Term]) -> tuple[Variable, Monomial, Term, list[Term]] | None:
     """``c g / sum(g p) - c``, of ``log(sum(g p))``: p, g, ``c / sum(g p)``, the other terms."""
     for large in terms:
         for mean, power in large[1]:
             if not isinstance(mean, Mean) or power > -1:
                 continue
             for row, one in mean.rows:
-                if one != 1 or not isinstance(row, Row) or softmax_axes(row.variable) is None:
+                if one != 1 or not isinstance(row, Row) or not adds_up(row.variable, forms.axis):
                     continue
                 g = mean.rows - {(row, one)}
                 wanted = times(large[1], monomial([(mean, 1)]))

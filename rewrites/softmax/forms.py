@@ -69,11 +69,12 @@ from pytensor_stabilize.rewrites.softmax.generators import (
 )
 from pytensor_stabilize.rewrites.softmax.matching import (
     SCATTERS,
+    adds_up,
+    constant_key,
     is_exp,
     kept_dims,
     normal_axes,
     row_indices,
-    softmax_axes,
 )
 
 # What is deeper is opaque; shared parts are read once, so that this bounds recursion, not work.
@@ -106,7 +107,6 @@ class Forms:
 
     @property
     def ndim(self) -> int:
-        """Dimensions of the rows."""
         return self.exponents.type.ndim
 
     def is_row(self, variable: Variable) -> bool:
@@ -144,7 +144,7 @@ class Forms:
         if (inner := of_any_shape(variable)) is not variable:
             return self.row(inner, depth)
         if is_a(node.op, Softmax):
-            if softmax_axes(variable) != (self.axis,):
+            if not adds_up(variable, self.axis):
                 return opaque
             return [(Fraction(1), monomial([(Row(self.softmax(node.inputs[0])), 1)]))]
         if is_a(node.op, *SCATTERS):
@@ -263,8 +263,8 @@ class Forms:
         """A row of numbers; one that is its negation is not another row."""
         data = np.asarray(variable.data)
         sign = -1 if data[data != 0].flat[0] < 0 else 1
-        key = ("constant", str(data.dtype), data.shape, (sign * data).tobytes())
-        row = self.made.setdefault(key, variable if sign > 0 else pt.constant(-data))
+        positive = variable if sign > 0 else pt.constant(-data)
+        row = self.made.setdefault(constant_key(sign * data), positive)
         return [(Fraction(sign), monomial([(Row(row), 1)]))]
 
     def _alloc(self, node: Apply, depth: int) -> list[Term] | None:
@@ -281,7 +281,7 @@ class Forms:
             if rows is None:
                 return None
             place = rows[1]
-            ours = place.data.tobytes() if isinstance(place, Constant) else place
+            ours = constant_key(place.data) if isinstance(place, Constant) else place
             if ours not in self.picks:
                 op = AdvancedSubtensor(node.op.idx_list)  # type: ignore[attr-defined]
                 self.picks[ours] = op.make_node(node.inputs[0], *rows)
@@ -314,7 +314,7 @@ class Forms:
         """The softmax of `x`, the one that the graph has if there is one."""
         if x not in self.made:
             for client, _ in self.fgraph.clients.get(x, ()):
-                if is_a(client.op, Softmax) and softmax_axes(client.outputs[0]) == (self.axis,):
+                if is_a(client.op, Softmax) and adds_up(client.outputs[0], self.axis):
                     self.made[x] = client.outputs[0]
                     break
             else:
@@ -355,7 +355,7 @@ class Forms:
             rest = factors - rows
             if not rows:
                 raise UnreadError
-            if len(rows) == 1 and all(n == 1 and softmax_axes(g.variable) for g, n in rows):
+            if len(rows) == 1 and all(n == 1 and adds_up(g.variable, self.axis) for g, n in rows):
                 result.append((coefficient, rest))
             else:
                 result.append((coefficient, times(rest, monomial([(Mean(rows), 1)]))))
@@ -393,7 +393,7 @@ class Forms:
         p = generator.variable
         if (component := complemented(p)) is not None:
             p, companion = component, "q"
-        if softmax_axes(p) is None:
+        if not adds_up(p, self.axis):
             return Scalar(self.pick(generator.variable, index))
         # A component is the sigmoid of its log-odds.
         return Member(Family("logistic", (p, index), (), Fraction(1)), companion)

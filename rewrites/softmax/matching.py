@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import cast
 
 import numpy as np
@@ -56,6 +56,11 @@ def softmax_axes(variable: Variable) -> tuple[int, ...] | None:
         return tuple(sorted(map(op.new_order.index, axes))) if whole else None
     order = kept_dims(node)
     return tuple(order.index(axis) for axis in axes) if order and set(axes) <= set(order) else None
+
+
+def adds_up(variable: Variable, axis: int) -> bool:
+    """Whether it is a softmax along one axis, this one."""
+    return softmax_axes(variable) == (axis,)
 
 
 def kept_dims(node: Apply) -> list[int] | None:
@@ -213,6 +218,11 @@ def picks_rows(node: Apply, axes: tuple[int, ...]) -> bool:
     return row_indices(node, axes) is not None
 
 
+def constant_key(data: np.ndarray) -> Hashable:
+    """What tells constants apart: -1 and 255 have the same bytes."""
+    return "constant", str(data.dtype), data.shape, data.tobytes()
+
+
 def row_indices(node: Apply, axes: tuple[int, ...]) -> tuple[Variable, Variable] | None:
     """The two indices of ``x[arange(len(x)), y]``, or of what is written there."""
     if not is_a(node.op, AdvancedSubtensor, AdvancedIncSubtensor):
@@ -223,10 +233,10 @@ def row_indices(node: Apply, axes: tuple[int, ...]) -> tuple[Variable, Variable]
     if getattr(node.op, "idx_list", None) != (0, 1):
         return None
     if isinstance(rows, Constant):
-        # Beside what has a number for each row, another length is an error, except for 1.
+        # Of an unknown number of rows the first two might be asked for.
         count = x.type.shape[0]
-        whole = len(rows.data) > 1 if count is None else len(rows.data) == count
-        return (rows, place) if whole and np.array_equal(rows.data, range(len(rows.data))) else None
+        whole = count is not None and np.array_equal(rows.data, range(count))
+        return (rows, place) if whole else None
     if rows.owner is None or not is_a(rows.owner.op, ARange):
         return None
     start, stop, step = rows.owner.inputs
