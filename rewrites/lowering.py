@@ -31,6 +31,7 @@ from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.shape import reshape
 
 from pytensor_stabilize.rewrites import registration_state, symbols
+from pytensor_stabilize.rewrites.algebra.limits import untraced
 from pytensor_stabilize.rewrites.branch_free import ops
 from pytensor_stabilize.rewrites.branch_free.loops import keep_loops_vectorised
 from pytensor_stabilize.rewrites.internals import (
@@ -57,7 +58,7 @@ from pytensor_stabilize.rewrites.matching import FLOATS, is_a, scalar_op_of
 from pytensor_stabilize.rewrites.memory import memory_of
 from pytensor_stabilize.rewrites.rules import REAL, Rule
 from pytensor_stabilize.rewrites.switches import is_switched_on
-from pytensor_stabilize.rewrites.trace import note_fired, note_not_fired
+from pytensor_stabilize.rewrites.trace import give_trace, note_fired, note_not_fired
 
 LOWERING: tuple[Rule, ...] = (
     Rule(
@@ -167,6 +168,10 @@ class LoweringPass(GraphRewriter):
 
     def apply(self, fgraph: FunctionGraph) -> None:
         memory_of(fgraph).forget()  # the other rules have run
+        with untraced():
+            self._apply(fgraph)
+
+    def _apply(self, fgraph: FunctionGraph) -> None:
         nodes = fgraph.toposort()
         found = [node for node in nodes if can_be_lowered(node, KINDS)]
         if len(found) > 1:
@@ -219,6 +224,7 @@ class LoweringPass(GraphRewriter):
             (x,), shape = node.inputs, short_rows(node.inputs[0])
             value = made(GENERAL[type(scalar_op_of(node))], flat(x, shape))
             pairs.append((node.outputs[0], in_rows(value, shape)))
+            give_trace(fgraph, *pairs[-1])
         if pairs:
             fgraph.replace_all_validate(pairs, reason=self.rule.name)
 

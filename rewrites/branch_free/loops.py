@@ -14,6 +14,7 @@ import numpy as np
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.fg import FunctionGraph
 from pytensor.graph.op import Op
+from pytensor.graph.rewriting.basic import copy_stack_trace
 from pytensor.tensor.basic import Split
 from pytensor.tensor.elemwise import DimShuffle, Elemwise
 from pytensor.tensor.subtensor import AdvancedIncSubtensor, Subtensor
@@ -55,6 +56,7 @@ def keep_loops_vectorised(fgraph: FunctionGraph, reason: str) -> None:
         old = node.inputs[position]
         if (op, old) not in known:
             (known[op, old],) = op.make_node(old).outputs
+            copy_stack_trace(old, known[op, old])
         fgraph.change_node_input(node, position, known[op, old], reason=reason)
 
     with_kernels = _with_kernels(nodes)
