@@ -61,9 +61,17 @@ class Reader:
     built: dict[RowSum, Variable] = field(default_factory=dict)
     made: dict[tuple[Variable, tuple[int, ...]], Variable] = field(default_factory=dict)
     scatters: dict[Hashable, Variable] = field(default_factory=dict)
+    _known: dict[tuple[Variable, int, bool], list[Term]] = field(default_factory=dict)
 
     def read(self, variable: Variable, depth: int = _DEPTH) -> list[Term]:
         """The terms of a variable; one opaque term if it is no arithmetic."""
+        # Of second derivatives a part is met hundreds of times.
+        key = variable, depth, self.distribute
+        if key not in self._known:
+            self._known[key] = self._read(variable, depth)
+        return self._known[key]
+
+    def _read(self, variable: Variable, depth: int) -> list[Term]:
         constant = exact_constant(variable)
         if constant is not None:
             return [Term(constant)]
