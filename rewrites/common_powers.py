@@ -170,8 +170,8 @@ class _Powers:
                 if logarithm is None:
                     return None
                 rest, logs = logarithm
-                for key in ((Fraction(1), member) for member, _ in logs):
-                    n = dict(logs)[key[1]]
+                for member, n in logs:
+                    key = Fraction(1), member
                     form = exponents.setdefault(key, {})
                     exponents[key] = merged([*((k, v) for v, k in form.items()), (c * n, rest)])
         found = [_split(base, form) for base, form in exponents.items()]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
-from math import comb
 
 from pytensor.graph.basic import Variable
 
@@ -12,6 +11,7 @@ from pytensor_stabilize.rewrites.exponentials.monomials import (
     Linear,
     Monomial,
     Term,
+    binomial,
     combine,
     first,
     is_opaque,
@@ -59,7 +59,7 @@ def added_up(group: list[Term], d: Linear) -> list[Monomial] | None:
         if sum(shifts) > _LARGEST_DEGREE:
             return None
         highest = max(highest, sum(shifts))
-        ups, downs = _power_of([1, 1], shifts[1]), _power_of([1, -1], shifts[2])
+        ups, downs = binomial(1, shifts[1]), binomial(-1, shifts[2])
         part = [Fraction(0)] * shifts[0] + _times(ups, downs)
         total = _plus(total, [factor * c for c in part])
     if not any(total):
@@ -94,10 +94,6 @@ def _is_bounded(rest: Linear, lowest: Fraction, highest: Fraction, plus: int, mi
     """Whether ``exp(k d) (1 - exp(d))**minus (1 + exp(d))**plus`` is at most 1 for each k."""
     exponential = any(isinstance(atom, Variable) for atom, _ in rest)
     return not exponential and minus >= 0 and lowest >= 0 and highest + minus <= -plus
-
-
-def _power_of(polynomial: list[int], count: int) -> list[Fraction]:
-    return [Fraction(comb(count, i) * polynomial[1] ** i) for i in range(count + 1)]
 
 
 def _times(a: list[Fraction], b: list[Fraction]) -> list[Fraction]:

@@ -11,7 +11,6 @@ from pytensor.graph.basic import Variable
 
 Atom = Variable | tuple[str, Variable]
 Linear = frozenset[tuple[Atom, Fraction]]
-NOTHING: Linear = frozenset()
 # Of more terms nothing is read.
 _MOST_TERMS = 32
 
@@ -50,6 +49,11 @@ def is_opaque(a: Linear) -> bool:
     return any(isinstance(atom, tuple) for atom, _ in a)
 
 
+def binomial(sign: int, count: int) -> list[Fraction]:
+    """Coefficients of ``(1 + sign * E)**count``, the lowest power of E first."""
+    return [Fraction(comb(count, k) * sign**k) for k in range(count + 1)]
+
+
 @dataclass(frozen=True)
 class Monomial:
     """``factor * exp(exponent)`` times ``(1 + exp(d))**plus * (1 - exp(d))**minus`` for each d.
@@ -86,10 +90,7 @@ class Monomial:
                     continue
                 if len(terms) * (count + 1) > _MOST_TERMS:
                     return [self]
-                powers = [
-                    Monomial(Fraction(comb(count, k) * sign**k), scaled(d, k) if k else NOTHING)
-                    for k in range(count + 1)
-                ]
+                powers = [Monomial(c, scaled(d, k)) for k, c in enumerate(binomial(sign, count))]
                 terms = [t.times(power) for t in terms for power in powers]
             if min(plus, minus) < 0:
                 below[d] = min(plus, 0), min(minus, 0)
