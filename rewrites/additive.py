@@ -24,11 +24,16 @@ from pytensor_stabilize.rewrites.matching import (
     strip_sign,
     terms,
 )
+from pytensor_stabilize.rewrites.memory import once
 from pytensor_stabilize.rewrites.rules import REAL, Interval, Left, Rule
 
 
-def signed_terms(variable: Variable, sign: int = 1, depth: int = 0) -> list[tuple[int, Variable]]:
+def signed_terms(variable: Variable) -> list[tuple[int, Variable]]:
     """Terms of a sum with their signs, nested sums of the same dtype taken apart."""
+    return list(once(variable, signed_terms, lambda: _signed_terms(variable)))
+
+
+def _signed_terms(variable: Variable, sign: int = 1, depth: int = 0) -> list[tuple[int, Variable]]:
     outer, core = strip_sign(variable)
     node = core.owner
     if node is None or node.op not in (add, sub) or depth > 6:
@@ -38,7 +43,7 @@ def signed_terms(variable: Variable, sign: int = 1, depth: int = 0) -> list[tupl
         if term.type.dtype != variable.type.dtype:
             found.append((sign * outer * inner, term))
         else:
-            found += signed_terms(term, sign * outer * inner, depth + 1)
+            found += _signed_terms(term, sign * outer * inner, depth + 1)
     return found
 
 
@@ -155,19 +160,19 @@ def _merged(
     if slope is None and not any(is_a(scalar_op(v), Softplus) for v in b.others):
         return None
     sign = 1 if a.constant > 0 else -1
-    a, b = Factors(sign * a.constant, a.others), Factors(sign * b.constant, b.others)
-    outer = a.build(dtype)
-    if outer is None:
-        return None
     for other in b.others:
         if is_a(scalar_op(other), Softplus):
             mirrored, key = strip_sign(other.owner.inputs[0]), strip_sign(t)
             opposite = mirrored[1] is key[1] and mirrored[0] == -key[0]
-            if opposite and Factors(b.constant, b.others - Counter([other])) == a:
-                return sign, _times(outer, t)
-            return None
-    slope = b.over(argument)
+            if not opposite or Factors(b.constant, b.others - Counter([other])) != a:
+                return None
+            outer = Factors(sign * a.constant, a.others).build(dtype)
+            return None if outer is None else (sign, _times(outer, t))
     if slope is None:
+        return None
+    a, b = Factors(sign * a.constant, a.others), Factors(sign * b.constant, b.others)
+    outer, slope = a.build(dtype), b.over(argument)
+    if outer is None or slope is None:
         return None
     if slope == a:
         return sign, _times(outer, pt.softplus(negate(t)))

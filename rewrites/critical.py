@@ -55,6 +55,7 @@ from pytensor_stabilize.rewrites.algebra.survey import leaves_of
 from pytensor_stabilize.rewrites.arithmetic import difference_of
 from pytensor_stabilize.rewrites.interning import interned, same_up_to_order
 from pytensor_stabilize.rewrites.matching import exact_constant
+from pytensor_stabilize.rewrites.memory import once
 from pytensor_stabilize.rewrites.rules import REAL, Left, Rule
 from pytensor_stabilize.rewrites.spelling import spelled
 
@@ -91,14 +92,25 @@ def sum_at_critical_value(fgraph: FunctionGraph, node: Apply) -> Variable | Left
     (output,) = node.outputs
     if not is_float(output):
         return None
-    result = _factored_sum(output, readings(output))
-    if not isinstance(result, Variable) or not leaves_the_floats(result, output):
-        return None if _is_same(result, output) or _undoes(result, node, fgraph) else result
+    result = _factored(output)
+    if not isinstance(result, Variable):
+        return result
+    if not leaves_the_floats(result, output):
+        if equal_computations([result], [output]):
+            return None
+        # As it will be in the graph: what is read of it now is read then.
+        result = interned(spelled(result, fgraph), node, fgraph, {})
+        return None if _undoes(result, node, fgraph) else result
     # What its factors hide, their own sums mend.
     closed = _factored_sum(output, readings(output, closed=True))
     if isinstance(closed, Variable) and not leaves_the_floats(closed, output):
         return closed
     return _OVERFLOWS
+
+
+def _factored(output: Variable) -> Variable | Left | None:
+    """A sum factored, once for the check that it does not undo a rule and for the rule itself."""
+    return once(output, _factored, lambda: _factored_sum(output, readings(output)))
 
 
 def _factored_sum(output: Variable, ways: Iterable[Reader]) -> Variable | Left | None:
@@ -217,17 +229,12 @@ def _named(reader: Reader, generator: Residue) -> tuple[int, Symbol | Residue]:
     return 1, generator
 
 
-def _is_same(result: Variable | Left | None, output: Variable) -> bool:
-    """Whether a sum was factored to what it is, which would never end."""
-    return isinstance(result, Variable) and equal_computations([result], [output])
-
-
-def _undoes(result: Variable | Left | None, old: Apply, fgraph: FunctionGraph) -> bool:
+def _undoes(result: Variable, old: Apply, fgraph: FunctionGraph) -> bool:
     """Whether the result, or a term of it, would be made what it is in the graph."""
-    node = result.owner if isinstance(result, Variable) else None
+    node = result.owner
     if node is None or node.op not in (add, sub):
         return False
-    back = _factored_sum(node.outputs[0], readings(node.outputs[0]))
+    back = _factored(node.outputs[0])
     if isinstance(back, Variable):
         back = interned(spelled(back, fgraph), old, fgraph, {})
         if same_up_to_order(back, old.outputs[0]):
@@ -239,7 +246,7 @@ def _undoes(result: Variable | Left | None, old: Apply, fgraph: FunctionGraph) -
             return True
         if term.owner.op not in (add, sub):
             continue
-        again = _factored_sum(term, readings(term))
+        again = _factored(term)
         if isinstance(again, Variable):
             again = interned(again, old, fgraph, {})
             if any(_read_the_same(again, v) for v in old.inputs):

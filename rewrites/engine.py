@@ -53,11 +53,18 @@ class RuleRewriter(NodeRewriter):
     def transform(
         self, fgraph: FunctionGraph, node: Apply, enforce_tracks: bool = True, *args, **kwargs
     ) -> list[Variable] | dict[Any, Any] | Literal[False]:
-        rule, memory = self.rule, memory_of(fgraph)
+        memory = memory_of(fgraph)
         # That it does not track the node's op is among the reasons why it may be idle there.
         known = memory.known(fgraph, node)
         if known.idle & self.bit:
             return False
+        return self.ask(fgraph, node, memory, known)
+
+    def ask(
+        self, fgraph: FunctionGraph, node: Apply, memory: Memory, known: Known
+    ) -> list[Variable] | dict[Any, Any] | Literal[False]:
+        """Ask the rule at a node where it may have something to do: what replaces the outputs."""
+        rule = self.rule
         on = registration_state.is_registered and is_switched_on(rule.name)
         if not on and current_recorder() is None:
             return False

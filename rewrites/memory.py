@@ -134,7 +134,7 @@ class Memory(Feature):
             self._changed = []
         found = self._known_or_new(node)
         if found.idle < 0:
-            found.idle = _untracked(node.op) | _unwanted(self.kinds(node), len(_rule_bits))
+            found.idle = untracked(node.op) | _unwanted(self.kinds(node), len(_rule_bits))
         return found
 
     def _known_or_new(self, node: Apply) -> Known:
@@ -242,7 +242,7 @@ def bit_of_rule(rule: Rule) -> int:
     return _rule_bits[key]
 
 
-def _untracked(op: Op) -> int:
+def untracked(op: Op) -> int:
     """The rules that do not look at an op, as bits."""
     found = _tracked.get(op, 0) | _tracked_class(type(op), len(_rule_bits))
     return (1 << len(_rule_bits)) - 1 & ~found

@@ -49,6 +49,8 @@ def power_minus_one(fgraph: FunctionGraph, node: Apply) -> Variable | Left | Non
     if not 2 <= len(signed) <= 4:
         return None
     constants = [exact_constant(v) for _, v in signed]
+    if all(c is None for c in constants):
+        return None
     for at, (sign, term) in enumerate(signed):
         if constants[at] is not None:
             continue

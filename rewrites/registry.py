@@ -150,7 +150,11 @@ UNWRAP_POSITION = -0.02
 # Before scan_eqopt1 (0.05), which pushes out of a Scan what does not change.
 INNER_GRAPHS_POSITION = 0.03
 
-EQUILIBRIA = {"stabilize": AskingRules, "specialize": AskingWhenSettled}
+EQUILIBRIA = {
+    "canonicalize": AskingRules,
+    "stabilize": AskingRules,
+    "specialize": AskingWhenSettled,
+}
 
 _lock = threading.RLock()
 _HERE = Path(__file__).parent

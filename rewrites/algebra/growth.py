@@ -46,12 +46,14 @@ def leaves_the_floats(new: Variable, old: Variable) -> bool:
     only half as far.  A factor that vanishes no faster than its product does not count, nor does
     a term of a sum, nor ``cosh(x)`` in ``1 / cosh(x)``: that is 0 where it is inf.
     """
-    before, after = _Reader(), _Reader()
+    risks = _Reader().risks(new)
+    if not risks:
+        return False
     limits: Rates = defaultdict(Fraction)
-    for part, end, size in before.risks(old):
+    for part, end, size in _Reader().risks(old):
         if part.known:
             limits[end] = max(limits[end], size)
-    return any(size > limits[end] for _, end, size in after.risks(new))
+    return any(size > limits[end] for _, end, size in risks)
 
 
 @dataclass

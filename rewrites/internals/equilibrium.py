@@ -10,6 +10,7 @@ import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from types import FrameType
 from typing import Any, Literal
@@ -18,6 +19,7 @@ import pytensor
 from pytensor.configdefaults import config
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.fg import FunctionGraph
+from pytensor.graph.op import Op
 from pytensor.graph.rewriting.basic import (
     EquilibriumGraphRewriter,
     GraphRewriter,
@@ -30,7 +32,7 @@ from pytensor.graph.utils import simple_extract_stack
 
 from pytensor_stabilize.rewrites.engine import RuleRewriter
 from pytensor_stabilize.rewrites.matching import is_a
-from pytensor_stabilize.rewrites.memory import memory_of
+from pytensor_stabilize.rewrites.memory import memory_of, untracked
 
 __all__ = ["AskingRules", "AskingWhenSettled", "ask_rules_in"]
 
@@ -65,20 +67,25 @@ class RuleSet(NodeRewriter):
         return self.name
 
     def tracks(self) -> None:
-        # Asked at every node; which rules look at its op is known to the graph's memory.
+        # Not by ops: PyTensor would ask before its own rewriters that track a base class.
         return None
+
+    def look_at(self, op: Op) -> bool:
+        """Whether any of the rules looks at an op."""
+        return bool(self.bits & ~untracked(op))
 
     def transform(
         self, fgraph: FunctionGraph, node: Apply, *args: object, **kwargs: object
     ) -> list[Variable] | dict[Any, Any] | Literal[False]:
         """Ask the rules at a node, in the order of their table, until one fires."""
-        known = memory_of(fgraph).known(fgraph, node)
+        memory = memory_of(fgraph)
+        known = memory.known(fgraph, node)
         asked = self.bits & ~known.idle
         while asked:
             bit = asked & -asked
             rule = self.by_bit[bit]
             began = time.perf_counter()
-            result = rule.transform(fgraph, node, enforce_tracks=False)
+            result = rule.ask(fgraph, node, memory, known)
             self.seconds[rule] += time.perf_counter() - began
             if result:
                 self.fired[rule] += 1
@@ -131,7 +138,18 @@ class AskingRules(EquilibriumGraphRewriter):
             self._place_rules()
 
     def _place_rules(self) -> None:
-        self.node_tracker.add_tracker(self.rule_set)
+        self._ask_last(self.rule_set)
+
+    def _ask_last(self, rules: RuleSet) -> None:
+        """Ask rules after PyTensor's rewriters, where one of them looks at the op."""
+        self.node_tracker.add_tracker(rules)
+        others = self.node_tracker.get_trackers
+
+        def trackers(op: Op) -> list[NodeRewriter]:
+            found = others(op)
+            return found if rules.look_at(op) else [r for r in found if r is not rules]
+
+        self.node_tracker.get_trackers = cache(trackers)
 
     def get_node_rewriters(self) -> Iterator[NodeRewriter]:
         for rewriter in super().get_node_rewriters():
@@ -175,7 +193,7 @@ class AskingWhenSettled(AskingRules):
         rules = self.rule_set.rules
         early = RuleSet([r for r in rules if r.rule.databases == ("specialize",)])
         self.rule_sets.append(early)
-        self.node_tracker.add_tracker(early)
+        self._ask_last(early)
         self.settled = RulesWhenSettled(self)
         self.final_rewriters.append(self.settled)
 
@@ -196,10 +214,11 @@ class RulesWhenSettled(GraphRewriter):
         memory = memory_of(fgraph)
         if self.seen == memory.changes:
             # What is computed last comes first, as in PyTensor's passes.
+            rules = self.asking.rule_set
             for node in reversed(list(toposort(fgraph.outputs))):
-                if node in fgraph.apply_nodes:
-                    self.asking.process_node(fgraph, node, self.asking.rule_set)
-            self.name = self.asking.rule_set.name
+                if rules.look_at(node.op) and node in fgraph.apply_nodes:
+                    self.asking.process_node(fgraph, node, rules)
+            self.name = rules.name
         self.seen = memory.changes
 
 
