@@ -31,6 +31,7 @@ from pytensor_stabilize.rewrites import symbols
 from pytensor_stabilize.rewrites.additive import signed_terms
 from pytensor_stabilize.rewrites.algebra.arguments import FUNCTIONS, is_float, kind_of
 from pytensor_stabilize.rewrites.algebra.building import Builder, needed, spent
+from pytensor_stabilize.rewrites.algebra.common_sums import over_common_sum
 from pytensor_stabilize.rewrites.algebra.companions import functions
 from pytensor_stabilize.rewrites.algebra.conjugates import of_roots
 from pytensor_stabilize.rewrites.algebra.factoring import OVER_DENOMINATOR, Factored, canonical
@@ -92,7 +93,7 @@ def sum_at_critical_value(fgraph: FunctionGraph, node: Apply) -> Variable | Left
     (output,) = node.outputs
     if not is_float(output):
         return None
-    result = _factored(output)
+    result = factored_sum(output)
     if not isinstance(result, Variable):
         return result
     if not leaves_the_floats(result, output):
@@ -108,9 +109,20 @@ def sum_at_critical_value(fgraph: FunctionGraph, node: Apply) -> Variable | Left
     return _OVERFLOWS
 
 
-def _factored(output: Variable) -> Variable | Left | None:
+def factored_sum(output: Variable) -> Variable | Left | None:
     """A sum factored, once for the check that it does not undo a rule and for the rule itself."""
-    return once(output, _factored, lambda: _factored_sum(output, readings(output)))
+    return once(output, factored_sum, lambda: _factored_sum(output, readings(output)))
+
+
+def opened_sum(output: Variable) -> Variable | None:
+    """A sum with the sums in it multiplied out and factored, where that shows a root."""
+    reader = Reader(open_sums=True)
+    reader.survey(output)
+    found = canonical(reader.terms(output), reader.is_leaf, reduce_all=False)
+    if not found.hidden:
+        return None
+    gathered = with_labels_gathered(found, reader.sums)
+    return Builder(reader, str(output.type.dtype)).product(gathered)
 
 
 def _factored_sum(output: Variable, ways: Iterable[Reader]) -> Variable | Left | None:
@@ -146,6 +158,10 @@ def _factored_sum(output: Variable, ways: Iterable[Reader]) -> Variable | Left |
         if len(found.residual) > max(_FEW_TERMS, len(terms)):
             reason = Left("factored, the sum would have more terms than it has")
             continue
+        if len(found.residual) > max(_FEW_TERMS, len(signed_terms(output))):
+            apart = over_common_sum(output, reader)
+            if apart is not None:
+                return apart
         if not found.hidden:
             positive = of_one_sign(found.residual)
             if positive is not None:
@@ -205,6 +221,8 @@ def _opened(reader: Reader, found: Factored, output: Variable) -> bool:
     spelled = merged(closed.terms(output))
     if len({c > 0 for c in spelled.values()}) < 2:
         return False
+    if len(found.residual) > max(_FEW_TERMS, len(spelled)):
+        return False  # y (..) + (1 - y) (..), in which the label cancels again
     whole: Form = {}
     for factors, c in found.residual.items():
         coefficient = found.coefficient * c
@@ -234,7 +252,7 @@ def _undoes(result: Variable, old: Apply, fgraph: FunctionGraph) -> bool:
     node = result.owner
     if node is None or node.op not in (add, sub):
         return False
-    back = _factored(node.outputs[0])
+    back = factored_sum(node.outputs[0])
     if isinstance(back, Variable):
         back = interned(spelled(back, fgraph), old, fgraph, {})
         if same_up_to_order(back, old.outputs[0]):
@@ -246,7 +264,7 @@ def _undoes(result: Variable, old: Apply, fgraph: FunctionGraph) -> bool:
             return True
         if term.owner.op not in (add, sub):
             continue
-        again = _factored(term)
+        again = factored_sum(term)
         if isinstance(again, Variable):
             again = interned(again, old, fgraph, {})
             if any(_read_the_same(again, v) for v in old.inputs):

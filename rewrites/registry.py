@@ -29,6 +29,7 @@ from pytensor_stabilize.rewrites.common_powers import COMMON_POWERS
 from pytensor_stabilize.rewrites.critical import CRITICAL
 from pytensor_stabilize.rewrites.differences.addition import ADDITION
 from pytensor_stabilize.rewrites.differences.rules import DIFFERENCES, OVER_DIFFERENCES
+from pytensor_stabilize.rewrites.distances import DISTANCES
 from pytensor_stabilize.rewrites.engine import RuleRewriter
 from pytensor_stabilize.rewrites.exponentials.log_two import LOG_TWO_RULES
 from pytensor_stabilize.rewrites.exponentials.logaddexp import LOGADDEXP
@@ -98,6 +99,7 @@ RULES: tuple[Rule, ...] = (
     + INDEXED_SUMS
     + SCATTERS
     + COMMON_POWERS
+    + DISTANCES
     + CRITICAL
     + LOG_PARTS
     + PRODUCTS_OVER_AXES

@@ -50,6 +50,7 @@ from pytensor_stabilize.rewrites.algebra.forms import (
     times,
     to_power,
 )
+from pytensor_stabilize.rewrites.algebra.labels import one_term
 from pytensor_stabilize.rewrites.algebra.reading import Reader
 from pytensor_stabilize.rewrites.arithmetic import as_dtype, product_of, sum_of
 from pytensor_stabilize.rewrites.matching import is_a, negate, scalar_op
@@ -136,6 +137,10 @@ class Builder:
         known = self._known_sum(form)
         if known is not None:
             return known
+        single = one_term(form, self.reader.sums)
+        if single is not None:
+            coefficient, factors = single
+            return self.product(Factored(Fraction(1), factors)), coefficient
         form = self._hyperbolic(form)
         # 2 sinh(u) - 2 q is what 1 / 2 was taken out of.
         factor = common_measure(c * constant(m) for m, c in form.items())

@@ -62,6 +62,19 @@ def with_labels_gathered(found: Factored, sums: Mapping[frozenset, Variable]) ->
     )
 
 
+def one_term(form: Form, sums: Mapping[frozenset, Variable]) -> Term | None:
+    """``1 - (1 - y)`` as y, for a sum that stands in the graph: the difference would round it."""
+    named = {g for m in form for g, _ in m if isinstance(g, Symbol)}
+    opened = {
+        symbol: list(items)
+        for items, variable in sums.items()
+        for symbol in [Symbol(variable, ())]
+        if symbol in named
+    }
+    found = _single(form, opened) if opened and len(form) > 1 else None
+    return None if not found else next((c, m) for m, c in found.items())
+
+
 def _single(form: Form, opened: Mapping[Symbol, list[Term]]) -> Form | None:
     """A sum, opened, if that is one term or nothing."""
     total: list[Term] = []

@@ -21,7 +21,7 @@ from pytensor.tensor.math import add, mul, neg, sqr, sub, true_div
 from pytensor_stabilize.rewrites import symbols
 from pytensor_stabilize.rewrites.arithmetic import as_dtype, build_product, factors, signed_sum
 from pytensor_stabilize.rewrites.differences import forms
-from pytensor_stabilize.rewrites.differences.divided import divided_by_pairs
+from pytensor_stabilize.rewrites.differences.divided import Product, divided_by_pairs
 from pytensor_stabilize.rewrites.differences.pairs import (
     EXP,
     SIGMOID,
@@ -210,10 +210,11 @@ def quotient(family: Family) -> Transform:
             return None
         for pair in divided.pairs:
             if pair.family is family:
-                need = 2 if len(divided.summed) > 1 else 1
-                result = _mend(pair, divided.summed, divided.read, output, need)
-                if result is not None:
-                    return result
+                for i, read in enumerate(divided.readings):
+                    as_whole = i == 0 and len(divided.readings) > 1
+                    result = _mend(pair, divided.summed, read, output, as_whole)
+                    if result is not None:
+                        return result
         return None
 
     return transform
@@ -222,16 +223,17 @@ def quotient(family: Family) -> Transform:
 def _mend(
     pair: Pair,
     summed: list[tuple[int, Variable]],
-    read: list[tuple[int, Fraction, Counter[Variable]]],
+    read: list[Product],
     output: Variable,
-    need: int,
+    as_whole: bool,
 ) -> Variable | None:
-    """Rebuild the group of at least `need` terms that has a stable form."""
+    """Rebuild the group of terms, or of a single product, that has a stable form."""
     reader = Reader(pair)
+    need = len(read) if as_whole else min(len(read), 2)
     groups: dict[Hashable, list[int]] = {}
     parsed = []
-    for index, (sign, constant, counted) in enumerate(read):
-        term = reader.term(sign * constant, counted)
+    for index, product in enumerate(read):
+        term = reader.term(product.constant, product.counted)
         parsed.append(term)
         groups.setdefault(frozenset(term.opaque.items()), []).append(index)
     dtype = output.type.dtype
@@ -239,22 +241,27 @@ def _mend(
         below = max(parsed[i].below for i in members)
         if below == 0 or len(members) < need:
             continue
+        whole_terms = {read[i].term for i in members}
+        if sum(product.term in whole_terms for product in read) != len(members):
+            continue  # a part of what was multiplied out
         top: Poly = {}
         for i in members:
             top = plus(top, times(parsed[i].top, power(D, below - parsed[i].below)))
         rebuilt = _rebuild(pair, top, below, dtype)
         if rebuilt is not None:
             own, counted = factors(as_dtype(rebuilt[1], dtype))
-            c, product = rebuilt[0] * own, parsed[members[0]].opaque.copy()
-            product.update(counted)
+            c, whole = rebuilt[0] * own, parsed[members[0]].opaque.copy()
+            whole.update(counted)
         else:
-            alone = read[members[0]][1:]
-            factored = _factor_out(reader, *alone, dtype) if need == 1 else None
+            alone = read[members[0]]
+            factored = None
+            if need == 1:
+                factored = _factor_out(reader, alone.constant, alone.counted, dtype)
             if factored is None:
                 continue
-            c, product = factored
-        result = build_product(c, product, dtype)
-        rest = [term for i, term in enumerate(summed) if i not in members]
+            c, whole = factored
+        result = build_product(c, whole, dtype)
+        rest = [term for i, term in enumerate(summed) if i not in whole_terms]
         return signed_sum([(1, result), *rest])
     return None
 

@@ -10,7 +10,7 @@ import pytensor.tensor as pt
 from pytensor.graph.basic import Variable
 from pytensor.tensor.math import neg
 
-from pytensor_stabilize.rewrites.arithmetic import product_of
+from pytensor_stabilize.rewrites.arithmetic import constant_like, product_of, sum_of
 from pytensor_stabilize.rewrites.differences import forms
 from pytensor_stabilize.rewrites.symbols import Value
 
@@ -60,6 +60,12 @@ SLOPE_A, SLOPE_B = poly(a=1, aa=-1), poly(b=1, bb=-1)
 _CURVE_A, _CURVE_B = times(SLOPE_A, poly(_=1, a=-2)), times(SLOPE_B, poly(_=1, b=-2))
 
 
+# The numerators over D**2 of the second derivatives of log(D)
+_LOG_AA = plus(times(_CURVE_A, D), power(SLOPE_A, 2), Fraction(-1))
+_LOG_AB = times(SLOPE_A, SLOPE_B)
+_LOG_BB = plus(times(_CURVE_B, D), power(SLOPE_B, 2), Fraction(1))
+
+
 class Values:
     """The stable pieces that a sum over a power of D is rebuilt from, made when asked for."""
 
@@ -105,16 +111,8 @@ SIGMOID_TABLE: list[tuple[Poly, int, Build]] = [
     (power(SLOPE_A, 2), 2, lambda v: pt.sqr(v.ratio_a)),
     (power(SLOPE_B, 2), 2, lambda v: pt.sqr(v.ratio_b)),
     # d2/da2 and d2/db2 of log(D), and sums of these with d2/dadb
-    (
-        plus(times(_CURVE_A, D), power(SLOPE_A, 2), Fraction(-1)),
-        2,
-        lambda v: neg(v.slope_a + v.both),
-    ),
-    (
-        plus(times(_CURVE_B, D), power(SLOPE_B, 2)),
-        2,
-        lambda v: v.slope_b + v.both,
-    ),
+    (_LOG_AA, 2, lambda v: neg(v.slope_a + v.both)),
+    (_LOG_BB, 2, lambda v: v.slope_b + v.both),
     (times(SLOPE_A, power(D, 2)), 2, lambda v: v.slope_a),
     (times(SLOPE_B, power(D, 2)), 2, lambda v: v.slope_b),
     (times(plus(SLOPE_A, SLOPE_B), power(D, 2)), 2, lambda v: v.slope_a + v.slope_b),
@@ -127,7 +125,46 @@ def rebuild_sigmoid(top: Poly, below: int, a: Value, b: Value) -> tuple[Fraction
         c = ratio_of(top, times(numerator, power(D, below - k))) if below >= k else None
         if c is not None:
             return c, build(Values(a, b))
-    return None
+    of_log = _of_log(top, below, Values(a, b))
+    return None if of_log is None else (Fraction(1), of_log)
+
+
+def _of_log(top: Poly, below: int, values: Values) -> Variable | None:
+    """A sum of multiples of the second derivatives of log(D): one with two slopes."""
+    if below < 2:
+        return None
+    shares = combination(top, [times(p, power(D, below - 2)) for p in (_LOG_AA, _LOG_AB, _LOG_BB)])
+    if shares is None:
+        return None
+    aa, ab, bb = shares
+    parts = ((-aa, "slope_a"), (bb, "slope_b"), (ab - aa + bb, "both"))
+    summed = [
+        product_of([constant_like(c, value), value])
+        for c, name in parts
+        if c
+        for value in [getattr(values, name)]
+    ]
+    return sum_of(summed)
+
+
+def combination(target: Poly, basis: list[Poly]) -> list[Fraction] | None:
+    """The numbers by which the polynomials are to be multiplied to add up to another."""
+    rows = [(dict(p), [Fraction(i == k) for k in range(len(basis))]) for i, p in enumerate(basis)]
+    left, shares = dict(target), [Fraction(0)] * len(basis)
+    for i, (pivot, names) in enumerate(rows):
+        if not pivot:
+            return None
+        powers = max(pivot)
+        for other, own in rows[i + 1 :]:
+            c = other.get(powers, Fraction(0)) / pivot[powers]
+            reduced = plus(other, pivot, -c)
+            other.clear()
+            other.update(reduced)
+            own[:] = [x - c * y for x, y in zip(own, names, strict=True)]
+        c = left.get(powers, Fraction(0)) / pivot[powers]
+        left = plus(left, pivot, -c)
+        shares = [x + c * y for x, y in zip(shares, names, strict=True)]
+    return None if left else shares
 
 
 def rebuild_exp(top: Poly, below: int, a: Value, b: Value) -> tuple[Fraction, Variable] | None:

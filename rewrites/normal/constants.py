@@ -23,7 +23,8 @@ from pytensor_stabilize.rewrites.normal.matching import (
 from pytensor_stabilize.rewrites.rules import Left
 
 OF_CONSTANTS = (ps.Sqrt, ps.Log, ps.Exp, ps.Mul, ps.TrueDiv, ps.Neg, ps.Sqr, ps.Reciprocal)
-_NORMAL = Wanted.of((*ops.FAMILY, psm.Erfinv, psm.Erfcinv))
+# What is differentiated to a float32 logarithm of a constant, or has one in its argument.
+_WANTED = Wanted.of((*ops.FAMILY, psm.Erfinv, psm.Erfcinv, ps.Pow, ps.Exp2))
 
 
 def absorb_constant(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
@@ -59,7 +60,7 @@ def widen_constants(fgraph: FunctionGraph, node: Apply) -> Variable | Left | Non
         if variable.type.dtype != "float32" or not _may_be_function(variable):
             continue
         wide = _widened(variable)
-        if wide is None or not memory_of(fgraph).occur(_NORMAL, fgraph):
+        if wide is None or not memory_of(fgraph).occur(_WANTED, fgraph):
             continue
         if node.op == true_div and i == 1 and _is_root_of_two(variable):
             return node.inputs[0] * pt.constant(ROOT_HALF, dtype="float64")

@@ -1,0 +1,67 @@
+"""Sums of products with a sum as a common factor, which is not to be multiplied out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from fractions import Fraction
+
+from pytensor.graph.basic import Variable
+from pytensor.scalar import basic as ps
+from pytensor.tensor.math import add, mul, neg, sqr, sub, true_div
+
+from pytensor_stabilize.rewrites.additive import signed_terms
+from pytensor_stabilize.rewrites.algebra.reading import Reader
+from pytensor_stabilize.rewrites.arithmetic import (
+    build_product,
+    difference_of,
+    factors,
+    product_of,
+)
+from pytensor_stabilize.rewrites.matching import constant_exponent, is_a, scalar_op
+
+
+def over_common_sum(output: Variable, reader: Reader) -> Variable | None:
+    """``u a - u b`` as ``u (a - b)`` for a sum u, which multiplied out would be many terms."""
+    signed = signed_terms(output)
+    if not all(_has_sum(v) for _, v in signed):
+        return None
+    read = [_whole_powers(*factors(v)) for _, v in signed]
+    shared = read[0][1].copy()
+    for _, counted in read:
+        shared &= counted
+    sums = Counter({v: n for v, n in shared.items() if _is_sum(v) and len(reader.terms(v)) > 1})
+    if not sums:
+        return None
+    dtype = str(output.type.dtype)
+    rest = [
+        (sign, build_product(c, Counter({v: n - sums[v] for v, n in counted.items()}), dtype))
+        for (sign, _), (c, counted) in zip(signed, read, strict=True)
+    ]
+    return product_of([*sums.elements(), difference_of(rest)])
+
+
+def _whole_powers(
+    constant: Fraction, counted: Counter[Variable]
+) -> tuple[Fraction, Counter[Variable]]:
+    """Factors with the bases of whole powers in place of the powers."""
+    found: Counter[Variable] = Counter()
+    for v, n in counted.items():
+        exponent = constant_exponent(v.owner) if v.owner is not None else None
+        if exponent is not None and exponent.denominator == 1 and is_a(scalar_op(v), ps.Pow):
+            found[v.owner.inputs[0]] += n * int(exponent)
+        else:
+            found[v] += n
+    return constant, Counter({v: n for v, n in found.items() if n})
+
+
+def _is_sum(variable: Variable) -> bool:
+    return variable.owner is not None and variable.owner.op in (add, sub)
+
+
+def _has_sum(product: Variable, depth: int = 3) -> bool:
+    node = product.owner
+    if node is None or not depth:
+        return False
+    return node.op in (add, sub) or (
+        node.op in (mul, true_div, sqr, neg) and any(_has_sum(v, depth - 1) for v in node.inputs)
+    )
