@@ -29,7 +29,7 @@ def times(number: float, x: Value) -> Value:
     return pt.constant(np.full((1,) * x.type.ndim, number, x.type.dtype)) * x
 
 
-def _negated(x: Value) -> Value:
+def negated(x: Value) -> Value:
     if isinstance(x, Variable):
         return negate(x)
     return -x
@@ -75,7 +75,7 @@ class Ordered:
 def sigmoid_difference(a: Value, b: Value) -> Value:
     """``sigmoid(a) - sigmoid(b)``."""
     order = Ordered(a, b)
-    return symbols.sigmoid(order.hi) * symbols.sigmoid(_negated(order.lo)) * order.share
+    return symbols.sigmoid(order.hi) * symbols.sigmoid(negated(order.lo)) * order.share
 
 
 def tanh_difference(a: Value, b: Value) -> Value:
@@ -91,7 +91,7 @@ def exp_difference(a: Value, b: Value) -> Value:
 
 def log_sigmoid_difference(a: Value, b: Value) -> Value:
     """``log(sigmoid(a) - sigmoid(b))``; nan where a < b."""
-    outside = symbols.softplus(_negated(a)) + symbols.softplus(b)
+    outside = symbols.softplus(negated(a)) + symbols.softplus(b)
     return symbols.log1mexp(minus(b, a)) - outside
 
 
@@ -140,7 +140,7 @@ def sigmoid_ratio(a: Value, b: Value) -> Value:
     """
     order = Ordered(a, b)
     return _sigmoid_ratio(
-        order, switch(order.above, _negated(a), a), switch(order.above, _negated(b), b)
+        order, switch(order.above, negated(a), a), switch(order.above, negated(b), b)
     )
 
 
@@ -148,7 +148,7 @@ def sigmoid_ratio_second(a: Value, b: Value) -> Value:
     """``sigmoid'(b) / (sigmoid(a) - sigmoid(b))``."""
     order = Ordered(a, b)
     return _sigmoid_ratio(
-        order, switch(order.above, b, _negated(b)), switch(order.above, a, _negated(a))
+        order, switch(order.above, b, negated(b)), switch(order.above, a, negated(a))
     )
 
 
@@ -156,7 +156,7 @@ def tanh_ratio(a: Value, b: Value) -> Value:
     """``tanh'(a) / (tanh(a) - tanh(b))``."""
     a, b = times(2, a), times(2, b)
     order = Ordered(a, b)
-    x, y = switch(order.above, _negated(a), a), switch(order.above, _negated(b), b)
+    x, y = switch(order.above, negated(a), a), switch(order.above, negated(b), b)
     return _sigmoid_ratio(order, x, y, 2)
 
 

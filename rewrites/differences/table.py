@@ -82,11 +82,11 @@ class Values:
 
     @property
     def slope_a(self) -> Value:
-        return pt.sigmoid(self.a) * pt.sigmoid(-self.a)
+        return pt.sigmoid(self.a) * pt.sigmoid(forms.negated(self.a))
 
     @property
     def slope_b(self) -> Value:
-        return pt.sigmoid(self.b) * pt.sigmoid(-self.b)
+        return pt.sigmoid(self.b) * pt.sigmoid(forms.negated(self.b))
 
     @property
     def both(self) -> Value:
@@ -96,7 +96,7 @@ class Values:
     @property
     def shift(self) -> Value:
         """``1 - f(a) - f(b)``."""
-        return forms.sigmoid_difference(-self.a, self.b)
+        return forms.sigmoid_difference(forms.negated(self.a), self.b)
 
 
 Build = Callable[[Values], Value]
