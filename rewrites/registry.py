@@ -31,6 +31,7 @@ from pytensor_stabilize.rewrites.differences.addition import ADDITION
 from pytensor_stabilize.rewrites.differences.rules import DIFFERENCES, OVER_DIFFERENCES
 from pytensor_stabilize.rewrites.distances import DISTANCES
 from pytensor_stabilize.rewrites.engine import RuleRewriter
+from pytensor_stabilize.rewrites.exponentials.log_shares import LOG_SHARES
 from pytensor_stabilize.rewrites.exponentials.log_two import LOG_TWO_RULES
 from pytensor_stabilize.rewrites.exponentials.logaddexp import LOGADDEXP
 from pytensor_stabilize.rewrites.exponentials.logs import LOG_SUMS
@@ -99,6 +100,7 @@ RULES: tuple[Rule, ...] = (
     + INDEXED_SUMS
     + SCATTERS
     + COMMON_POWERS
+    + LOG_SHARES
     + DISTANCES
     + CRITICAL
     + LOG_PARTS

@@ -31,6 +31,12 @@ FORMS = {
     "log1p(e + e + e e)": lambda a, b: pt.log1p(pt.exp(a) + pt.exp(b) + pt.exp(a + b)),
     "log1p(2 cosh)": lambda a, b: pt.log1p(2 * pt.cosh(a)),
     "log(3 + cosh)": lambda a, b: pt.log(3 + pt.cosh(a)),
+    "log(e / (1 + e + e))": lambda a, b: pt.log(pt.exp(a) / (1 + pt.exp(a) + pt.exp(b))),
+    "log(2 e / (3 + 2 e + e))": lambda a, b: pt.log(
+        2 * pt.exp(a) / (3 + 2 * pt.exp(a) + pt.exp(b))
+    ),
+    "log(1 + e + e) - a": lambda a, b: pt.log(1 + pt.exp(a) + pt.exp(b)) - a,
+    "b + a - log(2 + e e + e)": lambda a, b: b + a - pt.log(2 + pt.exp(a + b) + pt.exp(b)),
     "p (1 - p)": lambda a, b: share(a, b) * (1 - share(a, b)),
     "p - p**2": lambda a, b: share(a, b) - share(a, b) ** 2,
 }

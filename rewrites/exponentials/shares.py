@@ -292,11 +292,20 @@ def log_of_total(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
     if output.type.dtype not in FLOATS or argument.type.dtype != output.type.dtype:
         return None
     reader = Reader(output.type.dtype)
-    total = read_total(argument, reader) if node.op == log else _one_and(argument, reader)
-    if total is None:
-        return None
+    total = total_of_log(node, reader)
+    return None if total is None else log_of_parts(total.parts, reader)
+
+
+def total_of_log(node: Apply, reader: Reader) -> Total | None:
+    """The sum of exponentials that a ``log`` or a ``log1p`` is taken of."""
+    (argument,) = node.inputs
+    return read_total(argument, reader) if node.op == log else _one_and(argument, reader)
+
+
+def log_of_parts(parts: dict[Linear, Fraction], reader: Reader) -> Variable:
+    """The logarithm of a sum of exponentials, from their coefficients by exponents."""
     logs: list[Variable] = []
-    for x, c in total.parts.items():
+    for x, c in parts.items():
         if not x:
             if c != 1:
                 logs.append(pt.constant(np.asarray(np.log(float(c)), dtype=reader.dtype)))
@@ -307,10 +316,10 @@ def log_of_total(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
     result = logs[0]
     for other in logs[1:]:
         result = logaddexp_of(result, other)
-    if total.parts.get(frozenset()) != 1:
+    if parts.get(frozenset()) != 1:
         return result
     # Of small exponentials their sum has more digits than the logarithm of it.
-    small = [_small(x, c, reader) for x, c in total.parts.items() if x]
+    small = [_small(x, c, reader) for x, c in parts.items() if x]
     below = pt.lt(result, reader.constant(0))
     return pt.switch(below, pt.log1p(sum_of(small)), pt.softplus(result))
 
