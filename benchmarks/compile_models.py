@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
+from pytensor.compile.aliasing import add_supervisor_to_fgraph
+from pytensor.compile.io import In
 from pytensor.compile.mode import get_mode
 from pytensor.graph.fg import FunctionGraph
 
@@ -77,5 +79,8 @@ def rewrite_terms(count: int) -> None:
     y = pt.vector("y")
     terms = (y * pt.log(p) + (1 - y) * pt.log1p(-p) for p in map(pt.sigmoid, xs))
     total = sum(term.sum() for term in terms)
-    graph = FunctionGraph([*xs, y], [total, *pt.grad(total, xs)], clone=True)
+    inputs = [*xs, y]
+    graph = FunctionGraph(inputs, [total, *pt.grad(total, xs)], clone=True)
+    # Without it the in-place rewriters print the graph in a warning.
+    add_supervisor_to_fgraph(graph, [In(x) for x in inputs])
     get_mode("NUMBA").optimizer.rewrite(graph)

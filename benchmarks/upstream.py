@@ -41,6 +41,7 @@ TRANSCENDENTAL = {"exp", "expm1", "log", "log1p", "sigmoid", "softplus", "log1me
 TRANSCENDENTAL |= {"sin", "cos", "cosh", "sinh", "erf", "erfc", "erfcx", "logaddexp"}
 # Ours that stand for one of these; what is made of their results is arithmetic.
 ARITHMETIC = (ops.SigmoidFromExp, ops.DensityFromExp, ops.SoftplusFromLog, ops.TanhFromExp)
+ARITHMETIC += (ops.SigmoidOfMinusFromExp, ops.SoftplusOfMinusFromLog)
 ELEMENTS = 100_000
 
 x = pt.dvector("x")

@@ -43,11 +43,14 @@ class Family:
     ----------
     x
         The argument of one of them, or its double.
+    own_sign
+        The sign of that one.
     members
         By the variables that they compute.
     """
 
     x: Variable
+    own_sign: int
     members: dict[Variable, Member]
 
     def is_alone(self) -> bool:
@@ -72,7 +75,7 @@ def families_of(nodes: Iterable[Apply]) -> list[Family]:
     families = []
     for members in groups.values():
         plainest = max(members.values(), key=lambda m: (-KINDS[m.kind], abs(m.sign), m.sign))
-        families.append(Family(full_argument(plainest), members))
+        families.append(Family(full_argument(plainest), plainest.sign, members))
     return families
 
 

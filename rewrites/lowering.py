@@ -111,24 +111,45 @@ SHORT_ROW, MANY = 8, 4096
 
 
 def made(op: Elemwise, *inputs: Variable) -> Variable:
+    """What a kernel makes of variables of one type: one of that type."""
+    kind = inputs[0].type
+    if all(v.type == kind for v in inputs[1:]):
+        # `make_node` would find the type by way of a scalar node.
+        return Apply(op, list(inputs), [kind()]).outputs[0]
     (output,) = op.make_node(*inputs).outputs
     return output
+
+
+# Of x and what is shared, and of x where the function is one of -x.
+FROM_SHARED: dict[type, Elemwise] = {
+    psm.Sigmoid: ops.sigmoid_from_exp,
+    psm.Softplus: ops.softplus_from_log,
+    ps.Tanh: ops.tanh_from_exp,
+}
+MINUS: dict[type, Elemwise] = {
+    psm.Sigmoid: ops.sigmoid_of_minus_from_exp,
+    psm.Softplus: ops.softplus_of_minus_from_log,
+}
 
 
 class Shared:
     """What the members of a family are made of; each part is one node."""
 
-    def __init__(self, x: Variable, plain: bool, target: str) -> None:
-        self.x = x
+    def __init__(self, family: Family, plain: bool, target: str) -> None:
+        self.family = family
         self.plain = plain
-        self.shape = short_rows(x) if target == "numba" else None
+        self.shape = short_rows(family.x) if target == "numba" else None
 
     def apply(self, op: Elemwise, *inputs: Variable) -> Variable:
         return made(ops.PLAIN.get(op, op) if self.plain else op, *inputs)
 
     @cached_property
+    def x(self) -> Variable:
+        return flat(self.family.x, self.shape)
+
+    @cached_property
     def e(self) -> Variable:
-        return self.apply(ops.exp_minus_abs, flat(self.x, self.shape))
+        return self.apply(ops.exp_minus_abs, self.x)
 
     @cached_property
     def log(self) -> Variable:
@@ -139,13 +160,12 @@ class Shared:
         return in_rows(self.apply(ops.density_from_exp, self.e), self.shape)
 
     def member(self, member: Member) -> Variable:
-        x = flat(full_argument(member), self.shape)
-        if member.kind is psm.Softplus:
-            value = self.apply(ops.softplus_from_log, x, self.log)
-        else:
-            op = ops.sigmoid_from_exp if member.kind is psm.Sigmoid else ops.tanh_from_exp
-            value = self.apply(op, x, self.e)
-        return in_rows(value, self.shape)
+        sign = member.sign * self.family.own_sign
+        minus = MINUS.get(member.kind) if sign < 0 else None
+        of_shared = sign > 0 or minus is not None
+        x = self.x if of_shared else flat(full_argument(member), self.shape)
+        part = self.log if member.kind is psm.Softplus else self.e
+        return in_rows(self.apply(minus or FROM_SHARED[member.kind], x, part), self.shape)
 
 
 def of_ordinary_ops(x: Variable) -> Variable:
@@ -197,49 +217,69 @@ class LoweringPass(GraphRewriter):
         if target == "numba":
             # The ops are looked up while the graph is translated; numba is slow to import.
             import_module("pytensor_stabilize.rewrites.branch_free.numba_dispatch")
+        pairs = self._lowered(fgraph, target, found, general, sums)
+        # What is computed last comes first: what replaces it is made of the variables that stand
+        # in the graph now, and the next pair replaces them in it as well.
+        order = {node: i for i, node in enumerate(nodes)}
+        pairs.sort(key=lambda pair: -order[pair[0].owner])
+        # At once, because each validation asks all inputs of the graph.
+        fgraph.replace_all_validate(pairs, reason=self.rule.name)
+        if target == "numba":
+            keep_loops_vectorised(fgraph, self.rule.name)
+
+    def _lowered(
+        self,
+        fgraph: FunctionGraph,
+        target: str,
+        found: list[Apply],
+        general: list[Apply],
+        sums: list[Apply],
+    ) -> list[tuple[Variable, Variable]]:
+        """Variables of the graph, and what is to be computed in place of each."""
+        pairs: list[tuple[Variable, Variable]] = []
         if target == "NumPy":
             for node in found:
                 if type(scalar_op_of(node)) is psm.Sigmoid:
-                    self._replace(fgraph, node.outputs[0], of_ordinary_ops(node.inputs[0]))
-            return
+                    pairs += self._noted(fgraph, node.outputs[0], of_ordinary_ops(node.inputs[0]))
+            return pairs
         plain = patterns_with_calls(fgraph) if target == "C" else set()
         for family in families_of(found):
-            shared = Shared(family.x, family.x.type.broadcastable in plain, target)
+            shared = Shared(family, family.x.type.broadcastable in plain, target)
             if target == "C" and family.is_alone():
                 for variable, member in family.members.items():
                     whole = shared.apply(WHOLE[member.kind], member.argument)
-                    self._replace(fgraph, variable, whole)
-            else:
-                self._lower(fgraph, family, shared)
+                    pairs += self._noted(fgraph, variable, whole)
+                continue
+            merged = products(fgraph, family)
+            dense = [with_density(node, family, shared.density) for node in merged]
+            for node, product in zip(merged, dense, strict=True):
+                pairs += self._noted(fgraph, node.outputs[0], product)
+            left = {v for product in dense if product.owner for v in product.owner.inputs}
+            for variable, member in family.members.items():
+                clients = fgraph.clients[variable]
+                if variable in left or any(client not in merged for client, _ in clients):
+                    pairs += self._noted(fgraph, variable, shared.member(member))
         if target == "numba":
-            self._lower_one_by_one(fgraph, general)
+            pairs += [self._one_by_one(fgraph, node) for node in general]
             for node in sums:
-                self._replace(fgraph, node.outputs[0], strict_sum(node))
-            keep_loops_vectorised(fgraph, self.rule.name)
+                pairs += self._noted(fgraph, node.outputs[0], strict_sum(node))
+        return pairs
 
-    def _lower_one_by_one(self, fgraph: FunctionGraph, nodes: list[Apply]) -> None:
+    def _one_by_one(self, fgraph: FunctionGraph, node: Apply) -> tuple[Variable, Variable]:
         # Not noted: the same function of the same number, only faster.
-        pairs = []
-        for node in nodes:
-            (x,), shape = node.inputs, short_rows(node.inputs[0])
-            value = made(GENERAL[type(scalar_op_of(node))], flat(x, shape))
-            pairs.append((node.outputs[0], in_rows(value, shape)))
-            give_trace(fgraph, *pairs[-1])
-        if pairs:
-            fgraph.replace_all_validate(pairs, reason=self.rule.name)
+        (x,), shape = node.inputs, short_rows(node.inputs[0])
+        value = in_rows(made(GENERAL[type(scalar_op_of(node))], flat(x, shape)), shape)
+        give_trace(fgraph, node.outputs[0], value)
+        return node.outputs[0], value
 
-    def _lower(self, fgraph: FunctionGraph, family: Family, shared: Shared) -> None:
-        for node in products(fgraph, family):
-            self._replace(fgraph, node.outputs[0], with_density(node, family, shared.density))
-        for variable, member in family.members.items():
-            if fgraph.clients.get(variable):
-                self._replace(fgraph, variable, shared.member(member))
-
-    def _replace(self, fgraph: FunctionGraph, old: Variable, new: Variable) -> None:
+    def _noted(
+        self, fgraph: FunctionGraph, old: Variable, new: Variable
+    ) -> list[tuple[Variable, Variable]]:
+        """The pair, if the new variable has the shape of the old one."""
         if new.type.broadcastable != old.type.broadcastable:
-            return
+            return []
         note_fired(fgraph, self.rule.name, old, new)
-        fgraph.replace_all_validate([(old, new)], reason=self.rule.name)
+        return [(old, new)]
 
 
 def patterns_with_calls(fgraph: FunctionGraph) -> set[tuple[bool, ...]]:

@@ -58,9 +58,33 @@ TABLE = {
 }
 
 
+# Of -x, made of x and what x and -x share.
+OF_MINUS = {
+    "sigmoid": (lambda x: ops.sigmoid_of_minus_from_exp(x, ops.exp_minus_abs(x)), 2.3),
+    "softplus": (
+        lambda x: ops.softplus_of_minus_from_log(x, ops.log1p_of_unit(ops.exp_minus_abs(x))),
+        1.4,
+    ),
+}
+
+
 def compiled(op, dtype, mode):
     u = pt.vector("u", dtype=dtype)
     return pytensor.function([u], op(u), mode=mode)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", COMPILERS)
+@pytest.mark.parametrize("function", OF_MINUS)
+def test_of_the_negated_argument(function, name, dtype):
+    op, bound = OF_MINUS[function]
+    at = arguments(dtype)
+    u = pt.vector("u", dtype=dtype)
+    with linker(name) as mode:
+        found = compiled(op, dtype, mode)
+        special = found(np.array([np.inf, -np.inf, np.nan], dtype=dtype))
+    assert ulps(found(at), truth(getattr(pt, function)(-u), {u: at})).max() <= bound
+    np.testing.assert_array_equal(special, [0, 1 if function == "sigmoid" else np.inf, np.nan])
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -231,7 +255,7 @@ def test_the_keys_of_compiled_code_change_with_the_kernel(monkeypatch):
 
 
 def test_all_kernels_have_keys_of_their_own():
-    assert len({ops.digest(cls()) for cls in ops.KernelOp.__subclasses__()}) == 16
+    assert len({ops.digest(cls()) for cls in ops.KernelOp.__subclasses__()}) == 18
 
 
 def test_import_does_not_load_numba():

@@ -70,6 +70,25 @@ def test_the_derivative_takes_one_division():
     assert counts == {"exp_minus_abs": 1, "density_from_exp": 1}
 
 
+@pytest.mark.parametrize("name", ["numba", "cvm"])
+def test_a_function_of_a_function_is_lowered_inside_as_well(name):
+    inner = pt.softplus(x)
+    outputs = [x * pt.tanh(inner), pt.sigmoid(s), pt.exp(inner), pt.log1p(s)]
+    function = pytensor.function([x], outputs, mode=name.upper())
+    assert not {"sigmoid", "softplus", "tanh"} & set(op_counts(function))
+    with pytensor_stabilize.excluding("sigmoids_share_exp"):
+        plain = pytensor.function([x], outputs)
+    at = np.array([-50.0, -1.0, 0.0, 0.7, 50.0])
+    for value, wanted in zip(function(at), plain(at), strict=True):
+        np.testing.assert_allclose(value, wanted, rtol=1e-14)
+
+
+def test_an_argument_and_its_negation_are_computed_once():
+    function = pytensor.function([x, y], [pt.sigmoid(x * y), pt.softplus(-x * y)], mode="NUMBA")
+    assert "neg" not in op_counts(function)
+    assert op_counts(function)["mul"] == 1
+
+
 def test_two_arguments_keep_two_exponentials():
     function = pytensor.function([x, y], [pt.sigmoid(x) * pt.sigmoid(-y)], mode="NUMBA")
     assert op_counts(function)["exp_minus_abs"] == 2

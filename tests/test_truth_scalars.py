@@ -173,6 +173,11 @@ SEVERAL = {
         lambda x, e: (e if x < 0 else 1) / (1 + e),
         pairs(moderate, chance),
     ),
+    branch_free.SigmoidOfMinusFromExp: (
+        lambda x, e: (e if x > 0 else 1) / (1 + e),
+        pairs(moderate, chance),
+    ),
+    branch_free.SoftplusOfMinusFromLog: (lambda x, log: max(-x, 0) + log, pairs(moderate, chance)),
     branch_free.SoftplusFromLog: (lambda x, log: max(x, 0) + log, pairs(moderate, chance)),
     branch_free.TanhFromExp: (
         lambda x, e: mp.sign(x) * (1 - e) / (1 + e),

@@ -200,6 +200,10 @@ BY_NAME: dict[str, Scalar] = {
     f"{_BRANCH_FREE}.SigmoidFromExp": lambda x, e: divide(
         switch(is_negative(x, _ZERO), e, _ONE), add(_ONE, e)
     ),
+    f"{_BRANCH_FREE}.SigmoidOfMinusFromExp": lambda x, e: divide(
+        switch(is_negative(negate(x), _ZERO), e, _ONE), add(_ONE, e)
+    ),
+    f"{_BRANCH_FREE}.SoftplusOfMinusFromLog": lambda x, log: add(maximum(negate(x), _ZERO), log),
     f"{_BRANCH_FREE}.SoftplusFromLog": lambda x, log: add(maximum(x, _ZERO), log),
     f"{_BRANCH_FREE}.TanhFromExp": lambda x, e: multiply(
         sign(x), divide(subtract(_ONE, e), add(_ONE, e))

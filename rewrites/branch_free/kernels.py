@@ -144,6 +144,12 @@ def sigmoid_from_exp[T](do: Backend[T], x: T, e: T) -> T:
     return do.div(do.choose_below(x, do.constant(0.0), e, one), do.add(one, e))
 
 
+def sigmoid_of_minus_from_exp[T](do: Backend[T], x: T, e: T) -> T:
+    """``sigmoid(-x)``, given ``e = exp(-|x|)``."""
+    one = do.constant(1.0)
+    return do.div(do.choose_below(do.constant(0.0), x, e, one), do.add(one, e))
+
+
 def density_from_exp[T](do: Backend[T], e: T) -> T:
     """``sigmoid(x) sigmoid(-x)``, given ``e = exp(-|x|)``."""
     # (1 + e)**2 with one rounding of its size and not two of 1 + e.
@@ -157,6 +163,12 @@ def softplus_from_log[T](do: Backend[T], x: T, log: T) -> T:
     """``log(1 + exp(x))``, given ``log(1 + exp(-|x|))``."""
     zero = do.constant(0.0)
     return do.add(do.choose_below(x, zero, zero, x), log)
+
+
+def softplus_of_minus_from_log[T](do: Backend[T], x: T, log: T) -> T:
+    """``log(1 + exp(-x))``, given ``log(1 + exp(-|x|))``."""
+    zero = do.constant(0.0)
+    return do.add(do.choose_below(x, zero, do.negative(x), zero), log)
 
 
 def tanh_from_exp[T](do: Backend[T], x: T, e: T) -> T:

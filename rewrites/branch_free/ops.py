@@ -99,6 +99,15 @@ class SigmoidFromExp(KernelOp):
         return (e if x < 0 else 1) / (1 + e)
 
 
+class SigmoidOfMinusFromExp(KernelOp):
+    nin = 2
+    kernel = staticmethod(kernels.sigmoid_of_minus_from_exp)
+    plain_c = "(({in0} <= 0) + ({in0} > 0) * {in1}) / (1.0{f} + {in1})"
+
+    def impl(self, x, e):
+        return (e if x > 0 else 1) / (1 + e)
+
+
 class DensityFromExp(KernelOp):
     nin = 1
     kernel = staticmethod(kernels.density_from_exp)
@@ -113,6 +122,14 @@ class SoftplusFromLog(KernelOp):
 
     def impl(self, x, log):
         return np.maximum(x, 0) + log
+
+
+class SoftplusOfMinusFromLog(KernelOp):
+    nin = 2
+    kernel = staticmethod(kernels.softplus_of_minus_from_log)
+
+    def impl(self, x, log):
+        return np.maximum(-x, 0) + log
 
 
 class TanhFromExp(KernelOp):
@@ -169,6 +186,10 @@ class PlainLog1pOfUnit(Log1pOfUnit):
 
 
 class PlainSigmoidFromExp(SigmoidFromExp):
+    is_plain = True
+
+
+class PlainSigmoidOfMinusFromExp(SigmoidOfMinusFromExp):
     is_plain = True
 
 
@@ -253,8 +274,10 @@ def digest(op: KernelOp) -> str:
 exp_minus_abs = Elemwise(ExpMinusAbs())
 log1p_of_unit = Elemwise(Log1pOfUnit())
 sigmoid_from_exp = Elemwise(SigmoidFromExp())
+sigmoid_of_minus_from_exp = Elemwise(SigmoidOfMinusFromExp())
 density_from_exp = Elemwise(DensityFromExp())
 softplus_from_log = Elemwise(SoftplusFromLog())
+softplus_of_minus_from_log = Elemwise(SoftplusOfMinusFromLog())
 tanh_from_exp = Elemwise(TanhFromExp())
 whole_sigmoid = Elemwise(WholeSigmoid())
 whole_softplus = Elemwise(WholeSoftplus())
@@ -271,6 +294,7 @@ PLAIN = {
     exp_minus_abs: Elemwise(PlainExpMinusAbs()),
     log1p_of_unit: Elemwise(PlainLog1pOfUnit()),
     sigmoid_from_exp: Elemwise(PlainSigmoidFromExp()),
+    sigmoid_of_minus_from_exp: Elemwise(PlainSigmoidOfMinusFromExp()),
     tanh_from_exp: Elemwise(PlainTanhFromExp()),
     whole_sigmoid: Elemwise(PlainSigmoid()),
     whole_softplus: Elemwise(PlainSoftplus()),
