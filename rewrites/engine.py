@@ -68,7 +68,7 @@ class RuleRewriter(NodeRewriter):
         on = registration_state.is_registered and is_switched_on(rule.name)
         if not on and current_recorder() is None:
             return False
-        result = self._look(fgraph, node, memory, known)
+        result = self._look_or_copy(fgraph, node, memory, known)
         if result is None:
             return False
         first = node.outputs[0]
@@ -89,6 +89,21 @@ class RuleRewriter(NodeRewriter):
         for old, new in clients:
             give_trace(fgraph, old, new)
         return dict([*pairs, *clients]) if clients else replaced
+
+    def _look_or_copy(
+        self, fgraph: FunctionGraph, node: Apply, memory: Memory, known: Known
+    ) -> Variable | list[Variable] | Left | None:
+        """What the rule finds, copied where it has looked at a node that is alike."""
+        if known.like is None or not self.rule.is_local:
+            return self._look(fgraph, node, memory, known)
+        template, variables = known.like
+        copied = template.instance(self.bit, variables)
+        if copied is not None:
+            return copied
+        result = self._look(fgraph, node, memory, known)
+        if is_a(result, Variable):
+            template.remember(self.bit, result, variables)
+        return result
 
     def _look(
         self, fgraph: FunctionGraph, node: Apply, memory: Memory, known: Known

@@ -18,6 +18,7 @@ from pytensor.scalar.basic import Pow
 
 from pytensor_stabilize.rewrites.matching import exact_constant, is_a, scalar_op_of
 from pytensor_stabilize.rewrites.rules import ConstantPower, Left, Needs, Rule
+from pytensor_stabilize.rewrites.templates import LARGE, Template, Templates
 
 # A change with more nodes downstream makes everything be looked at anew: following each change to
 # the end of a long chain would be quadratic.
@@ -61,12 +62,14 @@ class Wanted:
 class Known:
     """What came of looking at a node."""
 
-    __slots__ = ("idle", "left", "readings")
+    __slots__ = ("idle", "left", "like", "readings")
 
     def __init__(self) -> None:
         self.idle = -1  # not asked for yet: much is read of nodes that no rule looks at
         self.left: dict[str, Left] = {}
         self.readings: dict[Variable, dict[Hashable, Any]] = {}
+        # What came of nodes that are alike, and what this one is computed from.
+        self.like: tuple[Template, list[Variable]] | None = None
 
 
 class Memory(Feature):
@@ -96,6 +99,7 @@ class Memory(Feature):
         self._readings: dict[Variable, dict[Hashable, Any]] = {}
         # May name classes that the node is no longer computed from, and never too few.
         self._kinds: dict[Apply, int] = {}
+        self._templates = Templates()
 
     @register_feature_callback
     def on_attach(self, fgraph: FunctionGraph) -> None:
@@ -137,6 +141,12 @@ class Memory(Feature):
             found.idle = untracked(node.op) | _unwanted(self.kinds(node), len(_rule_bits))
         return found
 
+    def compare(self, fgraph: FunctionGraph, node: Apply, known: Known) -> Template | None:
+        """What came of looking at nodes that are like a node; None of a small graph."""
+        if known.like is None and len(fgraph.apply_nodes) >= LARGE:
+            known.like = self._templates.of(node)
+        return known.like[0] if known.like is not None else None
+
     def _known_or_new(self, node: Apply) -> Known:
         found = self._known.get(node)
         if found is None:
@@ -177,6 +187,7 @@ class Memory(Feature):
         """Drop all that is known: functions keep their graphs, and would keep this."""
         for known in (self._known, self._changed, self.factorings, self._readings, self._kinds):
             known.clear()
+        self._templates.clear()
 
     def clone(self) -> "Memory":
         return Memory()

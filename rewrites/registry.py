@@ -88,21 +88,26 @@ def needing(rules: tuple[Rule, ...], *kinds: type | tuple[type, ...]) -> tuple[R
     return tuple(rule if rule.needs else replace(rule, needs=kinds) for rule in rules)
 
 
+def local(rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
+    """The rules, which look at nothing but what a node is computed from."""
+    return tuple(replace(rule, is_local=True) for rule in rules)
+
+
 SOFTMAX_NEEDS = (Softmax, LogSoftmax, LogSumExp, (ps.Exp, Sum))
 # For one op the rules run in this order: roots in one argument, (1 - p) (1 - r) multiplied out,
 # before differences of two, which would take pairs out of it.  What has such a difference as a
 # factor comes before both: multiplied out, it is not found again.  Symbolic powers of one base are
 # taken together first, since a common factor taken out leaves others in a sum of quotients.
 RULES: tuple[Rule, ...] = (
-    LOGISTIC
-    + needing(OVER_DIFFERENCES, psm.Sigmoid, ps.Tanh, ps.Exp)
+    local(LOGISTIC)
+    + local(needing(OVER_DIFFERENCES, psm.Sigmoid, ps.Tanh, ps.Exp))
     + JOINS
     + INDEXED_SUMS
     + SCATTERS
     + COMMON_POWERS
     + LOG_SHARES
     + DISTANCES
-    + CRITICAL
+    + local(CRITICAL)
     + LOG_PARTS
     + PRODUCTS_OVER_AXES
     + REDUCED_SUMS
@@ -110,15 +115,15 @@ RULES: tuple[Rule, ...] = (
     + CLIPS
     + GUARDS
     + MONOTONE
-    + SYMBOLIC_POWERS
-    + POWERS
-    + RATIONAL
-    + SOFTSIGN
-    + PULLBACKS
+    + local(SYMBOLIC_POWERS)
+    + local(POWERS)
+    + local(RATIONAL)
+    + local(SOFTSIGN)
+    + local(PULLBACKS)
     + needing(DIFFERENCES, psm.Sigmoid, ps.Tanh, ps.Exp, ps.Expm1, psm.Softplus, psm.Log1mexp)
-    + ADDITION
-    + ADDITIVE
-    + ROOTS
+    + local(ADDITION)
+    + local(ADDITIVE)
+    + local(ROOTS)
     + LOG_TWO_RULES
     + LOG_SUMS
     + LOGADDEXP
@@ -130,7 +135,7 @@ RULES: tuple[Rule, ...] = (
     + needing(LOG_SOFTMAX, *SOFTMAX_NEEDS)
     + NESTED
     + PAIRS
-    + REMOVABLE
+    + local(REMOVABLE)
     + JAX_LOWERING
     + LOWERING
 )

@@ -98,6 +98,9 @@ class Rule:
     sees_clients
         Whether the rule looks at the clients of a node, not only at what it is computed from; it
         is then asked again even where nothing changed upstream.
+    is_local
+        Whether what the rule finds depends on nothing but what the node is computed from, so that
+        of nodes that are alike one is asked, see `rewrites.templates`.
     opt_in
         Whether the rule runs only in modes that include it by name: what it mends is too rare for
         what it costs.
@@ -132,6 +135,7 @@ class Rule:
     source: str = ""
     needs: Needs = ()
     sees_clients: bool = False
+    is_local: bool = False
     opt_in: bool = False
     tags: tuple[str, ...] = ()
     tested_in: str = ""
@@ -185,7 +189,10 @@ class Rule:
                 got = shown(getattr(self, part))
                 raise TypeError(f"Rule {self.name!r}: {part} must be {accepted}, got {got}.")
         check_bool(f"Rule {self.name!r}: sees_clients", self.sees_clients)
+        check_bool(f"Rule {self.name!r}: is_local", self.is_local)
         check_bool(f"Rule {self.name!r}: opt_in", self.opt_in)
+        if self.is_local and self.sees_clients:
+            raise ValueError(f"Rule {self.name!r} looks at clients, so that it is not local.")
 
 
 def _is_tuple_of(value: object, *types: type) -> bool:

@@ -33,6 +33,7 @@ from pytensor.graph.utils import simple_extract_stack
 from pytensor_stabilize.rewrites.engine import RuleRewriter
 from pytensor_stabilize.rewrites.matching import is_a
 from pytensor_stabilize.rewrites.memory import memory_of, untracked
+from pytensor_stabilize.rewrites.trace import current_recorder
 
 __all__ = ["AskingRules", "AskingWhenSettled", "ask_rules_in"]
 
@@ -58,6 +59,7 @@ class RuleSet(NodeRewriter):
         self.rules = rules
         self.by_bit = {rule.bit: rule for rule in rules}
         self.bits = sum(self.by_bit)
+        self.local_bits = sum({rule.bit for rule in rules if rule.rule.is_local})
         self.fired: Counter[NodeRewriter] = Counter()
         self.seconds: defaultdict[NodeRewriter, float] = defaultdict(float)
 
@@ -81,6 +83,12 @@ class RuleSet(NodeRewriter):
         memory = memory_of(fgraph)
         known = memory.known(fgraph, node)
         asked = self.bits & ~known.idle
+        template = None
+        if asked & self.local_bits and current_recorder() is None:
+            template = memory.compare(fgraph, node, known)
+        if template is not None:
+            known.idle |= template.idle
+            asked &= ~known.idle
         while asked:
             bit = asked & -asked
             rule = self.by_bit[bit]
@@ -92,6 +100,8 @@ class RuleSet(NodeRewriter):
                 self.name = rule.rule.name
                 return result
             asked &= ~bit
+        if template is not None:
+            template.idle |= known.idle & self.local_bits
         return False
 
 
