@@ -13,7 +13,7 @@ from pytensor_stabilize.rewrites.algebra.families import (
     Residue,
     companions_in,
 )
-from pytensor_stabilize.rewrites.algebra.forms import Exponent, Monomial, power_of
+from pytensor_stabilize.rewrites.algebra.forms import Exponent, Monomial
 
 _HALF = Fraction(1, 2)
 _COMPANIONS: tuple[Companion, ...] = ("p", "q", "t")
@@ -38,7 +38,18 @@ class Call(NamedTuple):
 
 def powers(factors: Monomial, family: Family) -> tuple[Exponent, Exponent, Exponent]:
     """Exponents of p, q and t of a family."""
-    p, q, t = (power_of(factors, Member(family, companion)) for companion in ("p", "q", "t"))
+    p: Exponent = 0
+    q: Exponent = 0
+    t: Exponent = 0
+    for generator, power in factors:
+        if isinstance(generator, Member) and generator.family == family:
+            match generator.companion:
+                case "p":
+                    p = power
+                case "q":
+                    q = power
+                case "t":
+                    t = power
     return p, q, t
 
 

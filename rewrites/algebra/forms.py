@@ -54,7 +54,10 @@ def to_power(base: Monomial, power: Exponent) -> Monomial:
 
 def power_of(base: Monomial, generator: Generator) -> Exponent:
     """Exponent of a generator, 0 if it does not occur."""
-    return next((power for other, power in base if other == generator), 0)
+    for other, power in base:
+        if other == generator:
+            return power
+    return 0
 
 
 def generators(terms: Iterable[Monomial]) -> Iterator[Generator]:
