@@ -10,6 +10,7 @@ from pytensor.scalar import basic as ps
 from pytensor.tensor.math import add, mul, neg, sqr, sub, true_div
 
 from pytensor_stabilize.rewrites.additive import signed_terms
+from pytensor_stabilize.rewrites.algebra.factoring import canonical
 from pytensor_stabilize.rewrites.algebra.reading import Reader
 from pytensor_stabilize.rewrites.arithmetic import (
     build_product,
@@ -29,7 +30,7 @@ def over_common_sum(output: Variable, reader: Reader) -> Variable | None:
     shared = read[0][1].copy()
     for _, counted in read:
         shared &= counted
-    sums = Counter({v: n for v, n in shared.items() if _is_sum(v) and len(reader.terms(v)) > 1})
+    sums = Counter({v: n for v, n in shared.items() if _is_sum(v) and not _is_one(v, reader)})
     if not sums:
         return None
     dtype = str(output.type.dtype)
@@ -52,6 +53,11 @@ def _whole_powers(
         else:
             found[v] += n
     return constant, Counter({v: n for v, n in found.items() if n})
+
+
+def _is_one(total: Variable, reader: Reader) -> bool:
+    """Whether a sum is a product of companions, as 1 - s is: factored, it is one term."""
+    return canonical(reader.terms(total), reader.is_leaf).is_product
 
 
 def _is_sum(variable: Variable) -> bool:
