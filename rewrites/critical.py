@@ -31,7 +31,6 @@ from pytensor_stabilize.rewrites import symbols
 from pytensor_stabilize.rewrites.additive import signed_terms
 from pytensor_stabilize.rewrites.algebra.arguments import FUNCTIONS, is_float, kind_of
 from pytensor_stabilize.rewrites.algebra.building import Builder, needed, spent
-from pytensor_stabilize.rewrites.algebra.common_sums import over_common_sum
 from pytensor_stabilize.rewrites.algebra.companions import functions
 from pytensor_stabilize.rewrites.algebra.conjugates import of_roots
 from pytensor_stabilize.rewrites.algebra.factoring import OVER_DENOMINATOR, Factored, canonical
@@ -42,7 +41,6 @@ from pytensor_stabilize.rewrites.algebra.forms import (
     Exponent,
     Form,
     Generator,
-    Term,
     merged,
 )
 from pytensor_stabilize.rewrites.algebra.growth import leaves_the_floats
@@ -52,8 +50,8 @@ from pytensor_stabilize.rewrites.algebra.limits import within_limits
 from pytensor_stabilize.rewrites.algebra.logs import LogBuilder
 from pytensor_stabilize.rewrites.algebra.products import spelled_product
 from pytensor_stabilize.rewrites.algebra.reading import Reader
+from pytensor_stabilize.rewrites.algebra.shorter_sums import over_common_sum, without_opposites
 from pytensor_stabilize.rewrites.algebra.survey import leaves_of
-from pytensor_stabilize.rewrites.arithmetic import difference_of
 from pytensor_stabilize.rewrites.interning import interned, same_up_to_order
 from pytensor_stabilize.rewrites.matching import exact_constant
 from pytensor_stabilize.rewrites.memory import once
@@ -134,7 +132,7 @@ def _factored_sum(output: Variable, ways: Iterable[Reader]) -> Variable | Left |
     dtype = str(output.type.dtype)
     for reader in ways:
         terms = reader.terms(output)
-        shorter_sum = _without_opposites(output, reader, terms)
+        shorter_sum = without_opposites(output, reader, terms)
         if shorter_sum is not None:
             return shorter_sum
         if reader.leaves > 1 and may_merge(terms):
@@ -185,25 +183,6 @@ def _factored_sum(output: Variable, ways: Iterable[Reader]) -> Variable | Left |
         reader, found = chosen
         return Builder(reader, dtype).product(found)
     return reason
-
-
-def _without_opposites(output: Variable, reader: Reader, terms: list[Term]) -> Variable | None:
-    """``a + b - a`` without what cancels: PyTensor looks for that in canonicalize alone."""
-    if len(terms) < 2 or len({c > 0 for c, _ in terms}) < 2:
-        return None
-    form = merged(terms)
-    if len(terms) < len(form) + 2 or all(m in form for _, m in terms):
-        return None
-    read = [(sign, v, reader.terms(v)) for sign, v in signed_terms(output)]
-    totals: Form = {}
-    for sign, _, own in read:
-        if len(own) == 1:
-            ((c, m),) = own
-            totals[m] = totals.get(m, Fraction(0)) + sign * c
-    kept = [(sign, v) for sign, v, own in read if len(own) != 1 or totals[own[0][1]]]
-    if len(kept) == len(read):
-        return None
-    return difference_of(kept) if kept else pt.zeros_like(output)
 
 
 def _loses_less(whole: Factored, form: Form) -> bool:

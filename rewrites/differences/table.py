@@ -139,7 +139,7 @@ def _of_log(top: Poly, below: int, values: Values) -> Variable | None:
     aa, ab, bb = shares
     parts = ((-aa, "slope_a"), (bb, "slope_b"), (ab - aa + bb, "both"))
     summed = [
-        product_of([constant_like(c, value), value])
+        product_of([constant_like(float(c), value), value])
         for c, name in parts
         if c
         for value in [getattr(values, name)]

@@ -6,8 +6,6 @@ a have every digit in common.
 
 from __future__ import annotations
 
-from collections import Counter
-
 import pytensor.tensor as pt
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.fg import FunctionGraph
@@ -84,11 +82,10 @@ def _adding_up_to(wanted: Linear, terms: dict[int, Linear]) -> set[int] | None:
     """The terms that have nothing but parts of a linear combination, if they add up to it."""
     names = dict(wanted)
     used = {k for k, own in terms.items() if all(atom in names for atom, _ in own)}
-    total: Counter = Counter()
+    total: Linear = frozenset()
     for k in used:
-        for atom, factor in terms[k]:
-            total[atom] += factor
-    return used if used and {a: n for a, n in total.items() if n} == names else None
+        total = combine(total, terms[k])
+    return used if used and total == wanted else None
 
 
 LOG_SHARES: tuple[Rule, ...] = (

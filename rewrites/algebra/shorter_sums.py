@@ -1,16 +1,18 @@
-"""Sums of products with a sum as a common factor, which is not to be multiplied out."""
+"""Sums that are written shorter before they are factored: opposite terms, a sum in all of them."""
 
 from __future__ import annotations
 
 from collections import Counter
 from fractions import Fraction
 
+import pytensor.tensor as pt
 from pytensor.graph.basic import Variable
 from pytensor.scalar import basic as ps
 from pytensor.tensor.math import add, mul, neg, sqr, sub, true_div
 
 from pytensor_stabilize.rewrites.additive import signed_terms
 from pytensor_stabilize.rewrites.algebra.factoring import canonical
+from pytensor_stabilize.rewrites.algebra.forms import Form, Term, merged
 from pytensor_stabilize.rewrites.algebra.reading import Reader
 from pytensor_stabilize.rewrites.arithmetic import (
     build_product,
@@ -19,6 +21,25 @@ from pytensor_stabilize.rewrites.arithmetic import (
     product_of,
 )
 from pytensor_stabilize.rewrites.matching import constant_exponent, is_a, scalar_op
+
+
+def without_opposites(output: Variable, reader: Reader, terms: list[Term]) -> Variable | None:
+    """``a + b - a`` without what cancels: PyTensor looks for that in canonicalize alone."""
+    if len(terms) < 2 or len({c > 0 for c, _ in terms}) < 2:
+        return None
+    form = merged(terms)
+    if len(terms) < len(form) + 2 or all(m in form for _, m in terms):
+        return None
+    read = [(sign, v, reader.terms(v)) for sign, v in signed_terms(output)]
+    totals: Form = {}
+    for sign, _, own in read:
+        if len(own) == 1:
+            ((c, m),) = own
+            totals[m] = totals.get(m, Fraction(0)) + sign * c
+    kept = [(sign, v) for sign, v, own in read if len(own) != 1 or totals[own[0][1]]]
+    if len(kept) == len(read):
+        return None
+    return difference_of(kept) if kept else pt.zeros_like(output)
 
 
 def over_common_sum(output: Variable, reader: Reader) -> Variable | None:
