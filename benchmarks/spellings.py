@@ -57,6 +57,7 @@ from pytensor.compile.mode import Mode, get_mode
 from pytensor.printing import debugprint
 from spelling_graphs import Graph, points_of
 from spelling_list import SPELLINGS, Spelling
+from spelling_list_fresh import SPELLINGS as FRESH
 from spelling_list_held_out import SPELLINGS as HELD_OUT
 
 import pytensor_stabilize
@@ -64,7 +65,8 @@ import pytensor_stabilize
 FORMAT = 6  # of the cached files
 LINKERS = ("cvm", "cvm_fused", "numba", "numba_strict", "jax")
 GOOD, PASSES = 4.0, 8.0
-LISTS = {"developed": SPELLINGS, "held-out": HELD_OUT, "both": SPELLINGS + HELD_OUT}
+LISTS = {"developed": SPELLINGS, "held-out": HELD_OUT, "fresh": FRESH}
+LISTS["both"] = SPELLINGS + HELD_OUT
 SECONDS = 120  # to compile and call one function
 
 
