@@ -54,6 +54,8 @@ def spelled_clients(
     for client, _ in clients:
         if client not in fgraph.apply_nodes or client.inputs.count(old) != 1:
             continue
+        if any(_holds(v, old) for v in client.inputs):
+            continue  # a * (-1 * a), opened, would bring back the old one
         inputs = [new if v is old else v for v in client.inputs]
         made = respelled(client, inputs, alone=len(clients) == 1)
         if made is not None and made.type == client.outputs[0].type:
@@ -191,6 +193,14 @@ def _is(variable: Variable, op: object) -> bool:
 def _operands(variable: Variable) -> list[Variable]:
     assert variable.owner is not None
     return list(variable.owner.inputs)
+
+
+def _holds(variable: Variable, inner: Variable, depth: int = 2) -> bool:
+    """Whether one variable is computed from another, in so many steps."""
+    if variable.owner is None or not depth:
+        return False
+    below = variable.owner.inputs
+    return inner in below or any(_holds(v, inner, depth - 1) for v in below)
 
 
 def _new_nodes(variable: Variable, fgraph: FunctionGraph) -> list[Apply]:

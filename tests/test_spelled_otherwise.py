@@ -32,6 +32,12 @@ CASES = {
     # Coefficients of the result may be rounded, once the root is found.
     "Beta prior": (1.3 * pt.log(s) + 0.4 * pt.log(1 - s), TAILS, None, (4, 8, 4)),
     "zero inflation": (pt.log(s + 0.2725 * (1 - s)), TAILS, None, (6, 6, None)),
+    # Functions of constants, which PyTensor computes in float32.
+    "zero inflation, exp(-2.5)": (pt.log(s + (1 - s) * pt.exp(-2.5)), TAILS, None, (4, 4, 4)),
+    "half lives": (1 - pt.exp(-pt.log(2.0) * pt.exp(x)), [-37.3, -2.1, 0.3], None, (4, 4, 20)),
+    "odds ratio": (x * pt.exp(1.5) / (1 - x + x * pt.exp(1.5)), ABOVE[:2], None, (4, 4, None)),
+    "probit of a slope": (0.5 * (1 + pt.erf(x / pt.sqrt(2.0))), [-5.1, 0.3], None, (4, 25, 25)),
+    "log(2) x**3": (pt.log(2.0) * x**3, TAILS[3:-2], None, (4, 4, 4)),
     # Exponents that are no small fractions.
     "1 - s**1.7": (1 - s**1.7, TAILS, None, (None, 4, None)),
     "log(1 - s**1.7)": (pt.log1p(-(s**1.7)), [-3.1, 0.7, 18.3, 38.3, 301.7], None, (4, 6, None)),

@@ -81,6 +81,13 @@ def test_so_is_what_uses_it(client, made, wanted):
         assert same_up_to_order(found[graph.outputs[0]], wanted)
 
 
+def test_what_was_replaced_does_not_come_back():
+    old = pt.tanh(a)
+    graph = FunctionGraph(INPUTS, [pt.mul(old, pt.mul(-1.0, old))], clone=False)
+    graph.replace_all([(old, made := 4.0 * a), *spelled_clients(old, made, graph)])
+    assert old not in graph.variables
+
+
 def test_what_the_graph_has_is_not_made_anew():
     product = a * b
     graph = FunctionGraph(INPUTS, [product, pt.exp(product), c.sum(axis=0)], clone=False)

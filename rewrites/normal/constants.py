@@ -1,7 +1,6 @@
 """Constants inside the normal family: their rounding, their width, and where they stand."""
 
 import numpy as np
-import pytensor.scalar.math as psm
 import pytensor.tensor as pt
 from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.graph.fg import FunctionGraph
@@ -10,7 +9,6 @@ from pytensor.tensor.elemwise import DimShuffle
 from pytensor.tensor.math import true_div
 
 from pytensor_stabilize.rewrites.matching import FLOATS, exact_constant, is_a, scalar_op
-from pytensor_stabilize.rewrites.memory import Wanted, memory_of
 from pytensor_stabilize.rewrites.normal import ops
 from pytensor_stabilize.rewrites.normal.forms import call
 from pytensor_stabilize.rewrites.normal.matching import (
@@ -23,8 +21,7 @@ from pytensor_stabilize.rewrites.normal.matching import (
 from pytensor_stabilize.rewrites.rules import Left
 
 OF_CONSTANTS = (ps.Sqrt, ps.Log, ps.Exp, ps.Mul, ps.TrueDiv, ps.Neg, ps.Sqr, ps.Reciprocal)
-# What is differentiated to a float32 logarithm of a constant, or has one in its argument.
-_WANTED = Wanted.of((*ops.FAMILY, psm.Erfinv, psm.Erfcinv, ps.Pow, ps.Exp2))
+OF_CONSTANTS += (ps.Add, ps.Sub, ps.Pow, ps.Log1p, ps.Expm1)
 
 
 def absorb_constant(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
@@ -60,7 +57,7 @@ def widen_constants(fgraph: FunctionGraph, node: Apply) -> Variable | Left | Non
         if variable.type.dtype != "float32" or not _may_be_function(variable):
             continue
         wide = _widened(variable)
-        if wide is None or not memory_of(fgraph).occur(_WANTED, fgraph):
+        if wide is None:
             continue
         if node.op == true_div and i == 1 and _is_root_of_two(variable):
             return node.inputs[0] * pt.constant(ROOT_HALF, dtype="float64")
