@@ -34,7 +34,7 @@ from pytensor_stabilize.rewrites.algebra.building import Builder, needed, spent
 from pytensor_stabilize.rewrites.algebra.companions import functions
 from pytensor_stabilize.rewrites.algebra.conjugates import of_roots
 from pytensor_stabilize.rewrites.algebra.factoring import OVER_DENOMINATOR, Factored, canonical
-from pytensor_stabilize.rewrites.algebra.families import Member, Residue, Symbol
+from pytensor_stabilize.rewrites.algebra.families import Member, Residue, Symbol, families
 from pytensor_stabilize.rewrites.algebra.filters import may_cancel, may_merge
 from pytensor_stabilize.rewrites.algebra.forms import (
     ONE,
@@ -165,6 +165,8 @@ def _factored_sum(output: Variable, ways: Iterable[Reader]) -> Variable | Left |
             if positive is not None:
                 return Builder(reader, dtype).product(replace(found, residual=positive))
             conjugate = conjugate or of_roots(terms, reader)
+            if families([found.factors]) and not families(found.residual):
+                shorter = shorter or (reader, found)  # w a - a, where w is close to 1
             reason = Left("no root at a critical value is hidden by the sum")
             continue
         if reader.open_sums and not _opened(reader, found, output):

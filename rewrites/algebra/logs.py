@@ -241,7 +241,9 @@ class LogBuilder:
         if len(small) != 1 or small[0].kind != "logistic":
             return None
         (family,) = small
-        if len({c > 0 for c in difference.residual.values()}) > 1:
+        left = difference.residual
+        # 1 - w is what it is: no function is lost in it.
+        if len({c > 0 for c in left.values()}) > 1 and families(left):
             return None
         if powers(difference.factors, family)[2] != 1:
             return None  # log(cosh(u)), which has rules of its own with fewer functions
