@@ -153,7 +153,8 @@ def _factored_sum(output: Variable, ways: Iterable[Reader]) -> Variable | Left |
         found = canonical(terms, reader.is_leaf, reduce_all=False)
         if not found.coefficient:
             return pt.zeros_like(output)
-        if len(found.residual) > max(_FEW_TERMS, len(terms)):
+        below = [len(g.items) for _, m in terms for g, _ in m if isinstance(g, Residue)]
+        if len(found.residual) > max(_FEW_TERMS, len(terms), *below):
             reason = Left("factored, the sum would have more terms than it has")
             continue
         if len(found.residual) > max(_FEW_TERMS, len(signed_terms(output))):

@@ -18,9 +18,9 @@ from pytensor_stabilize.rewrites import symbols
 from pytensor_stabilize.rewrites.algebra.arguments import is_float
 from pytensor_stabilize.rewrites.algebra.families import families
 from pytensor_stabilize.rewrites.algebra.forms import TooBigError
-from pytensor_stabilize.rewrites.algebra.logs import is_positive
 from pytensor_stabilize.rewrites.algebra.products import spelled_product
 from pytensor_stabilize.rewrites.algebra.reading import Reader
+from pytensor_stabilize.rewrites.algebra.signs import is_positive
 from pytensor_stabilize.rewrites.guards import asked_of_argument
 from pytensor_stabilize.rewrites.matching import (
     MOVES,

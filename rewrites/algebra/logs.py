@@ -31,7 +31,6 @@ from pytensor_stabilize.rewrites.algebra.families import (
 from pytensor_stabilize.rewrites.algebra.forms import (
     ONE,
     Exponent,
-    Generator,
     Monomial,
     Term,
     TooBigError,
@@ -41,10 +40,10 @@ from pytensor_stabilize.rewrites.algebra.forms import (
     to_power,
 )
 from pytensor_stabilize.rewrites.algebra.reading import Reader
+from pytensor_stabilize.rewrites.algebra.signs import is_bounded, is_positive
 from pytensor_stabilize.rewrites.matching import (
     exact_constant,
     is_a,
-    is_condition,
     scalar_op_of,
 )
 from pytensor_stabilize.rewrites.normal.forms import log_erfc
@@ -198,7 +197,7 @@ class LogBuilder:
         if not shallow or not (small or len({c > 0 for c in left.values()}) == 1):
             return None
         if any(powers(difference.factors, f)[2] > 0 for f in small):
-            if _is_bounded([(c, m) for c, m in spelled if c > 0]):
+            if is_bounded([(c, m) for c, m in spelled if c > 0]):
                 return pt.log1p(self.builder.product(_opposite(difference)))
             return self._near_one_in_the_middle(coefficient, factors, difference, small)
         if any(c < 0 for g, _ in factors if isinstance(g, Residue) for _, c in g.items):
@@ -206,7 +205,7 @@ class LogBuilder:
         if not any(isinstance(g, Member) for g, _ in factors):
             f = self.builder.product(Factored(coefficient, factors))
             g = self.builder.product(difference)
-            return _log_of_sum(g, pt.true_div(g, f), _is_bounded(spelled))
+            return _log_of_sum(g, pt.true_div(g, f), is_bounded(spelled))
         return self._two_sided(coefficient, factors, difference, small)
 
     def _near_one_at_0(
@@ -278,7 +277,7 @@ class LogBuilder:
     def _two_sided(
         self, coefficient: Fraction, factors: Monomial, difference: Factored, small: list[Family]
     ) -> Variable | None:
-        """``f`` is small on one side of 0 and close to 1 on the other: a switch.
+        """``f`` is small at one end and close to 1 at the other: a switch.
 
         The branch that is not selected sees a clamped argument, so that its gradient is finite.
         """
@@ -297,12 +296,12 @@ class LogBuilder:
         if logs is None:
             return None
         u = self.builder.argument(family, Fraction(1))
-        zero = self.builder.constant(Fraction(0))
-        clamped = pt.minimum(u, zero) if p > 0 else pt.maximum(u, zero)
+        end = self.builder.constant(self._end_of_near_one(factors, difference, family, p > 0))
+        clamped = pt.minimum(u, end) if p > 0 else pt.maximum(u, end)
         inner = Builder(self.reader.with_argument(family, clamped), self.builder.dtype)
-        side = pt.lt(u, zero) if p > 0 else pt.gt(u, zero)
+        side = pt.lt(u, end) if p > 0 else pt.gt(u, end)
         # log1p(-g) would be the sum that this rule looks for.
-        bounded = _is_bounded(expanded(coefficient, factors))
+        bounded = is_bounded(expanded(coefficient, factors))
         g = inner.product(difference)
         if any(isinstance(b, Residue) and n < 0 for b, n in factors):
             # What stands below both bars need not be divided by.
@@ -313,6 +312,20 @@ class LogBuilder:
             ratio = pt.true_div(g, inner.product(Factored(coefficient, factors)))
         near = _log_of_sum(g, ratio, bounded)
         return pt.switch(self.builder.moved(side, family), near, logs)
+
+    def _end_of_near_one(
+        self, factors: Monomial, difference: Factored, family: Family, rises: bool
+    ) -> Fraction:
+        """How far ``g / f`` is taken: to where f is tiny, because next to 1 the logs cancel.
+
+        If g is a difference it may cancel itself beyond 0.
+        """
+        p, q, t = powers(factors, family)
+        count = Fraction(q if rises else p)
+        if t or count <= 0 or len({c > 0 for c in difference.residual.values()}) > 1:
+            return Fraction(0)
+        far = round(-_floor_of_log_tiny(self.builder.dtype) / (2 * count))
+        return Fraction(far if rises else -far)
 
 
 def _opposite(product: Factored) -> Factored:
@@ -338,34 +351,6 @@ def _size(g: Variable) -> Variable:
     if node is not None and is_a(scalar_op_of(node), ps.Mul):
         return pt.mul(*map(_size, node.inputs))
     return g if is_a(scalar_op_of(node), psm.Sigmoid, ps.Exp, psm.Erfc) else pt.abs(g)
-
-
-def _is_bounded(terms: list[Term]) -> bool:
-    """Whether a sum of products has no factor that may be large."""
-    return all(
-        is_condition(g.variable)
-        if isinstance(g, Symbol)
-        else n > 0 or (isinstance(g, Residue) and _is_above_0(g))
-        for _, factors in terms
-        for g, n in factors
-    )
-
-
-def _is_above_0(total: Residue) -> bool:
-    """Whether it is a sum of companions without a zero."""
-    return is_positive((total, 1)) and not any(
-        isinstance(g, Symbol) for m, _ in total.items for g, _ in m
-    )
-
-
-def is_positive(factor: tuple[Generator, Exponent]) -> bool:
-    """Whether a factor cannot be negative; a symbol may be."""
-    generator, power = factor
-    if power % 2 == 0:
-        return True
-    if isinstance(generator, Residue):
-        return all(c > 0 and all(map(is_positive, m)) for m, c in generator.items)
-    return isinstance(generator, Member) and generator.companion != "t"
 
 
 def _floor_of_log_tiny(dtype: str) -> Fraction:

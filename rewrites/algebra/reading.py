@@ -46,6 +46,7 @@ from pytensor_stabilize.rewrites.algebra.forms import (
     times,
     to_power,
 )
+from pytensor_stabilize.rewrites.algebra.signs import is_positive_companion
 from pytensor_stabilize.rewrites.algebra.spelled_functions import as_terms, is_read
 from pytensor_stabilize.rewrites.algebra.survey import MOST_NODES, Survey, leaves_of
 from pytensor_stabilize.rewrites.matching import (
@@ -287,15 +288,17 @@ class Reader(Survey):
         if len(residual) < 2:
             return False
         return len({c > 0 for c in residual.values()}) > 1 or not all(
-            map(_is_positive, generators(residual))
+            map(is_positive_companion, generators(residual))
         )
 
     def raised(self, coefficient: Fraction, factors: Monomial, power: Fraction) -> Term | None:
         """A power of a product; None if it is not the product of the powers."""
-        if abs(power) > LARGEST_POWER or not coefficient:
+        # The derivatives of 1 - q**5 have a q**9, which has nothing to be multiplied out.
+        largest = LARGEST_POWER * (2 if all(isinstance(g, Member) for g, _ in factors) else 1)
+        if abs(power) > largest or not coefficient:
             return None
         # The root of a symbol that may be negative is not the root of its square.
-        positive = coefficient > 0 and all(_is_positive(g) for g, _ in factors)
+        positive = coefficient > 0 and all(is_positive_companion(g) for g, _ in factors)
         root = _exact_power(coefficient, power)
         if root is None or (power.denominator != 1 and not positive):
             return None
@@ -361,14 +364,6 @@ class Reader(Survey):
 def _is_end(variable: Variable) -> bool:
     """Whether there is nothing to read below a variable."""
     return variable.owner is None or is_a(scalar_op_of(variable.owner), *FUNCTIONS)
-
-
-def _is_positive(generator: Hashable) -> bool:
-    return (
-        isinstance(generator, Member)
-        and generator.companion != "t"
-        and generator.family.kind != "cosine"
-    )
 
 
 def _exact_power(base: Fraction, power: Fraction) -> Fraction | None:

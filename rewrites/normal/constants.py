@@ -20,8 +20,10 @@ from pytensor_stabilize.rewrites.normal.matching import (
 )
 from pytensor_stabilize.rewrites.rules import Left
 
-OF_CONSTANTS = (ps.Sqrt, ps.Log, ps.Exp, ps.Mul, ps.TrueDiv, ps.Neg, ps.Sqr, ps.Reciprocal)
-OF_CONSTANTS += (ps.Add, ps.Sub, ps.Pow, ps.Log1p, ps.Expm1)
+OF_CONSTANTS = (
+    *(ps.Sqrt, ps.Log, ps.Log1p, ps.Exp, ps.Expm1, ps.Pow, ps.Sqr),
+    *(ps.Add, ps.Sub, ps.Mul, ps.TrueDiv, ps.Neg, ps.Reciprocal),
+)
 
 
 def absorb_constant(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
