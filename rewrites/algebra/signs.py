@@ -1,0 +1,44 @@
+"""Signs and sizes of what a form is made of."""
+
+from collections.abc import Hashable
+
+from pytensor_stabilize.rewrites.algebra.families import Member, Residue, Symbol
+from pytensor_stabilize.rewrites.algebra.forms import Exponent, Generator, Term
+from pytensor_stabilize.rewrites.matching import is_condition
+
+
+def is_positive_companion(generator: Hashable) -> bool:
+    """Whether a generator is a companion that is above 0 everywhere."""
+    return (
+        isinstance(generator, Member)
+        and generator.companion != "t"
+        and generator.family.kind != "cosine"
+    )
+
+
+def is_bounded(terms: list[Term]) -> bool:
+    """Whether a sum of products has no factor that may be large."""
+    return all(
+        is_condition(g.variable)
+        if isinstance(g, Symbol)
+        else n > 0 or (isinstance(g, Residue) and _is_above_0(g))
+        for _, factors in terms
+        for g, n in factors
+    )
+
+
+def _is_above_0(total: Residue) -> bool:
+    """Whether it is a sum of companions without a zero."""
+    return is_positive((total, 1)) and not any(
+        isinstance(g, Symbol) for m, _ in total.items for g, _ in m
+    )
+
+
+def is_positive(factor: tuple[Generator, Exponent]) -> bool:
+    """Whether a factor cannot be negative; a symbol may be."""
+    generator, power = factor
+    if power % 2 == 0:
+        return True
+    if isinstance(generator, Residue):
+        return all(c > 0 and all(map(is_positive, m)) for m, c in generator.items)
+    return isinstance(generator, Member) and generator.companion != "t"
