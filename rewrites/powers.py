@@ -16,12 +16,11 @@ from pytensor_stabilize.rewrites import symbols
 from pytensor_stabilize.rewrites.additive import Factors, signed_terms
 from pytensor_stabilize.rewrites.arithmetic import constant_like, difference_of, product_of
 from pytensor_stabilize.rewrites.matching import FLOATS, exact_constant, is_a, scalar_op, strip_sign
+from pytensor_stabilize.rewrites.powers_near_one import LARGEST_MULTIPLIED_OUT, power_less_one
 from pytensor_stabilize.rewrites.rules import ConstantPower, Interval, Left, Rule
 from pytensor_stabilize.rewrites.scaling import read_squares
 from pytensor_stabilize.rewrites.symbols import Value
 
-# Smaller integer powers are polynomials, and next to x = 0 shorter without their constant.
-_LARGEST_MULTIPLIED_OUT = 8
 _NARROW = ("bool", "int8", "uint8", "int16", "uint16", "float16", "float32")
 
 
@@ -80,7 +79,7 @@ def _minus_one(variable: Variable, dtype: str) -> Variable | None:
         return _power_minus_one(*found)
     constant = constant_base(variable)
     if constant is None or variable.type.dtype != dtype:
-        return None
+        return power_less_one(variable, dtype)
     base, x = constant
     if x.type.dtype != dtype or is_a(scalar_op(x), ps.Switch):
         return None
@@ -161,7 +160,8 @@ def _power(variable: Variable, dtype: str) -> tuple[Variable, Fraction] | None:
     exponent = exact_constant(power)
     if exponent is None or base.type.dtype != dtype:
         return None
-    if exponent.denominator == 1 and abs(exponent) <= _LARGEST_MULTIPLIED_OUT:
+    # Smaller integer powers are polynomials, and next to x = 0 shorter without their constant.
+    if exponent.denominator == 1 and abs(exponent) <= LARGEST_MULTIPLIED_OUT:
         return None
     inner = signed_terms(base)
     ones = [k for k, (s, v) in enumerate(inner) if s > 0 and exact_constant(v) == 1]
@@ -248,7 +248,7 @@ POWERS: tuple[Rule, ...] = (
         databases=("stabilize", "specialize"),
         tracks=(add, sub),
         transform=power_minus_one,
-        needs=(ps.Pow, ConstantPower, ps.Exp2),
+        needs=(ps.Pow, ConstantPower, ps.Exp2, ps.Sqr),
         source="(1 + v)**p = exp(p log1p(v)), c**x = exp(x log(c))",
     ),
     Rule(

@@ -64,6 +64,7 @@ from pytensor_stabilize.rewrites.normal.table import NORMAL
 from pytensor_stabilize.rewrites.ops import UnwrapSigmoid, local_unwrap_sigmoid
 from pytensor_stabilize.rewrites.paired_quotients import PAIRS
 from pytensor_stabilize.rewrites.powers import POWERS
+from pytensor_stabilize.rewrites.powers_near_one import POWERS_NEAR_ONE
 from pytensor_stabilize.rewrites.products_over_axes import PRODUCTS_OVER_AXES
 from pytensor_stabilize.rewrites.pullbacks import PULLBACKS
 from pytensor_stabilize.rewrites.pymc_unwrapping import unwrap_in_pymc
@@ -117,6 +118,7 @@ RULES: tuple[Rule, ...] = (
     + MONOTONE
     + local(SYMBOLIC_POWERS)
     + local(POWERS)
+    + local(POWERS_NEAR_ONE)
     + local(RATIONAL)
     + local(SOFTSIGN)
     + local(PULLBACKS)
