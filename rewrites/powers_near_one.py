@@ -250,7 +250,7 @@ def _after(v: symbols.Value, k: symbols.Value) -> symbols.Value:
 
 def _plain(v: symbols.Value, k: symbols.Value) -> symbols.Value:
     if isinstance(v, Variable):
-        return pt.log1p(-((1 + v) ** -k))
+        return pt.log1p(-pt.pow(pt.add(constant_like(1, v), v), pt.neg(k)))
     return symbols.log(1 - symbols.exp(-k * symbols.log(1 + v)))
 
 

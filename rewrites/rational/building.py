@@ -52,10 +52,11 @@ class Builder:
     x: Variable
 
     def constant(self, value: Fraction) -> Variable:
-        number = np.dtype(self.reader.dtype).type(float(value))
-        if Fraction(float(number)) != value:
+        # What cancels was found with exact numbers; those of the result are rounded once.
+        info = np.finfo(self.reader.dtype)
+        if value and not Fraction(float(info.tiny)) <= abs(value) <= Fraction(float(info.max)):
             raise TooBigError
-        return pt.constant(number, dtype=self.reader.dtype)
+        return pt.constant(np.dtype(self.reader.dtype).type(float(value)))
 
     def polynomial(self, poly: Poly, x: Variable | None = None) -> Variable:
         """A polynomial, term by term."""
