@@ -159,7 +159,8 @@ def _conjugated(found: Fractional, builder: Builder) -> Variable | Left | None:
         above = polynomials.scaled(above, Fraction(signs[0]))
         return builder.quotient(above, found.outer, [a, b], positive)
     # One part changes its sign at 0, so that they cancel on one side only.
-    if polynomials.sign(above) is None or polynomials.parity(above) != 0 or content != 1:
+    above = polynomials.scaled(above, 1 / content)
+    if polynomials.sign(above) is None or polynomials.parity(above) != 0:
         return Left("the squares of the two parts do not simplify")
     even, odd = (0, 1) if parities[0] == 0 else (1, 0)
     inner = frozenset((g, n) for g, n in found.outer if variable_of(g) is found.x)
@@ -173,6 +174,8 @@ def _conjugated(found: Fractional, builder: Builder) -> Variable | Left | None:
     squared = polynomials.scaled(above, Fraction(1 if even == 0 else -1))
     core = pt.switch(agrees, total, builder.quotient(squared, inner, [a, b], positive))
     outer_above, outer_below = builder.factors(found.outer - inner)
+    if content != 1:
+        outer_above.insert(0, builder.constant(content))
     result = product_of([*outer_above, core])
     if outer_below:
         result = pt.true_div(result, product_of(outer_below))
