@@ -65,6 +65,22 @@ CASES = {
         [0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 1.0],
         (4, 4, 4),
     ),
+    "log(where(y, cloglog, its complement))": (
+        pt.log(pt.where(pt.eq(y, 1), 1 - pt.exp(-e), pt.exp(-e))),
+        [-37.3, -3.1, 0.3, 7.3, 9.1],
+        [1.0, 0.0, 1.0, 0.0, 0.0],
+        (4, 8, 8),
+    ),
+    # A symbol between equal products, and sums that are 1 at an end.
+    "log(1 - p + w p)": (pt.log(1 - s + w * s), [-36.7, -3.1, 0.7, 18.3], [0.97], (4, 4, 20)),
+    "zero-inflated Poisson": (
+        pt.log(w + (1 - w) * pt.exp(-e)),
+        [-36.7, -3.1, 0.7, 3.3],
+        HALVES[:4],
+        (4, 8, None),
+    ),
+    "seen in four visits": (pt.log(1 - (1 - s) ** 4), [-36.7, -0.217, -0.01, 3.1], None, (4, 8, 8)),
+    "seen in five visits": (pt.log(1 - (1 - s) ** 5), [-36.7, -0.7, 3.1, 6.2], None, (4, 8, 8)),
     # Two arguments.
     "softplus(x + 1) - softplus(x)": (
         pt.softplus(x + 1) - pt.softplus(x),
