@@ -45,7 +45,13 @@ CASES = {
     "posterior of a mixture": (w * e / (w * e + 1 - w), TAILS, HALVES, (4, 6, None)),
     # Logarithms of quotients and sums that come close to 1.
     "negative binomial": (pt.log(e / (e + 2.5)), [*TAILS, 720.1, -720.1], None, (4, 6, 6)),
-    "negative binomial, alpha": (pt.log(e / (e + w)), TAILS, HALVES, (6, 8, None)),
+    "negative binomial, alpha": (pt.log(e / (e + w)), TAILS, HALVES, (3, 8, None)),
+    "negative binomial, no counts": (
+        pt.log(w / (w + e)),
+        [*TAILS, 720.1, -670.1],
+        HALVES,
+        (3, 8, 8),
+    ),
     "cumulants of a Bernoulli": (pt.log(1 - w + w * e), [*SMALL, 3.1], HALVES, (6, 6, None)),
     "log(2 - exp(x))": (pt.log(2 - e), [-300.3, -2.1, *SMALL, 0.3], None, (4, 6, 6)),
     "log(3 - 2 exp(x))": (pt.log(3 - 2 * e), [-40.3, *SMALL, 0.2], None, (4, 6, 8)),

@@ -39,6 +39,7 @@ from pytensor_stabilize.rewrites.algebra.forms import (
     times,
     to_power,
 )
+from pytensor_stabilize.rewrites.algebra.log_shares import log_of_share
 from pytensor_stabilize.rewrites.algebra.reading import Reader
 from pytensor_stabilize.rewrites.algebra.signs import is_bounded, is_positive
 from pytensor_stabilize.rewrites.matching import (
@@ -82,6 +83,9 @@ class LogBuilder:
             if middle is not None:
                 return middle
             return self._closed(coefficient, taken, rest, logistic)
+        share = log_of_share(self.builder, coefficient, factors)
+        if share is not None:
+            return share
         near_one = self._near_one(coefficient, factors)
         if near_one is not None:
             return near_one
