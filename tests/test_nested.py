@@ -5,6 +5,7 @@ import pytensor
 import pytensor.tensor as pt
 import pytest
 from helpers import compile_rewritten, linker, together_and_alone, ulps, with_gradients
+from pytensor.graph.traversal import ancestors
 
 from pytensor_stabilize.graphs import same_graph, truth
 
@@ -90,3 +91,38 @@ def test_what_has_nothing_to_mend_has_no_branches():
     x = pt.dvector("x")
     function = compile_rewritten([x], [pt.exp(-pt.exp(x)), 1 - pt.exp(-pt.exp(x))])
     assert "witch" not in str(function.maker.fgraph.toposort())
+
+
+# Counts that are not 0: the rate's logarithm is taken of what is left of one.
+NOT_ZERO = {
+    "one": lambda x, y: x - pt.exp(x) - pt.log(1 - pt.exp(-pt.exp(x))),
+    "y of them": lambda x, y: (y + 1) * x - pt.exp(x) - pt.log(1 - pt.exp(-pt.exp(x))),
+    "written out": lambda x, y: pt.log(pt.exp(x)) - pt.exp(x) - pt.log1p(-pt.exp(-pt.exp(x))),
+    "exposure": lambda x, y: (y + 1) * x - 0.5 * pt.exp(x) - pt.log1mexp(-0.5 * pt.exp(x)),
+    "of the rate": lambda x, y: pt.log(1 - pt.exp(-(pt.exp(2 * x) ** 0.5))) - x,
+}
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("form", NOT_ZERO)
+def test_counts_that_are_not_0(form, dtype):
+    x, y = (pt.vector(name, dtype=dtype) for name in "xy")
+    value = NOT_ZERO[form](x, y).astype(dtype)
+    at = np.array([-60.3, -37.3, -7.1, -0.9, -0.013, 0.4, 1.3, 3.1, 5.7], dtype)
+    for labels in (np.zeros_like(at), np.full_like(at, 2)):
+        given = {x: at, y: labels} if y in ancestors([value]) else {x: at}
+        # Beside a multiple of x that is as large the sum has a zero of its own.
+        scale = pt.abs(value) + pt.abs(y * x) if y in given else value
+        if form == "exposure":
+            scale = scale + 1
+        exact, size = truth([value, scale], given)
+        found = pytensor.function(list(given), value)(*given.values())
+        assert ulps(found, exact, size).max() <= 8
+
+
+def test_counts_that_are_not_0_a_second_time():
+    x, y = pt.dvectors("x", "y")
+    for made in NOT_ZERO.values():
+        once = compile_rewritten([x, y], made(x, y)).maker.fgraph
+        again = compile_rewritten(list(once.inputs), list(once.outputs)).maker.fgraph
+        assert same_graph(once, again)
