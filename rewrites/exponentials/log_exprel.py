@@ -124,8 +124,8 @@ def log1mexp_minus_log(fgraph: FunctionGraph, node: Apply) -> Variable | Left | 
             v = tail.w
             if tail.rate != 1:
                 v = pt.mul(constant_like(float(tail.rate), v), v)
-                number = constant_like(float(np.log(float(tail.rate))), v)
-                rest.append((own, number))
+                number = own * float(np.log(float(tail.rate)))
+                rest.append((1 if number > 0 else -1, constant_like(abs(number), v)))
             return difference_of([*rest, (own, log_exprel(v))])
     return None
 
