@@ -45,7 +45,7 @@ from pytensor_stabilize.rewrites.algebra.forms import (
 )
 from pytensor_stabilize.rewrites.algebra.growth import leaves_the_floats
 from pytensor_stabilize.rewrites.algebra.homogeneous import of_one_sign
-from pytensor_stabilize.rewrites.algebra.labels import with_labels_gathered
+from pytensor_stabilize.rewrites.algebra.labels import is_complement, with_labels_gathered
 from pytensor_stabilize.rewrites.algebra.limits import within_limits
 from pytensor_stabilize.rewrites.algebra.logs import LogBuilder
 from pytensor_stabilize.rewrites.algebra.products import spelled_product
@@ -166,7 +166,7 @@ def _factored_sum(output: Variable, ways: Iterable[Reader]) -> Variable | Left |
             if positive is not None:
                 return Builder(reader, dtype).product(replace(found, residual=positive))
             conjugate = conjugate or of_roots(terms, reader)
-            if families([found.factors]) and _is_complement(found.residual):
+            if families([found.factors]) and is_complement(found.residual):
                 shorter = shorter or (reader, found)  # w a - a, where w is close to 1
             reason = Left("no root at a critical value is hidden by the sum")
             continue
@@ -186,15 +186,6 @@ def _factored_sum(output: Variable, ways: Iterable[Reader]) -> Variable | Left |
         reader, found = chosen
         return Builder(reader, dtype).product(found)
     return reason
-
-
-def _is_complement(form: Form) -> bool:
-    """Whether it is a multiple of one minus a symbol."""
-    others = [m for m in form if m]
-    if len(form) != 2 or len(others) != 1 or sum(form.values()) != 0:
-        return False
-    ((generator, power),) = others[0] if len(others[0]) == 1 else ((None, 0),)
-    return power == 1 and isinstance(generator, Symbol)
 
 
 def _loses_less(whole: Factored, form: Form) -> bool:

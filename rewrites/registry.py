@@ -31,8 +31,8 @@ from pytensor_stabilize.rewrites.differences.addition import ADDITION
 from pytensor_stabilize.rewrites.differences.rules import DIFFERENCES, OVER_DIFFERENCES
 from pytensor_stabilize.rewrites.distances import DISTANCES
 from pytensor_stabilize.rewrites.engine import RuleRewriter
-from pytensor_stabilize.rewrites.exponentials.log_shares import LOG_SHARES
 from pytensor_stabilize.rewrites.exponentials.log_exprel import LOG_EXPREL
+from pytensor_stabilize.rewrites.exponentials.log_shares import LOG_SHARES
 from pytensor_stabilize.rewrites.exponentials.log_two import LOG_TWO_RULES
 from pytensor_stabilize.rewrites.exponentials.logaddexp import LOGADDEXP
 from pytensor_stabilize.rewrites.exponentials.logs import LOG_SUMS

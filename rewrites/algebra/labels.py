@@ -86,3 +86,12 @@ def _single(form: Form, opened: Mapping[Symbol, list[Term]]) -> Form | None:
         total += own
     found = merged(total)
     return found if len(found) < 2 else None
+
+
+def is_complement(form: Form) -> bool:
+    """Whether it is a multiple of one minus a symbol."""
+    others = [m for m in form if m]
+    if len(form) != 2 or len(others) != 1 or sum(form.values()) != 0:
+        return False
+    ((generator, power),) = others[0] if len(others[0]) == 1 else ((None, 0),)
+    return power == 1 and isinstance(generator, Symbol)
