@@ -29,12 +29,13 @@ from pytensor.tensor.math import pow as pt_pow
 
 from pytensor_stabilize.rewrites import symbols
 from pytensor_stabilize.rewrites.additive import signed_terms
+from pytensor_stabilize.rewrites.algebra import labels
 from pytensor_stabilize.rewrites.algebra.arguments import FUNCTIONS, is_float, kind_of
 from pytensor_stabilize.rewrites.algebra.building import Builder, needed, spent
 from pytensor_stabilize.rewrites.algebra.companions import functions
 from pytensor_stabilize.rewrites.algebra.conjugates import of_roots
 from pytensor_stabilize.rewrites.algebra.factoring import OVER_DENOMINATOR, Factored, canonical
-from pytensor_stabilize.rewrites.algebra.families import Member, Residue, Symbol, families
+from pytensor_stabilize.rewrites.algebra.families import Residue, Symbol, families
 from pytensor_stabilize.rewrites.algebra.filters import may_cancel, may_merge
 from pytensor_stabilize.rewrites.algebra.forms import (
     ONE,
@@ -45,7 +46,6 @@ from pytensor_stabilize.rewrites.algebra.forms import (
 )
 from pytensor_stabilize.rewrites.algebra.growth import leaves_the_floats
 from pytensor_stabilize.rewrites.algebra.homogeneous import of_one_sign
-from pytensor_stabilize.rewrites.algebra.labels import is_complement, with_labels_gathered
 from pytensor_stabilize.rewrites.algebra.limits import within_limits
 from pytensor_stabilize.rewrites.algebra.logs import LogBuilder
 from pytensor_stabilize.rewrites.algebra.products import spelled_product
@@ -119,7 +119,7 @@ def opened_sum(output: Variable) -> Variable | None:
     found = canonical(reader.terms(output), reader.is_leaf, reduce_all=False)
     if not found.hidden:
         return None
-    gathered = with_labels_gathered(found, reader.sums)
+    gathered = labels.with_labels_gathered(found, reader.sums)
     return Builder(reader, str(output.type.dtype)).product(gathered)
 
 
@@ -140,7 +140,7 @@ def _factored_sum(output: Variable, ways: Iterable[Reader]) -> Variable | Left |
             if not whole.coefficient:
                 return pt.zeros_like(output)
             form, price = merged(terms), reader.cost(output)
-            smaller = needed(whole) == price and _loses_less(whole, form)
+            smaller = needed(whole) == price and labels.loses_less(whole, form)
             if spent(whole) < sum(map(functions, form)) and (needed(whole) < price or smaller):
                 if whole.is_product:
                     # s + s * exp(x) is exp(x): what a gradient leaves
@@ -166,7 +166,7 @@ def _factored_sum(output: Variable, ways: Iterable[Reader]) -> Variable | Left |
             if positive is not None:
                 return Builder(reader, dtype).product(replace(found, residual=positive))
             conjugate = conjugate or of_roots(terms, reader)
-            if families([found.factors]) and is_complement(found.residual):
+            if families([found.factors]) and labels.is_complement(found.residual):
                 shorter = shorter or (reader, found)  # w a - a, where w is close to 1
             reason = Left("no root at a critical value is hidden by the sum")
             continue
@@ -177,7 +177,7 @@ def _factored_sum(output: Variable, ways: Iterable[Reader]) -> Variable | Left |
             continue
         if shorter is not None and spent(shorter[1]) < spent(found) and not found.only_labels:
             reader, found = shorter
-        gathered = with_labels_gathered(found, reader.sums)
+        gathered = labels.with_labels_gathered(found, reader.sums)
         if not gathered.residual:
             return pt.zeros_like(output)
         return Builder(reader, dtype).product(gathered)
@@ -186,14 +186,6 @@ def _factored_sum(output: Variable, ways: Iterable[Reader]) -> Variable | Left |
         reader, found = chosen
         return Builder(reader, dtype).product(found)
     return reason
-
-
-def _loses_less(whole: Factored, form: Form) -> bool:
-    """Whether a sum of companions alone has smaller coefficients when it is factored."""
-    if not all(isinstance(g, Member) for m in form for g, _ in m):
-        return False
-    size = abs(whole.coefficient) * sum(map(abs, whole.residual.values()))
-    return size < sum(map(abs, form.values()))
 
 
 def _opened(reader: Reader, found: Factored, output: Variable) -> bool:

@@ -22,6 +22,7 @@ from pytensor.tensor.special import LogSoftmax, LogSumExp, Softmax
 
 from pytensor_stabilize.rewrites import registration_state, switches
 from pytensor_stabilize.rewrites.additive import ADDITIVE
+from pytensor_stabilize.rewrites.arctangents import ARCTANGENTS
 from pytensor_stabilize.rewrites.branches import BRANCHES
 from pytensor_stabilize.rewrites.checks import check_bool, check_text_file
 from pytensor_stabilize.rewrites.clips import CLIPS
@@ -129,6 +130,7 @@ RULES: tuple[Rule, ...] = (
     + local(ROOTS)
     + LOG_TWO_RULES
     + LOG_EXPREL
+    + ARCTANGENTS
     + LOG_SUMS
     + LOGADDEXP
     + SHARES

@@ -10,7 +10,7 @@ from fractions import Fraction
 from pytensor.graph.basic import Variable
 
 from pytensor_stabilize.rewrites.algebra.factoring import Factored
-from pytensor_stabilize.rewrites.algebra.families import Symbol, companions_in
+from pytensor_stabilize.rewrites.algebra.families import Member, Symbol, companions_in
 from pytensor_stabilize.rewrites.algebra.forms import (
     ONE,
     Form,
@@ -95,3 +95,11 @@ def is_complement(form: Form) -> bool:
         return False
     ((generator, power),) = others[0] if len(others[0]) == 1 else ((None, 0),)
     return power == 1 and isinstance(generator, Symbol)
+
+
+def loses_less(whole: Factored, form: Form) -> bool:
+    """Whether a sum of companions alone has smaller coefficients when it is factored."""
+    if not all(isinstance(g, Member) for m in form for g, _ in m):
+        return False
+    size = abs(whole.coefficient) * sum(map(abs, whole.residual.values()))
+    return size < sum(map(abs, form.values()))

@@ -1,0 +1,56 @@
+"""Sums in which arctan stands beside its limit."""
+
+import numpy as np
+import pytensor
+import pytensor.tensor as pt
+import pytest
+from helpers import compile_rewritten, linker, ulps
+
+import pytensor_stabilize
+from pytensor_stabilize.graphs import explain, truth
+from pytensor_stabilize.graphs.ulps import spacing
+from pytensor_stabilize.rewrites.trace import recording
+
+x = pt.dvector("x")
+AT = [-44.7, -7.1, -0.7, -1e-9, 0.0, 0.3, 2.9, 44.7]
+CASES = {
+    "Cauchy cdf": 0.5 + pt.arctan(x) / np.pi,
+    "another spelling": 1 / np.pi * pt.arctan(x) + 0.5,
+    "its complement": 1 - (0.5 + pt.arctan(x) / np.pi),
+    "scaled": 0.5 - pt.arctan((x - 1.0) / 2.5) / np.pi,
+    "half Cauchy": 1 - 2 / np.pi * pt.arctan(x),
+    "negative": pt.arctan(x) - np.pi / 2,
+    "logarithm": pt.log(0.5 + pt.arctan(x) / np.pi),
+}
+
+
+@pytest.mark.parametrize("order", [0, 1])
+@pytest.mark.parametrize("name", ["cvm", "numba_strict", "jax"])
+@pytest.mark.parametrize("case", CASES)
+def test_it_has_its_digits(case, name, order):
+    value = pt.grad(CASES[case].sum(), x) if order else CASES[case]
+    exact = truth(value, {x: AT})
+    with linker(name) as mode:
+        found = pytensor.function([x], value, mode=mode)(np.array(AT))
+    errors = ulps(found, exact)
+    # PyTensor makes a product of the quotient by pi: what is left of the constants is another.
+    assert np.all(errors <= 16 + 1e-16 / spacing(exact.value)), errors
+
+
+@pytest.mark.parametrize("case", list(CASES)[:-1])
+def test_limits_and_a_second_pass(case):
+    value = CASES[case]
+    ends = np.array([-np.inf, np.inf, np.nan])
+    with pytensor_stabilize.excluding("all"):
+        stock = compile_rewritten([x], value)(ends)
+    function = compile_rewritten([x], value)
+    np.testing.assert_allclose(function(ends), stock, atol=1e-15)
+    once = function.maker.fgraph
+    with recording() as recorder:
+        compile_rewritten(list(once.inputs), list(once.outputs))
+    assert not [event for event in recorder.events if event.outcome == "fired"]
+
+
+@pytest.mark.parametrize("value", [1 + pt.arctan(x), 0.5 + 0.3 * pt.arctan(x), pt.arctan(x) + x])
+def test_what_is_left(value):
+    assert not explain(value).fired["arctan_beside_its_limit"]
