@@ -207,12 +207,22 @@ def log1p_of_minus_power(fgraph: FunctionGraph, node: Apply) -> Variable | Left 
     if dtype not in FLOATS or sign > 0:
         return None
     found = _read(power, dtype)
-    if found is None or found[1] == 1:
-        return None
+    if found is None:
+        return _log_of_other_share(power, dtype)
     base, k = found
     return _log_of_complement(
         base, k if isinstance(k, Variable) else constant_like(float(k), base.variable)
     )
+
+
+def _log_of_other_share(variable: Variable, dtype: str) -> Variable | None:
+    """``log(1 - n / (n + r))`` is ``log(r / (n + r))``."""
+    if variable.type.dtype != dtype or not is_a(scalar_op(variable), ps.TrueDiv, ps.Reciprocal):
+        return None
+    base = Base.of(variable)
+    if base is None or base.sign > 0 or _is_product_of_companions(variable):
+        return None
+    return pt.log(base.complement())
 
 
 def _log_of_complement(base: Base, k: Variable) -> Variable:
@@ -266,7 +276,7 @@ POWERS_NEAR_ONE: tuple[Rule, ...] = (
         databases=("stabilize", "specialize"),
         tracks=(log1p,),
         transform=log1p_of_minus_power,
-        needs=(ps.Pow, ps.Sqr, ConstantPower),
+        needs=(ps.Pow, ps.Sqr, ConstantPower, ps.TrueDiv, ps.Reciprocal),
         source="(1 + v)**k = exp(k log1p(v))",
     ),
 )

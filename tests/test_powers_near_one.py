@@ -36,6 +36,8 @@ CASES = {
     "... four of them": (pt.log(1 - (1 - w * p) ** 4), 6, 8),
     "a product of inputs": (1 - (1 - w * m) ** 3, 4, None),
     "a square": (1 - (1 - 1e-3 * w * m) ** 2, 4, None),
+    "log-logistic": (pt.log(1 - 1 / (1 + (m / 0.7) ** 1.7)), 4, None),
+    "another share": (pt.log(1 - k / (k + x**2)), 6, 6),
     "Lomax": (pt.log(1 - (1 + m / 3.0) ** -3), 6, None),
 }
 
