@@ -6,22 +6,26 @@ one.  The sum of the logarithms does neither.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytensor.scalar.math as psm
 import pytensor.tensor as pt
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.fg import FunctionGraph
 from pytensor.scalar import basic as ps
 from pytensor.tensor.extra_ops import CumOp
-from pytensor.tensor.math import Prod, log, log1p
+from pytensor.tensor.math import Prod, add, log, log1p, sub
 
 from pytensor_stabilize.rewrites import symbols
+from pytensor_stabilize.rewrites.additive import signed_terms
 from pytensor_stabilize.rewrites.algebra.arguments import is_float
 from pytensor_stabilize.rewrites.algebra.families import Member
 from pytensor_stabilize.rewrites.algebra.forms import TooBigError
 from pytensor_stabilize.rewrites.algebra.products import spelled_product
 from pytensor_stabilize.rewrites.algebra.reading import Reader
-from pytensor_stabilize.rewrites.matching import MOVES, is_a, strip_sign
-from pytensor_stabilize.rewrites.rules import REAL, Left, Rule
+from pytensor_stabilize.rewrites.arithmetic import constant_like, difference_of, factors
+from pytensor_stabilize.rewrites.matching import MOVES, exact_constant, is_a, strip_sign
+from pytensor_stabilize.rewrites.rules import REAL, Left, Needs, Rule
 
 
 def log_of_product_over_axis(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
@@ -31,6 +35,37 @@ def log_of_product_over_axis(fgraph: FunctionGraph, node: Apply) -> Variable | L
     sign, core = strip_sign(argument) if complement else (1, argument)
     if complement != (sign < 0) or not is_float(output):
         return None
+    return _of_logarithm(core, pt.log1mexp if complement else None, output)
+
+
+def one_minus_product_over_axis(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
+    """``1 - prod(p) -> -expm1(sum(log(p)))``, with whatever else is added."""
+    (output,) = node.outputs
+    if not is_float(output):
+        return None
+    signed = signed_terms(output)
+    numbers = [(i, s * c) for i, (s, v) in enumerate(signed) if (c := exact_constant(v))]
+    if len(numbers) != 1:
+        return None
+    ((at, number),) = numbers
+    for i, (sign, term) in enumerate(signed):
+        c, counted = factors(term)
+        if sign * c != -number or list(counted.values()) != [1]:
+            continue
+        (core,) = counted
+        made = _of_logarithm(core, pt.expm1, output)
+        if made is None:
+            continue
+        rest = [t for k, t in enumerate(signed) if k not in (i, at)]
+        product = made if abs(c) == 1 else pt.mul(constant_like(float(abs(c)), made), made)
+        return difference_of([*rest, (1 if number < 0 else -1, product)])
+    return None
+
+
+def _of_logarithm(
+    core: Variable, function: Callable[[Variable], Variable] | None, output: Variable
+) -> Variable | None:
+    """A function of the logarithm of a product over an axis, moved as the product was."""
     moves: list[Apply] = []
     while core.owner is not None and is_a(core.owner.op, *MOVES):
         moves.append(core.owner)
@@ -39,12 +74,10 @@ def log_of_product_over_axis(fgraph: FunctionGraph, node: Apply) -> Variable | L
         return None
     assert core.owner is not None
     op, factor = core.owner.op, core.owner.inputs[0]
-    if is_a(op, CumOp):
-        result = pt.cumsum(pt.log(factor), axis=op.axis)  # type: ignore[attr-defined]
-    else:
-        result = pt.sum(pt.log(factor), axis=op.axis)  # type: ignore[attr-defined]
-    if complement:
-        result = pt.log1mexp(result)
+    total = pt.cumsum if is_a(op, CumOp) else pt.sum
+    result = total(pt.log(factor), axis=op.axis)  # type: ignore[attr-defined]
+    if function is not None:
+        result = function(result)
     for move in reversed(moves):
         result = move.op(result, *move.inputs[1:])
     return result
@@ -75,6 +108,10 @@ def is_product_over_axis(variable: Variable) -> bool:
     )
 
 
+_NEEDS: Needs = tuple(
+    (kind, op) for kind in (psm.Sigmoid, ps.Tanh, ps.Exp, psm.Erf, psm.Erfc) for op in (CumOp, Prod)
+)
+
 PRODUCTS_OVER_AXES: tuple[Rule, ...] = (
     Rule(
         name="log_of_product_over_axis",
@@ -89,11 +126,21 @@ PRODUCTS_OVER_AXES: tuple[Rule, ...] = (
         databases=("stabilize", "specialize"),
         tracks=(log, log1p),
         transform=log_of_product_over_axis,
-        needs=tuple(
-            (kind, op)
-            for kind in (psm.Sigmoid, ps.Tanh, ps.Exp, psm.Erf, psm.Erfc)
-            for op in (CumOp, Prod)
-        ),
+        needs=_NEEDS,
         source="The logarithm of a product is the sum of the logarithms",
+    ),
+    Rule(
+        name="one_minus_product_over_axis",
+        before=lambda x: 1 - symbols.sigmoid(x) * symbols.sigmoid(x),
+        after=lambda x: -symbols.expm1(-2 * symbols.softplus(-x)),
+        domain={"x": REAL},
+        tested_in="tests/test_products_over_axes.py",
+        promise=6.0,
+        mends="1 - prod(1 - p), that something happens at all, is 0 where every p is small",
+        databases=("stabilize", "specialize"),
+        tracks=(add, sub),
+        transform=one_minus_product_over_axis,
+        needs=_NEEDS,
+        source="As above",
     ),
 )
