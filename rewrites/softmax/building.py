@@ -37,6 +37,7 @@ from pytensor_stabilize.rewrites.softmax.generators import (
     Row,
     Scalar,
     component_of,
+    is_total,
 )
 
 
@@ -92,7 +93,11 @@ class Builder:
 
     def _ratios(self, powers: dict[Hashable, Exponent]) -> Iterator[Variable]:
         """``p[j] / (1 - p[i])``, which is finite where the second is 0."""
-        small = [g for g, n in powers.items() if isinstance(g, Member) and g.companion == "q"]
+        small = [
+            g
+            for g in powers
+            if isinstance(g, Member) and g.companion == "q" and not is_total(g.family)
+        ]
         for q in small:
             p, index = component_of(q.family)
             for generator in list(powers):
@@ -134,6 +139,8 @@ class Builder:
         if isinstance(generator, Deviation):
             g = centred(generator.p, self._row(generator.rows), (forms.axis,))
             return forms.pick(g, generator.place)
+        if isinstance(generator, Member) and is_total(generator.family):
+            return self._share_of_total(generator)
         if isinstance(generator, Member):
             p, index = component_of(generator.family)
             if generator.companion == "p":
@@ -142,6 +149,13 @@ class Builder:
                 return forms.pick(cast(Variable, complement(p)), index)
             return twice_minus_one(p, forms.picks[index], forms.axis)
         raise LeftOverError
+
+    def _share_of_total(self, generator: Member) -> Variable:
+        exponents, _ = component_of(generator.family)
+        u = pt.logsumexp(exponents, axis=self.forms.axis)
+        if generator.companion == "t":
+            return pt.tanh(pt.mul(np.asarray(0.5, self.forms.dtype), u))
+        return pt.sigmoid(u if generator.companion == "p" else pt.neg(u))
 
     def _row(self, rows: Monomial) -> Variable:
         above, below = self._factors(rows)

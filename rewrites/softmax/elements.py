@@ -19,6 +19,7 @@ import pytensor.tensor as pt
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.fg import FunctionGraph
 from pytensor.tensor.math import log1p
+from pytensor.tensor.special import LogSoftmax
 from pytensor.tensor.subtensor import set_subtensor
 
 from pytensor_stabilize.rewrites.algebra.factoring import Factored, canonical
@@ -52,6 +53,7 @@ from pytensor_stabilize.rewrites.softmax.generators import (
     Row,
     UnreadError,
     component_of,
+    is_total,
 )
 from pytensor_stabilize.rewrites.softmax.matching import adds_up, nearest
 
@@ -194,22 +196,30 @@ def log_of_elements(fgraph: FunctionGraph, node: Apply) -> Variable | Left | Non
 
 
 def _logarithm(forms: Forms, found: Factored, output: Variable) -> Variable | None:
-    gaps = [
-        (g, n)
-        for g, n in found.factors
-        if isinstance(g, Member) and g.companion == "q" and n == int(n)
-    ]
+    members = [(g, n) for g, n in found.factors if isinstance(g, Member) and n == int(n)]
+    shared = any(is_total(g.family) for g, _ in members)
+    gaps = [(g, n) for g, n in members if g.companion == "q" or (shared and g.companion == "p")]
     if not gaps or found.coefficient <= 0:
         return None
     parts = []
     for generator, power in gaps:
-        p, index = component_of(generator.family)
-        component = forms.pick(p, index)
-        far = pt.neg(pt.softplus(log_odds(p, forms.picks[index], forms.axis)))
-        log_q = pt.switch(above_half(component), far, pt.log1p(pt.neg(rest_of(component))))
-        parts.append(log_q if power == 1 else log_q * np.asarray(power, forms.dtype))
+        log_of_it = _log_of_member(forms, generator)
+        parts.append(log_of_it if power == 1 else log_of_it * np.asarray(power, forms.dtype))
     rest = found.factors - set(gaps)
     if rest or found.coefficient != 1 or not found.is_product:
         left = Factored(found.coefficient, rest, found.residual)
         parts.append(pt.log(Builder(forms).scalar(left)))
     return forms.shaped(sum_of(parts), output)
+
+
+def _log_of_member(forms: Forms, generator: Member) -> Variable:
+    p, index = component_of(generator.family)
+    if is_total(generator.family):
+        u = pt.logsumexp(p, axis=forms.axis)
+        return pt.neg(pt.softplus(u if generator.companion == "q" else pt.neg(u)))
+    if generator.companion == "p":
+        x = p.owner.inputs[0]  # type: ignore[union-attr]
+        return forms.pick(LogSoftmax(axis=(forms.axis,))(x), index)
+    component = forms.pick(p, index)
+    far = pt.neg(pt.softplus(log_odds(p, forms.picks[index], forms.axis)))
+    return pt.switch(above_half(component), far, pt.log1p(pt.neg(rest_of(component))))

@@ -26,6 +26,7 @@ from pytensor_stabilize.rewrites.softmax.generators import (
     Mean,
     Row,
     component_of,
+    is_total,
 )
 from pytensor_stabilize.rewrites.softmax.matching import logits_of
 
@@ -39,8 +40,9 @@ def factored(forms: Forms, terms: list[Term]) -> Factored | None:
     )
     if len(terms) < 2 or not families:
         return None
-    centred_terms = [centred_at(forms, terms, family) for family in families]
-    conditional = [conditioned(forms, terms, family) for family in families]
+    components = [family for family in families if not is_total(family)]
+    centred_terms = [centred_at(forms, terms, family) for family in components]
+    conditional = [conditioned(forms, terms, family) for family in components]
     best: Factored | None = None
     for candidate in [terms, *centred_terms, *filter(None, conditional)]:
         found = canonical(candidate, no_leaf, reduce_all=False)

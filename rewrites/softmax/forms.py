@@ -62,10 +62,12 @@ from pytensor_stabilize.rewrites.softmax.generators import (
     minus,
     number_at,
     of_any_shape,
+    one_over_one_and_total,
     other_companion,
     same,
     squared_ones,
     unshifted,
+    with_shares,
 )
 from pytensor_stabilize.rewrites.softmax.matching import (
     SCATTERS,
@@ -122,13 +124,13 @@ class Forms:
         if not self.is_row(variable):
             return self.scalar(variable, depth)
         if variable not in self._rows:
-            self._rows[variable] = self._row(variable, depth + 1)
+            self._rows[variable] = with_shares(self._row(variable, depth + 1))
         return self._rows[variable]
 
     def scalar(self, variable: Variable, depth: int = 0) -> list[Term]:
         """The terms of what is constant along the axis."""
         if variable not in self._scalars:
-            self._scalars[variable] = self._scalar(variable, depth + 1)
+            self._scalars[variable] = with_shares(self._scalar(variable, depth + 1))
         return self._scalars[variable]
 
     def _row(self, variable: Variable, depth: int) -> list[Term]:
@@ -184,11 +186,8 @@ class Forms:
             if index is not None:
                 return self.at(index, self.row(node.inputs[0], depth))
             return opaque
-        if is_exp(variable) and (pick := node.inputs[0].owner) is not None:
-            exponents = self._picked_exponents(pick)
-            if exponents is not None:
-                index = self._index(pick)
-                return self.at(index, self._exponential(exponents))
+        if (read := self._picked_exponential(variable)) is not None:
+            return read
         if (component := complemented(variable)) is not None:
             return other_companion(self.scalar(component, depth)) or opaque
         return known(self._arithmetic(node, depth, rows=False), opaque)
@@ -236,6 +235,8 @@ class Forms:
             sign = -1 if is_a(op, ps.Neg) else 1
             return prod((c for c, _ in read), start=Fraction(sign)), times(*(m for _, m in read))
         form = merged((self.row if rows else self.scalar)(variable, depth))
+        if (share := one_over_one_and_total(form)) is not None:
+            return share
         if len(form) == 2 and form.get(ONE) == 1:
             form = {m: c for c, m in other_companion([(-c, m) for m, c in form.items() if m])}
         if len(form) != 1:
@@ -251,11 +252,9 @@ class Forms:
         index = self._index(node)
         if index is None or (increment.type.ndim > self.ndim - 1 and self.ndim > 1):
             return None
+        kept = self.row(base, depth)
         if node.op.set_instead_of_inc:
-            kept = self.row(base, depth) if exact_constant(base) != 0 else []
             kept = [*kept, *minus(multiplied(kept, [(Fraction(1), hot(index))]))]
-        else:
-            kept = self.row(base, depth)
         added = multiplied(self.scalar(increment, depth), [(Fraction(1), hot(index))])
         return [*kept, *squared_ones(added)]
 
@@ -269,9 +268,8 @@ class Forms:
 
     def _alloc(self, node: Apply, depth: int) -> list[Term] | None:
         value = node.inputs[0]
-        if value.type.ndim not in (0, self.ndim - 1, self.ndim):
-            return None
-        return self.scalar(value, depth) if self.ndim == 1 or value.type.ndim == self.ndim else None
+        fits = value.type.ndim == self.ndim or value.type.ndim == self.ndim - 1 == 0
+        return self.scalar(value, depth) if fits else None
 
     def _index(self, node: Apply) -> Hashable | None:
         """Key of the index at which a node takes, or adds to, one element of each row."""
@@ -303,9 +301,7 @@ class Forms:
         if key not in self.made:
             node = self.picks[index]
             if is_a(node.op, AdvancedSubtensor) and variable.type.broadcastable[0]:
-                # One row for all of them.
-                row = cast(TensorVariable, variable)[0]
-                self.made[key] = row[node.inputs[2]]
+                self.made[key] = cast(TensorVariable, variable)[0][node.inputs[2]]
             else:
                 self.made[key] = node.op.make_node(variable, *node.inputs[1:]).outputs[0]
         return self.made[key]
@@ -337,11 +333,15 @@ class Forms:
         """Whether it is what the softmax is of, both perhaps less their maximum."""
         return same(*(unshifted(x, self.axis) for x in (exponents, self.exponents)))
 
-    def _picked_exponents(self, pick: Apply) -> Variable | None:
-        if not is_a(pick.op, Subtensor, AdvancedSubtensor) or not self.is_row(pick.inputs[0]):
+    def _picked_exponential(self, variable: Variable) -> list[Term] | None:
+        is_expm1 = is_a(scalar_op(variable), ps.Expm1)
+        pick = variable.owner.inputs[0].owner if is_expm1 or is_exp(variable) else None  # type: ignore[union-attr]
+        if pick is None or not is_a(pick.op, Subtensor, AdvancedSubtensor):
             return None
         x = pick.inputs[0]
-        return x if self._is_ours(x) and self._index(pick) is not None else None
+        if not self.is_row(x) or not self._is_ours(x) or (index := self._index(pick)) is None:
+            return None
+        return [*self.at(index, self._exponential(x)), *[(Fraction(-1), ONE)] * is_expm1]
 
     def summed(self, terms: list[Term]) -> list[Term]:
         """The sum of a row over the axis."""

@@ -13,7 +13,7 @@ from pytensor.tensor.math import sub
 from pytensor.tensor.shape import SpecifyShape
 
 from pytensor_stabilize.rewrites.algebra.families import Family, Member
-from pytensor_stabilize.rewrites.algebra.forms import Monomial, Term, monomial
+from pytensor_stabilize.rewrites.algebra.forms import ONE, Form, Monomial, Term, monomial, times
 from pytensor_stabilize.rewrites.matching import exact_constant, is_a, same_pattern, scalar_op
 from pytensor_stabilize.rewrites.softmax.matching import row_maximum
 
@@ -53,6 +53,10 @@ class Total(NamedTuple):
 
     exponents: Variable
     kind: str = "total"
+
+
+# In place of the index of a component.
+_TOTAL = "total"
 
 
 class UnreadError(Exception):
@@ -171,3 +175,42 @@ def same(a: Variable, b: Variable) -> bool:
 def component_of(family: Family) -> tuple[Variable, Hashable]:
     """The softmax and the index whose component a family is of."""
     return cast(tuple[Variable, Hashable], family.core)
+
+
+def total_family(exponents: Variable) -> Family:
+    """The family of ``S / (1 + S)``, with S the sum of exponentials of a row."""
+    return Family("logistic", (exponents, _TOTAL), (), Fraction(1))
+
+
+def is_total(family: Family) -> bool:
+    return family.core[1] is _TOTAL  # type: ignore[index]
+
+
+def one_over_one_and_total(form: Form) -> Term | None:
+    """``1 / (c + c S)``, of a model with a reference category."""
+    if len(form) != 2 or ONE not in form:
+        return None
+    ((factors, coefficient),) = ((m, c) for m, c in form.items() if m)
+    generators = [g for g, n in factors if isinstance(g, Total) and n == 1]
+    if len(factors) != 1 or not generators or coefficient != form[ONE]:
+        return None
+    share = Member(total_family(generators[0].exponents), "q")
+    return 1 / coefficient, monomial([(share, 1)])
+
+
+def with_shares(terms: list[Term]) -> list[Term]:
+    """``S / (1 + S)`` as one generator, so that no sum of exponentials is left."""
+    result: list[Term] = []
+    for coefficient, factors in terms:
+        powers = dict(factors)
+        for total, power in factors:
+            if not isinstance(total, Total):
+                continue
+            family = total_family(total.exponents)
+            other = powers.get(Member(family, "q"), 0)
+            if power * other > 0:
+                n = min(abs(Fraction(power)), abs(Fraction(other))) * (1 if power > 0 else -1)
+                changes = ((total, -n), (Member(family, "q"), -n), (Member(family, "p"), n))
+                factors = times(factors, monomial(changes))
+        result.append((coefficient, factors))
+    return result

@@ -1,0 +1,142 @@
+"""Models with a reference category: ``x[i] - log(1 + sum(exp(x)))``.
+
+The 1 is the exponential of a logit that is 0 and stands in no row.  With S the sum,
+``log(exp(x[i]) / (1 + S))`` is ``log(softmax(x)[i]) + log(S / (1 + S))``: both are negative, and
+neither over- nor underflows.
+"""
+
+from __future__ import annotations
+
+import pytensor.tensor as pt
+from pytensor.graph.basic import Apply, Variable
+from pytensor.graph.fg import FunctionGraph
+from pytensor.scalar import basic as ps
+from pytensor.tensor.elemwise import DimShuffle
+from pytensor.tensor.math import Sum, add, log, log1p, sub
+from pytensor.tensor.special import LogSoftmax
+from pytensor.tensor.subtensor import AdvancedSubtensor, Subtensor
+
+from pytensor_stabilize.rewrites import symbols
+from pytensor_stabilize.rewrites.additive import signed_terms
+from pytensor_stabilize.rewrites.arithmetic import difference_of
+from pytensor_stabilize.rewrites.matching import (
+    FLOATS,
+    exact_constant,
+    is_a,
+    same_pattern,
+    scalar_op,
+)
+from pytensor_stabilize.rewrites.rules import Interval, Left, Rule
+from pytensor_stabilize.rewrites.softmax.forms import Forms
+from pytensor_stabilize.rewrites.softmax.matching import is_exp, normal_axes
+
+
+def _of_total(total: Variable, plus_one: bool) -> tuple[Variable, int, bool] | None:
+    """``(x, axis, kept)`` of ``1 + sum(exp(x))``, and whether the sum keeps its dimension."""
+    dtype = total.type.dtype
+    if not plus_one:
+        signed = signed_terms(total)
+        others = [v for s, v in signed if s > 0 and exact_constant(v) != 1]
+        if len(signed) != 2 or len(others) != 1:
+            return None
+        (total,) = others
+    expanded: tuple[int, ...] = ()
+    if total.owner is not None and is_a(total.owner.op, DimShuffle):
+        if not total.owner.op.is_expand_dims:
+            return None
+        expanded = tuple(total.owner.op.augment)
+        total = total.owner.inputs[0]
+    if total.owner is None or type(total.owner.op) is not Sum or not is_exp(total.owner.inputs[0]):
+        return None
+    x = total.owner.inputs[0].owner.inputs[0]  # type: ignore[union-attr]
+    over = range(x.type.ndim) if total.owner.op.axis is None else total.owner.op.axis
+    axes = normal_axes(over, x)
+    if len(axes) != 1 or x.type.dtype != dtype or expanded not in ((), axes):
+        return None
+    return x, axes[0], bool(expanded)
+
+
+def logit_and_reference(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
+    """``x[i] - log(1 + S) -> log_softmax(x)[i] - softplus(-log(S))``, of rows as well."""
+    (output,) = node.outputs
+    if output.type.dtype not in FLOATS:
+        return None
+    if node.op == log:
+        return _of_quotient(fgraph, node.inputs[0], output)
+    signed = signed_terms(output)
+    for at, (sign, term) in enumerate(signed):
+        inner = term.owner
+        if inner is None or inner.op not in (log, log1p):
+            continue
+        found = _of_total(inner.inputs[0], inner.op == log1p)
+        if found is None:
+            continue
+        for i, (own, logit) in enumerate(signed):
+            parts = _parts(fgraph, logit, *found) if own == -sign else None
+            if parts is not None:
+                rest = [t for k, t in enumerate(signed) if k not in (i, at)]
+                result = difference_of([*rest, (own, parts[0]), (sign, parts[1])])
+                return result if same_pattern(result, output) else None
+    return None
+
+
+def _of_quotient(fgraph: FunctionGraph, quotient: Variable, output: Variable) -> Variable | None:
+    """``log(exp(x[i]) / (1 + S))``."""
+    if not is_a(scalar_op(quotient), ps.TrueDiv) or quotient.type.dtype != output.type.dtype:
+        return None
+    above, below = quotient.owner.inputs  # type: ignore[union-attr]
+    found = _of_total(below, plus_one=False)
+    if found is None:
+        return None
+    if is_exp(above):
+        logit = above.owner.inputs[0]  # type: ignore[union-attr]
+    elif above.owner is not None and is_a(above.owner.op, Subtensor, AdvancedSubtensor):
+        e, *index = above.owner.inputs
+        if not is_exp(e) or e.owner.inputs[0] is not found[0]:  # type: ignore[union-attr]
+            return None
+        logit = above.owner.op.make_node(found[0], *index).outputs[0]
+    else:
+        return None
+    parts = _parts(fgraph, logit, *found)
+    result = None if parts is None else pt.sub(*parts)
+    return result if result is not None and same_pattern(result, output) else None
+
+
+def _parts(
+    fgraph: FunctionGraph, logit: Variable, x: Variable, axis: int, kept: bool
+) -> tuple[Variable, Variable] | None:
+    """``log(softmax(x))`` where the logit is taken, and minus ``log(S / (1 + S))``."""
+    part = LogSoftmax(axis=(axis,))(x)
+    if not kept or x.type.ndim == 1:
+        kept = logit is x
+    if logit is not x:
+        node = logit.owner
+        if kept or node is None or not is_a(node.op, Subtensor, AdvancedSubtensor):
+            return None
+        forms = Forms(fgraph, x, axis, x.type.dtype)
+        index = forms._index(node) if node.inputs[0] is x else None
+        if index is None:
+            return None
+        part = forms.pick(part, index)
+    elif not kept:
+        return None
+    return part, pt.softplus(pt.neg(pt.logsumexp(x, axis=axis, keepdims=kept)))
+
+
+# Two logits of which one is far below: the row states the case of a single one.
+REFERENCE: tuple[Rule, ...] = (
+    Rule(
+        name="logit_and_reference",
+        before=lambda x: x - symbols.log(1 + symbols.exp(x)),
+        after=lambda x: -symbols.softplus(-x),
+        domain={"x": Interval(-700.0, 700.0)},
+        promise=4.0,
+        mends="x[i] - log(1 + sum(exp(x))) is 0 where x[i] is 40 above the others",
+        databases=("stabilize", "specialize"),
+        tracks=(add, sub, log),
+        transform=logit_and_reference,
+        needs=((Sum, ps.Exp, ps.Log), (Sum, ps.Exp, ps.Log1p)),
+        tested_in="tests/test_reference.py",
+        source="log(exp(a) / (1 + S)) = (a - log(S)) + log(S / (1 + S))",
+    ),
+)
