@@ -4,7 +4,7 @@
         [--joint] [--quick] [--linker cvm] [--dtype float64] [--cache DIR] [--json FILE]
 
 Each spelling of `spelling_list.py`, on which the rules were developed, or of
-`spelling_list_held_out.py`, on which they were not: its value, gradient and second derivative, each
+`spelling_list_held_out.py` or `spelling_list_fresh.py`, on which they were not: its value, gradient and second derivative, each
 compiled alone and, with --joint, all in one function with the sigmoids and their like as further
 outputs.  Errors are in ulps of the exact value (`measuring.py` says what near zeros).  `cond` is
 the condition number at our worst point, `lenient` our worst error in ulps of `max(|f|, sum |x_i

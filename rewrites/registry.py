@@ -130,8 +130,8 @@ RULES: tuple[Rule, ...] = (
     + local(ADDITIVE)
     + local(ROOTS)
     + LOG_TWO_RULES
-    + LOG_EXPREL
-    + ARCTANGENTS
+    + local(LOG_EXPREL)
+    + local(ARCTANGENTS)
     + LOG_SUMS
     + LOGADDEXP
     + SHARES
