@@ -6,12 +6,12 @@
 Each spelling of `spelling_list.py`, on which the rules were developed, or of
 `spelling_list_held_out.py` and `spelling_list_fresh.py`, written before any of it was measured: its
 value, gradient and second derivative, each compiled alone and, with --joint, all in one function
-with the sigmoids and their like as further outputs.  Errors are in ulps of the exact value
-(`measuring.py` says what near zeros).  `cond` is the condition number at our worst point, `lenient`
-our worst error in ulps of `max(|f|, sum |x_i df/dx_i|)`: what is large in `ours` and small there is the rounding of an argument.  `goal` is our
-worst error in ulps divided by `1 + |t|` for a result of the form exp(t): the rounding of t alone
-costs |t|/2 ulp, unless t is an input.  `near` leaves out inputs beyond 700, `beyond` counts what is
-worse than a good stock by more than that.
+with the sigmoids and their like as further outputs. Errors are in ulps of the exact value
+(`measuring.py` says what near zeros). `cond` is the condition number at our worst point, `lenient`
+our worst error in ulps of `max(|f|, sum |x_i df/dx_i|)`: what is large in `ours` and small there is
+the rounding of an argument. `goal` is our worst error in ulps divided by `1 + |t|` for a result of
+the form exp(t): the rounding of t alone costs |t|/2 ulp, unless t is an input. `near` leaves out
+inputs beyond 700, `beyond` counts what is worse than a good stock by more than that.
 """
 
 import os
