@@ -24,7 +24,10 @@ VECTORS = {
     "logit less logarithm": x[0] - pt.log(1 + S),
     "... log1p": x[0] - pt.log1p(S),
     "of the reference": -pt.log(1 + S),
+    "Gini": 1 - pt.sqr(pt.special.softmax(x)).sum(),
+    "Simpson": 0.5 - 0.5 * (pt.special.softmax(x) ** 2).sum(),
 }
+INDICES = ("Gini", "Simpson")
 Y = np.array([0, 1, 2, 1, 0, 2])
 T = pt.exp(m).sum(axis=1)
 ROWS = {
@@ -32,12 +35,15 @@ ROWS = {
     "... the quotient": pt.log(pt.exp(m)[np.arange(6), Y] / (1 + T)),
     "whole rows": m - pt.log1p(pt.exp(m).sum(axis=1, keepdims=True)),
     "a column": m[:, 1] - pt.log1p(T),
+    "Gini, row by row": 1 - (pt.special.softmax(m, axis=1) ** 2).sum(axis=1),
 }
 
 
 @pytest.mark.parametrize("order", [0, 1])
 @pytest.mark.parametrize("name", VECTORS)
 def test_a_row(name, order):
+    if order and name in INDICES:
+        pytest.skip("its gradient has zeros of its own")
     value = pt.grad(VECTORS[name], x) if order else VECTORS[name]
     with linker("cvm") as mode:
         function = pytensor.function([x], value, mode=mode)
@@ -50,7 +56,9 @@ def test_a_row(name, order):
 @pytest.mark.parametrize("order", [0, 1])
 @pytest.mark.parametrize("name", ROWS)
 def test_many_rows(name, order):
-    # A sum over the row has a gradient with zeros of its own.
+    if order and name.startswith(INDICES):
+        pytest.skip("its gradient has zeros of its own")
+    # So has that of a sum over the row.
     value = ROWS[name][:, 0] if name == "whole rows" and order else ROWS[name]
     value = pt.grad(value.sum(), m) if order else value
     with linker("cvm") as mode:
@@ -84,7 +92,12 @@ def test_in_a_second_pass_no_rule_fires(value):
         x[0] + pt.log(1 + S),
         m[:, 0] - pt.log1p(pt.exp(m).sum(axis=0)),
         m.T - pt.log1p(pt.exp(m).sum(axis=1)),
+        1 - (pt.special.softmax(m, axis=1) ** 2).sum(axis=0),
+        2 - (pt.special.softmax(x) ** 2).sum(),
+        1 - (x**2).sum(),
     ],
 )
 def test_what_is_left(value):
-    assert not explain(value).fired["logit_and_reference"]
+    fired = explain(value).fired
+    assert not fired["logit_and_reference"]
+    assert not fired["one_minus_sum_of_squares"]

@@ -1,4 +1,4 @@
-"""Models with a reference category: ``x[i] - log(1 + sum(exp(x)))``.
+"""Sums with a 1 beside a row: a reference category, ``x[i] - log(1 + sum(exp(x)))``, and indices.
 
 The 1 is the exponential of a logit that is 0 and stands in no row.  With S the sum,
 ``log(exp(x[i]) / (1 + S))`` is ``log(softmax(x)[i]) + log(S / (1 + S))``: both are negative, and
@@ -13,22 +13,24 @@ from pytensor.graph.fg import FunctionGraph
 from pytensor.scalar import basic as ps
 from pytensor.tensor.elemwise import DimShuffle
 from pytensor.tensor.math import Sum, add, log, log1p, sub
-from pytensor.tensor.special import LogSoftmax
+from pytensor.tensor.special import LogSoftmax, Softmax
 from pytensor.tensor.subtensor import AdvancedSubtensor, Subtensor
 
 from pytensor_stabilize.rewrites import symbols
 from pytensor_stabilize.rewrites.additive import signed_terms
-from pytensor_stabilize.rewrites.arithmetic import difference_of
+from pytensor_stabilize.rewrites.arithmetic import constant_like, difference_of, factors
 from pytensor_stabilize.rewrites.matching import (
     FLOATS,
+    constant_exponent,
     exact_constant,
     is_a,
     same_pattern,
     scalar_op,
 )
 from pytensor_stabilize.rewrites.rules import Interval, Left, Rule
+from pytensor_stabilize.rewrites.softmax.components import complement
 from pytensor_stabilize.rewrites.softmax.forms import Forms
-from pytensor_stabilize.rewrites.softmax.matching import is_exp, normal_axes
+from pytensor_stabilize.rewrites.softmax.matching import adds_up, is_exp, normal_axes
 
 
 def _of_total(total: Variable, plus_one: bool) -> tuple[Variable, int, bool] | None:
@@ -123,6 +125,47 @@ def _parts(
     return part, pt.softplus(pt.neg(pt.logsumexp(x, axis=axis, keepdims=kept)))
 
 
+def one_minus_sum_of_squares(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
+    """``1 - sum(p**2) -> sum(p (1 - p))``: Gini's and Simpson's index."""
+    (output,) = node.outputs
+    if output.type.dtype not in FLOATS:
+        return None
+    signed = signed_terms(output)
+    numbers = [(i, s * c) for i, (s, v) in enumerate(signed) if (c := exact_constant(v))]
+    if len(numbers) != 1:
+        return None
+    ((at, number),) = numbers
+    for i, (sign, term) in enumerate(signed):
+        c, counted = factors(term)
+        if sign * c != -number or list(counted.values()) != [1]:
+            continue
+        (total,) = counted
+        made = _of_squares(total)
+        if made is None or made.type.dtype != output.type.dtype:
+            continue
+        rest = [t for k, t in enumerate(signed) if k not in (i, at)]
+        product = made if abs(c) == 1 else pt.mul(constant_like(float(abs(c)), made), made)
+        return difference_of([*rest, (1 if number > 0 else -1, product)])
+    return None
+
+
+def _of_squares(total: Variable) -> Variable | None:
+    """``sum(p (1 - p))`` of ``sum(p**2)``, for the softmax p over the axis of the sum."""
+    node = total.owner
+    if node is None or type(node.op) is not Sum:
+        return None
+    square = node.inputs[0].owner
+    if square is None or constant_exponent(square) != 2:
+        return None
+    (p, *_) = square.inputs
+    over = tuple(range(p.type.ndim)) if node.op.axis is None else node.op.axis
+    axes = normal_axes(over, p)
+    if len(axes) != 1 or not adds_up(p, axes[0]):
+        return None
+    other = complement(p)
+    return None if other is None else pt.sum(pt.mul(p, other), axis=node.op.axis)
+
+
 # Two logits of which one is far below: the row states the case of a single one.
 REFERENCE: tuple[Rule, ...] = (
     Rule(
@@ -138,5 +181,19 @@ REFERENCE: tuple[Rule, ...] = (
         needs=((Sum, ps.Exp, ps.Log), (Sum, ps.Exp, ps.Log1p)),
         tested_in="tests/test_reference.py",
         source="log(exp(a) / (1 + S)) = (a - log(S)) + log(S / (1 + S))",
+    ),
+    Rule(
+        name="one_minus_sum_of_squares",
+        before=lambda x: 1 - symbols.sigmoid(x) ** 2 - symbols.sigmoid(-x) ** 2,
+        after=lambda x: 2 * symbols.sigmoid(x) * symbols.sigmoid(-x),
+        domain={"x": Interval(-700.0, 700.0)},
+        promise=4.0,
+        mends="1 - sum(softmax(x)**2) is 0 where one component rounds to 1",
+        databases=("stabilize", "specialize"),
+        tracks=(add, sub),
+        transform=one_minus_sum_of_squares,
+        needs=((Sum, Softmax),),
+        tested_in="tests/test_reference.py",
+        source="The components add up to 1",
     ),
 )
