@@ -85,6 +85,12 @@ CASES = {
         HALVES[:4],
         (4, 8, None),
     ),
+    "seen in three visits, or not": (
+        pt.log(y * (1 - (1 - s) ** 3) + (1 - y) * (1 - s) ** 3),
+        [-36.7, -3.1, 2.1, 18.3, 37.4],
+        [1.0, 0.0, 1.0, 0.0, 1.0],
+        (6, 6, None),
+    ),
     "seen in four visits": (pt.log(1 - (1 - s) ** 4), [-36.7, -0.217, -0.01, 3.1], None, (4, 8, 8)),
     "seen in five visits": (pt.log(1 - (1 - s) ** 5), [-36.7, -0.7, 3.1, 6.2], None, (4, 8, 8)),
     # Two arguments.

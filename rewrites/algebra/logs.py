@@ -25,6 +25,7 @@ from pytensor_stabilize.rewrites.algebra.families import (
     Member,
     Residue,
     Symbol,
+    companions_in,
     families,
     stable_key,
 )
@@ -193,7 +194,9 @@ class LogBuilder:
         left = difference.residual
         # Deeper sums would cost more operations than the digits are worth.
         symbols = any(isinstance(g, Symbol) for _, m in spelled for g, _ in m)
-        shallow = len(left) <= 2 and not any(
+        # y (1 - q**3) + (1 - y) q**3: what a label chooses between is one term.
+        groups = {m - companions_in(m) for m in left} if symbols and len(left) <= 6 else left
+        shallow = len(groups) <= 2 and not any(
             symbols and isinstance(g, Residue) and families(m for m, _ in g.items)
             for m in left
             for g, _ in m
