@@ -112,11 +112,16 @@ def factored_sum(output: Variable) -> Variable | Left | None:
     return once(output, factored_sum, lambda: _factored_sum(output, readings(output)))
 
 
-def opened_sum(output: Variable) -> Variable | None:
-    """A sum with the sums in it multiplied out and factored, where that shows a root."""
+def opened(output: Variable) -> tuple[Reader, Factored]:
+    """A sum with the sums in it multiplied out and factored, and how it was read."""
     reader = Reader(open_sums=True)
     reader.survey(output)
-    found = canonical(reader.terms(output), reader.is_leaf, reduce_all=False)
+    return reader, canonical(reader.terms(output), reader.is_leaf, reduce_all=False)
+
+
+def opened_sum(output: Variable) -> Variable | None:
+    """The graph of that, where it shows a root."""
+    reader, found = opened(output)
     if not found.hidden:
         return None
     gathered = labels.with_labels_gathered(found, reader.sums)

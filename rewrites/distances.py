@@ -13,7 +13,7 @@ from pytensor_stabilize.rewrites import symbols
 from pytensor_stabilize.rewrites.additive import signed_terms
 from pytensor_stabilize.rewrites.algebra.limits import within_limits
 from pytensor_stabilize.rewrites.arithmetic import constant_like
-from pytensor_stabilize.rewrites.critical import factored_sum, opened_sum
+from pytensor_stabilize.rewrites.critical import factored_sum, opened, opened_sum
 from pytensor_stabilize.rewrites.matching import (
     FLOATS,
     exact_constant,
@@ -21,8 +21,9 @@ from pytensor_stabilize.rewrites.matching import (
     same_pattern,
     scalar_op,
 )
-from pytensor_stabilize.rewrites.rules import REAL, Left, Rule
+from pytensor_stabilize.rewrites.rules import Interval, Left, Rule
 
+_NO_LABEL = Left("what stands between the bars is no label less a probability")
 _REASON = Left("neither 1 - u nor 1 + u, of the u in 1 - |u|, hides a root")
 
 
@@ -44,6 +45,8 @@ def one_minus_distance(fgraph: FunctionGraph, node: Apply) -> Variable | Left | 
         is_sum = u.owner is not None and u.owner.op in (add, sub)
         if not is_sum or u.type.dtype != output.type.dtype or not same_pattern(u, output):
             return None
+        if not _is_of_label(fgraph, u.owner):
+            return _NO_LABEL
         # c - |u| or |u| - c: the sign of the difference is that of c.
         one = constant_like(float(abs(c)), u)
         branches = [pt.sub(one, u), pt.add(one, u)]
@@ -66,6 +69,19 @@ def one_minus_distance(fgraph: FunctionGraph, node: Apply) -> Variable | Left | 
 
 
 @within_limits
+def _label_less_probability(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
+    """The sum, if it is a label less a function between 0 and 1, or the other way about."""
+    (output,) = node.outputs
+    _, found = opened(output)
+    is_label = found.only_labels and not found.factors and len(found.residual) == 2
+    return output if is_label and found.hidden else None
+
+
+def _is_of_label(fgraph: FunctionGraph, node: Apply) -> bool:
+    return isinstance(_label_less_probability(fgraph, node), Variable)
+
+
+@within_limits
 def _mended(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
     """A sum without its root; ``1 + y q + (y - 1) p``, of what u became, multiplied out."""
     (branch,) = node.outputs
@@ -76,9 +92,10 @@ def _mended(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
 DISTANCES: tuple[Rule, ...] = (
     Rule(
         name="one_minus_distance",
-        before=lambda x: 1 - abs(1 - symbols.sigmoid(x)),
-        after=lambda x: symbols.sigmoid(x),
-        domain={"x": REAL},
+        before=lambda x, y: 1 - abs(y - symbols.sigmoid(x)),
+        after=lambda x, y: 1 - y + symbols.sigmoid(x),
+        # Here the label is above the probability.
+        domain={"x": Interval(-700.0, -1.0), "y": Interval(0.5, 1.0)},
         promise=4.0,
         mends="1 - |y - sigmoid(x)| is 0 for y = 1 and x < -37, and log of it -inf",
         databases=("stabilize", "specialize"),

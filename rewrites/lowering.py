@@ -217,69 +217,56 @@ class LoweringPass(GraphRewriter):
         if target == "numba":
             # The ops are looked up while the graph is translated; numba is slow to import.
             import_module("pytensor_stabilize.rewrites.branch_free.numba_dispatch")
-        pairs = self._lowered(fgraph, target, found, general, sums)
-        # What is computed last comes first: what replaces it is made of the variables that stand
-        # in the graph now, and the next pair replaces them in it as well.
-        order = {node: i for i, node in enumerate(nodes)}
-        pairs.sort(key=lambda pair: -order[pair[0].owner])
-        # At once, because each validation asks all inputs of the graph.
-        fgraph.replace_all_validate(pairs, reason=self.rule.name)
+        self._lower(fgraph, target, found, general, sums)
+        # Once, because each validation asks all inputs of the graph.
+        fgraph.validate()
         if target == "numba":
             keep_loops_vectorised(fgraph, self.rule.name)
 
-    def _lowered(
+    def _lower(
         self,
         fgraph: FunctionGraph,
         target: str,
         found: list[Apply],
         general: list[Apply],
         sums: list[Apply],
-    ) -> list[tuple[Variable, Variable]]:
-        """Variables of the graph, and what is to be computed in place of each."""
-        pairs: list[tuple[Variable, Variable]] = []
+    ) -> None:
         if target == "NumPy":
             for node in found:
                 if type(scalar_op_of(node)) is psm.Sigmoid:
-                    pairs += self._noted(fgraph, node.outputs[0], of_ordinary_ops(node.inputs[0]))
-            return pairs
+                    self._replace(fgraph, node.outputs[0], of_ordinary_ops(node.inputs[0]))
+            return
         plain = patterns_with_calls(fgraph) if target == "C" else set()
-        for family in families_of(found):
+        # What is computed last comes first: it is made of variables that stand in the graph, and
+        # the next replacement changes it as well.  Families stand in the order of their nodes.
+        for family in reversed(families_of(found)):
             shared = Shared(family, family.x.type.broadcastable in plain, target)
             if target == "C" and family.is_alone():
                 for variable, member in family.members.items():
                     whole = shared.apply(WHOLE[member.kind], member.argument)
-                    pairs += self._noted(fgraph, variable, whole)
+                    self._replace(fgraph, variable, whole)
                 continue
-            merged = products(fgraph, family)
-            dense = [with_density(node, family, shared.density) for node in merged]
-            for node, product in zip(merged, dense, strict=True):
-                pairs += self._noted(fgraph, node.outputs[0], product)
-            left = {v for product in dense if product.owner for v in product.owner.inputs}
+            for node in products(fgraph, family):
+                dense = with_density(node, family, shared.density)
+                self._replace(fgraph, node.outputs[0], dense)
             for variable, member in family.members.items():
-                clients = fgraph.clients[variable]
-                if variable in left or any(client not in merged for client, _ in clients):
-                    pairs += self._noted(fgraph, variable, shared.member(member))
+                if fgraph.clients.get(variable):
+                    self._replace(fgraph, variable, shared.member(member))
         if target == "numba":
-            pairs += [self._one_by_one(fgraph, node) for node in general]
+            for node in general:
+                # Not noted: the same function of the same number, only faster.
+                (x,), shape = node.inputs, short_rows(node.inputs[0])
+                value = in_rows(made(GENERAL[type(scalar_op_of(node))], flat(x, shape)), shape)
+                give_trace(fgraph, node.outputs[0], value)
+                fgraph.replace(node.outputs[0], value, reason=self.rule.name)
             for node in sums:
-                pairs += self._noted(fgraph, node.outputs[0], strict_sum(node))
-        return pairs
+                self._replace(fgraph, node.outputs[0], strict_sum(node))
 
-    def _one_by_one(self, fgraph: FunctionGraph, node: Apply) -> tuple[Variable, Variable]:
-        # Not noted: the same function of the same number, only faster.
-        (x,), shape = node.inputs, short_rows(node.inputs[0])
-        value = in_rows(made(GENERAL[type(scalar_op_of(node))], flat(x, shape)), shape)
-        give_trace(fgraph, node.outputs[0], value)
-        return node.outputs[0], value
-
-    def _noted(
-        self, fgraph: FunctionGraph, old: Variable, new: Variable
-    ) -> list[tuple[Variable, Variable]]:
-        """The pair, if the new variable has the shape of the old one."""
+    def _replace(self, fgraph: FunctionGraph, old: Variable, new: Variable) -> None:
         if new.type.broadcastable != old.type.broadcastable:
-            return []
+            return
         note_fired(fgraph, self.rule.name, old, new)
-        return [(old, new)]
+        fgraph.replace(old, new, reason=self.rule.name)
 
 
 def patterns_with_calls(fgraph: FunctionGraph) -> set[tuple[bool, ...]]:

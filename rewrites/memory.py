@@ -62,7 +62,7 @@ class Wanted:
 class Known:
     """What came of looking at a node."""
 
-    __slots__ = ("idle", "left", "like", "readings")
+    __slots__ = ("idle", "is_compared", "left", "like", "readings")
 
     def __init__(self) -> None:
         self.idle = -1  # not asked for yet: much is read of nodes that no rule looks at
@@ -70,6 +70,7 @@ class Known:
         self.readings: dict[Variable, dict[Hashable, Any]] = {}
         # What came of nodes that are alike, and what this one is computed from.
         self.like: tuple[Template, list[Variable]] | None = None
+        self.is_compared = False
 
 
 class Memory(Feature):
@@ -143,8 +144,8 @@ class Memory(Feature):
 
     def compare(self, fgraph: FunctionGraph, node: Apply, known: Known) -> Template | None:
         """What came of looking at nodes that are like a node; None of a small graph."""
-        if known.like is None and len(fgraph.apply_nodes) >= LARGE:
-            known.like = self._templates.of(node)
+        if not known.is_compared and len(fgraph.apply_nodes) >= LARGE:
+            known.like, known.is_compared = self._templates.of(node), True
         return known.like[0] if known.like is not None else None
 
     def _known_or_new(self, node: Apply) -> Known:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from typing import Any
 
+import numpy as np
 from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.tensor.type import TensorType
 
@@ -38,8 +39,7 @@ class Template:
     def remember(self, bit: int, result: Variable, variables: Sequence[Variable]) -> None:
         """Keep what a rule made of a node that is computed from these variables."""
         stand_ins = [v if is_a(v, Constant) else v.type() for v in variables]
-        known = dict(zip(variables, stand_ins, strict=True))
-        copied = _copied(result, known)
+        copied = _copied(result, dict(zip(variables, stand_ins, strict=True)))
         if copied is not None:
             self._results[bit] = stand_ins, copied
 
@@ -64,10 +64,15 @@ class Templates:
         self._numbers: dict[Hashable, int] = {}
         self._seen: dict[int, tuple[Any, int]] = {}
 
+    def __len__(self) -> int:
+        """How many things are kept: what is empty holds no graph."""
+        return len(self._by_key) + len(self._numbers) + len(self._seen)
+
     def of(self, node: Apply) -> tuple[Template, list[Variable]] | None:
         """The template of a node, and what it is computed from; None if that is too much."""
         places: dict[Variable, int] = {}
-        key: list[Hashable] = []
+        # What is replaced by a variable of a narrower type keeps its own.
+        key: list[Hashable] = [getattr(node.outputs[0].type, "shape", None)]
         todo = [node.outputs[0]]
         while todo:
             variable = todo.pop()
@@ -104,7 +109,7 @@ class Templates:
         kind = variable.type
         if is_a(variable, Constant):
             data = variable.data
-            if getattr(data, "size", 0) == 1:
+            if isinstance(data, np.ndarray) and data.size == 1:
                 return kind.dtype, kind.shape, data.tobytes()
             return "constant", self._number(variable)
         if type(kind) is TensorType:

@@ -54,6 +54,14 @@ def test_a_second_pass_changes_nothing(form):
         lambda x, y: 1 + pt.abs(y - pt.sigmoid(x)),
         lambda x, y: 1 - pt.abs(pt.sigmoid(x)),
         lambda x, y: y - pt.abs(1 - pt.sigmoid(x)),
+        # Of one sign: the bars go.
+        lambda x, y: 1 - pt.abs(1 - pt.sigmoid(x)),
+        lambda x, y: pt.log1p(-pt.abs(0.5 * pt.erfc(-x / np.sqrt(2.0)) - 1)),
+        lambda x, y: pt.log(2 - pt.abs(1 + pt.tanh(x))),
+        # No probability, and no label less one.
+        lambda x, y: 1 - pt.abs(y - pt.exp(x)),
+        lambda x, y: pt.abs(y * pt.tanh(x) + (1 - y) * (1 - pt.tanh(x))) - 1,
+        lambda x, y: pt.abs(y * pt.sigmoid(x) + (1 - y) * (1 - pt.sigmoid(x))) - 1,
     ],
 )
 def test_what_must_not_match(form):
@@ -62,6 +70,9 @@ def test_what_must_not_match(form):
 
 
 def test_why_it_is_left():
-    x = pt.vector("x")
-    reasons = [e.reason for e in explain([1 - pt.abs(0.5 - pt.sigmoid(x))]).left]
-    assert any("neither 1 - u nor 1 + u" in reason for reason in reasons)
+    x, y = pt.vectors("x", "y")
+    for value, said in (
+        (1 - pt.abs(0.5 - pt.sigmoid(x)), "no label less a probability"),
+        (3 - pt.abs(y - pt.sigmoid(x)), "neither 1 - u nor 1 + u"),
+    ):
+        assert any(said in event.reason for event in explain([value]).left)

@@ -83,6 +83,26 @@ def test_a_function_of_a_function_is_lowered_inside_as_well(name):
         np.testing.assert_allclose(value, wanted, rtol=1e-14)
 
 
+@pytest.mark.parametrize("name", ["numba", "cvm"])
+def test_a_product_of_two_families_is_lowered_for_both(name):
+    value = pt.sigmoid(x) * pt.sigmoid(-x) * pt.sigmoid(y) * pt.sigmoid(-y)
+    function = pytensor.function([x, y], value, mode=name.upper())
+    assert "sigmoid" not in op_counts(function)
+    assert op_counts(function)["density_from_exp"] == 2
+    # Where the sigmoid is subnormal PyTensor's is 0.
+    assert function(np.array([-720.0]), np.array([0.5])) > 0
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_what_an_argument_is_made_of_is_lowered_once(swapped):
+    z = pt.sigmoid(x) * pt.sigmoid(-x) * y
+    outputs = [pt.softplus(-z), pt.sigmoid(z)]
+    function = pytensor.function([x, y], outputs[::-1] if swapped else outputs, mode="NUMBA")
+    counts = op_counts(function)
+    assert not {"sigmoid", "softplus"} & set(counts)
+    assert counts["density_from_exp"] == counts["mul"] == 1
+
+
 def test_an_argument_and_its_negation_are_computed_once():
     function = pytensor.function([x, y], [pt.sigmoid(x * y), pt.softplus(-x * y)], mode="NUMBA")
     assert "neg" not in op_counts(function)

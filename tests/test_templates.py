@@ -6,6 +6,7 @@ import numpy as np
 import pytensor
 import pytensor.tensor as pt
 import pytest
+import scipy.sparse
 from helpers import compile_rewritten, ulps
 from pytensor.graph.fg import FunctionGraph
 from pytensor.graph.rewriting.utils import rewrite_graph
@@ -118,6 +119,17 @@ def test_what_is_too_large_has_no_template():
         total = pt.exp(total)
     graph = FunctionGraph(outputs=[total], clone=True)
     assert Templates().of(graph.outputs[0].owner) is None
+
+
+def test_a_sparse_constant_with_one_element(monkeypatch):
+    monkeypatch.setattr(memory, "LARGE", 1)
+    matrix = pytensor.sparse.as_sparse_variable(scipy.sparse.csr_matrix([[0.0, 1e16], [0.0, 0.0]]))
+    z = pt.dmatrix("z")
+    total = pytensor.sparse.structured_dot(matrix, z)
+    value = pt.sqrt(total + 1) - pt.sqrt(total)
+    with pytensor.config.change_flags(on_opt_error="raise"):
+        found = compile_rewritten([z], value)(np.ones((2, 1)))
+    assert found[0, 0] == pytest.approx(5e-9)
 
 
 def test_each_node_is_explained(monkeypatch):

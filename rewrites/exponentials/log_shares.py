@@ -14,7 +14,6 @@ from pytensor.tensor.math import add, log, log1p, sub
 
 from pytensor_stabilize.rewrites import symbols
 from pytensor_stabilize.rewrites.additive import signed_terms
-from pytensor_stabilize.rewrites.arithmetic import difference_of
 from pytensor_stabilize.rewrites.exponentials.monomials import Linear, combine, scaled
 from pytensor_stabilize.rewrites.exponentials.rational import Reader
 from pytensor_stabilize.rewrites.exponentials.shares import (
@@ -52,7 +51,13 @@ def _log_over(total: Total, x: Linear, reader: Reader) -> Variable:
     """``log(S / (c exp(x)))`` for the term of S with that exponent: of 1 and what is left."""
     c = total.parts[x]
     parts = {combine(own, x, -1): own_c / c for own, own_c in total.parts.items()}
-    return log_of_parts(parts, reader)
+    result = log_of_parts(parts, reader)
+    if not x:
+        return result
+    # Two infinite exponents have no difference: of exp(-inf) the share is 0.
+    exponent = reader.variable(x)
+    end = pt.maximum(pt.neg(exponent), reader.constant(0))
+    return pt.switch(pt.isinf(exponent), end, result)
 
 
 def _argument_and_log(output: Variable, reader: Reader) -> Variable | None:
@@ -72,9 +77,10 @@ def _argument_and_log(output: Variable, reader: Reader) -> Variable | None:
         }
         for x, c in total.parts.items():
             used = _adding_up_to(scaled(x, -sign), others) if x and c == 1 else None
-            if used is not None:
-                rest = [t for k, t in enumerate(summed) if k != i and k not in used]
-                return difference_of([*rest, (sign, _log_over(total, x, reader))])
+            # What else is added may be what cancels with the argument.
+            if used is not None and len(used) == len(summed) - 1:
+                result = _log_over(total, x, reader)
+                return result if sign > 0 else pt.neg(result)
     return None
 
 
