@@ -59,6 +59,18 @@ class Errors:
         return row, float(self.strict[row].max())
 
 
+def only(errors: Errors | str, points: Sequence[Point], most: float) -> Errors | str:
+    """The errors where no input is larger, nor smaller than 1e-6 but 0."""
+    if isinstance(errors, str) or most == np.inf:
+        return errors
+    sizes = [np.abs(np.concatenate([np.ravel(column) for column in p])) for p in points]
+    counted = [((s <= most) & ((s >= 1e-6) | (s == 0))).all() for s in sizes]
+    strict, lenient = (
+        np.where(np.array(counted)[:, None], e, 0.0) for e in (errors.strict, errors.lenient)
+    )
+    return Errors(strict, lenient)
+
+
 class TooLong(BaseException):
     """Not an Exception, because PyTensor's rewriting goes on after those of a rule."""
 

@@ -19,6 +19,7 @@ from pytensor_stabilize import RULES
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
+FRESH = ("--list", "fresh", "--within", "45", "--failures", "--top", "0")
 SPEED = ("--picture", "docs/figures/speed.png", "--repeats", "5")
 REPORT = ROOT / "docs" / "demo-report.md"
 SAMPLING = ROOT / "docs" / "sampling.md"
@@ -125,6 +126,7 @@ def main() -> None:
                 output("benchmarks/spellings.py", "--list", "held-out", "--failures", "--top", "0")
             )
         ),
+        "fresh spellings": code(totals(output("benchmarks/spellings.py", *FRESH))),
         "accuracy": output("benchmarks/accuracy.py"),
         "speed": output("benchmarks/speed.py", *SPEED),
         "compile time": output("benchmarks/compile_time.py", "--repeats", "5"),

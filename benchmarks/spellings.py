@@ -3,15 +3,13 @@
     python benchmarks/spellings.py [--list fresh] [--only REGEX] [--every N] [--failures]
         [--joint] [--quick] [--linker cvm] [--dtype float64] [--cache DIR] [--json FILE]
 
-Each spelling of `spelling_list.py`, on which the rules were developed, or of
-`spelling_list_held_out.py` and `spelling_list_fresh.py`, written before any of it was measured: its
-value, gradient and second derivative, each compiled alone and, with --joint, all in one function
-with the sigmoids and their like as further outputs. Errors are in ulps of the exact value
-(`measuring.py` says what near zeros). `cond` is the condition number at our worst point, `lenient`
-our worst error in ulps of `max(|f|, sum |x_i df/dx_i|)`: what is large in `ours` and small there is
-the rounding of an argument. `goal` is our worst error in ulps divided by `1 + |t|` for a result of
-the form exp(t): the rounding of t alone costs |t|/2 ulp, unless t is an input. `near` leaves out
-inputs beyond 700, `beyond` counts what is worse than a good stock by more than that.
+Each spelling of `spelling_list.py`, on which the rules were developed, or of the two lists written
+before any of theirs was measured: value, gradient and second derivative, each compiled alone and,
+with --joint, all in one function with the sigmoids and their like as further outputs. Errors are in
+ulps of the exact value (`measuring.py` says what near zeros). `cond` is the condition number at our
+worst point; `lenient` measures in ulps of `max(|f|, sum |x_i df/dx_i|)`, `goal` allows `1 + |t|` for
+a result exp(t), whose rounded t costs |t|/2 ulp. `near` leaves out inputs beyond 700, `beyond`
+counts what is worse than a good stock by more than that.
 """
 
 import os
@@ -51,6 +49,7 @@ from measuring import (
     errors_of,
     exact_values,
     limited,
+    only,
     text_of,
 )
 from pytensor.compile.mode import Mode, get_mode
@@ -232,7 +231,12 @@ def measured(spelling: Spelling, options: argparse.Namespace) -> Result:
                 after = now()
             said += found
             rows += [
-                row_of(f"joint {name}" if joint else name, before[name], ours, exact[name], points)
+                row_of(
+                    f"joint {name}" if joint else name,
+                    *(only(errors, points, options.within) for errors in (before[name], ours)),
+                    exact[name],
+                    points,
+                )
                 for name, ours in after.items()
             ]
             seconds.append(time.time())
@@ -359,6 +363,13 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--failures", action="store_true", help="rows where ours exceeds 4 ulp")
     parser.add_argument("--regressions", action="store_true", help="rows worse than a good stock")
     parser.add_argument("--top", type=int, help="at most so many rows")
+    parser.add_argument(
+        "--within",
+        type=float,
+        default=np.inf,
+        metavar="X",
+        help="only points with inputs up to X in size, and 0 or no smaller than 1e-6",
+    )
     parser.add_argument("--quick", action="store_true", help="no second derivatives")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--cache", default=CACHE)

@@ -21,6 +21,7 @@ from pytensor.scalar import basic as ps
 from pytensor.tensor.math import add, log, log1p, mul, reciprocal, sub, true_div
 
 from pytensor_stabilize.rewrites import symbols
+from pytensor_stabilize.rewrites.additive import signed_terms
 from pytensor_stabilize.rewrites.arithmetic import difference_of, product_of, sum_of
 from pytensor_stabilize.rewrites.exponentials.logs import PART_OF_A_SUM, logaddexp_of, sums_that_use
 from pytensor_stabilize.rewrites.exponentials.monomials import (
@@ -312,7 +313,8 @@ def log_of_parts(parts: dict[Linear, Fraction], reader: Reader) -> Variable:
             continue
         own = reader.variable(x)
         # The logarithm is rounded by no more than a sum of this size is.
-        logs.append(own if c == 1 else own + np.asarray(np.log(float(c)), dtype=reader.dtype))
+        number = (1, pt.constant(np.asarray(np.log(float(c)), dtype=reader.dtype)))
+        logs.append(own if c == 1 else difference_of([number, *signed_terms(own)]))
     result = logs[0]
     for other in logs[1:]:
         result = logaddexp_of(result, other)
