@@ -6,9 +6,9 @@
 Each spelling of `spelling_list.py`, on which the rules were developed, or of the two lists written
 before any of theirs was measured: value, gradient and second derivative, each compiled alone and,
 with --joint, all in one function with the sigmoids and their like as further outputs. Errors are in
-ulps of the exact value (`measuring.py` says what near zeros). `cond` is the condition number at our
-worst point; `lenient` measures in ulps of `max(|f|, sum |x_i df/dx_i|)`, `goal` allows `1 + |t|` for
-a result exp(t), whose rounded t costs |t|/2 ulp. `near` leaves out inputs beyond 700, `beyond`
+ulps of the exact value (`measuring.py` says what near zeros); `cond` is the condition number at our
+worst point. `lenient` is in ulps of `max(|f|, sum |x_i df/dx_i|)`, `goal` allows `1 + |t|` for a
+result exp(t), whose rounded t costs |t|/2 ulp, `near` leaves out inputs beyond 700, and `beyond`
 counts what is worse than a good stock by more than that.
 """
 
@@ -230,15 +230,10 @@ def measured(spelling: Spelling, options: argparse.Namespace) -> Result:
             with complaints() as found:
                 after = now()
             said += found
-            rows += [
-                row_of(
-                    f"joint {name}" if joint else name,
-                    *(only(errors, points, options.within) for errors in (before[name], ours)),
-                    exact[name],
-                    points,
-                )
-                for name, ours in after.items()
-            ]
+            for name, ours in after.items():
+                both = (only(errors, points, options.within) for errors in (before[name], ours))
+                named = f"joint {name}" if joint else name
+                rows.append(row_of(named, *both, exact[name], points))
             seconds.append(time.time())
     spent = tuple(np.diff(seconds).round(2).tolist())
     return Result(spelling, rows, complaints=tuple(dict.fromkeys(said)), seconds=spent)
