@@ -112,8 +112,7 @@ def product_with_switch(fgraph: FunctionGraph, node: Apply) -> Variable | Left |
     made = [product_of([*others, branch]) for branch in taken]
     if not others and all(new is old for new, old in zip(taken, branches, strict=True)):
         return None
-    # Without another factor it is the shorter graph already.
-    if others and not all(map(shortens, made)):
+    if not all(map(shortens, made)) and (others or not any(map(shortens, made))):
         return None
     return cast(Variable, switch.owner.op(condition, *made))  # type: ignore[union-attr]
 

@@ -71,12 +71,6 @@ CASES = {
         [0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 1.0],
         (4, 4, 4),
     ),
-    "log(where(y, cloglog, its complement))": (
-        pt.log(pt.where(pt.eq(y, 1), 1 - pt.exp(-e), pt.exp(-e))),
-        [-37.3, -3.1, 0.3, 7.3, 9.1],
-        [1.0, 0.0, 1.0, 0.0, 0.0],
-        (4, 8, 8),
-    ),
     # A symbol between equal products, and sums that are 1 at an end.
     "log(1 - p + w p)": (pt.log(1 - s + w * s), [-36.7, -3.1, 0.7, 18.3], [0.97], (4, 4, 20)),
     "zero-inflated Poisson": (
