@@ -174,8 +174,8 @@ def test_a_float32_inside():
 
 
 def test_a_constant_that_rewriting_rounds():
-    # PyTensor's log of an int8 is a float32.
-    assert one(x * pt.log(np.int8(2)) + x, {x: 0.7}).cause == "folded constant"
+    # PyTensor's sine of an int8 is a float32, and no rule widens it.
+    assert one(x * pt.sin(np.int8(2)) + x, {x: 0.7}).cause == "folded constant"
 
 
 def test_an_exact_zero_is_no_sensitive_question_by_itself():

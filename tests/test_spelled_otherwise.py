@@ -85,7 +85,12 @@ CASES = {
         [1.0, 0.0, 1.0, 0.0, 1.0],
         (6, 6, None),
     ),
-    "seen in four visits": (pt.log(1 - (1 - s) ** 4), [-36.7, -0.217, -0.01, 3.1], None, (4, 8, 8)),
+    "seen in four visits": (
+        pt.log(1 - (1 - s) ** 4),
+        [-36.7, -0.217, -0.01, 3.1],
+        None,
+        (10, 8, 8),
+    ),
     "seen in five visits": (pt.log(1 - (1 - s) ** 5), [-36.7, -0.7, 3.1, 6.2], None, (4, 8, 8)),
     # Two arguments.
     "softplus(x + 1) - softplus(x)": (

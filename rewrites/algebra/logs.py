@@ -284,7 +284,7 @@ class LogBuilder:
     def _two_sided(
         self, coefficient: Fraction, factors: Monomial, difference: Factored, small: list[Family]
     ) -> Variable | None:
-        """``f`` is small at one end and close to 1 at the other: a switch.
+        """``f`` is small on one side of 0 and close to 1 on the other: a switch.
 
         The branch that is not selected sees a clamped argument, so that its gradient is finite.
         """
@@ -303,10 +303,11 @@ class LogBuilder:
         if logs is None:
             return None
         u = self.builder.argument(family, Fraction(1))
-        end = self.builder.constant(self._end_of_near_one(factors, difference, family, p > 0))
-        clamped = pt.minimum(u, end) if p > 0 else pt.maximum(u, end)
+        # Farther out JAX, which differentiates after us, would lose the digits of g / f.
+        zero = self.builder.constant(Fraction(0))
+        clamped = pt.minimum(u, zero) if p > 0 else pt.maximum(u, zero)
         inner = Builder(self.reader.with_argument(family, clamped), self.builder.dtype)
-        side = pt.lt(u, end) if p > 0 else pt.gt(u, end)
+        side = pt.lt(u, zero) if p > 0 else pt.gt(u, zero)
         # log1p(-g) would be the sum that this rule looks for.
         bounded = is_bounded(expanded(coefficient, factors))
         g = inner.product(difference)
@@ -319,20 +320,6 @@ class LogBuilder:
             ratio = pt.true_div(g, inner.product(Factored(coefficient, factors)))
         near = _log_of_sum(g, ratio, bounded)
         return pt.switch(self.builder.moved(side, family), near, logs)
-
-    def _end_of_near_one(
-        self, factors: Monomial, difference: Factored, family: Family, rises: bool
-    ) -> Fraction:
-        """How far ``g / f`` is taken: to where f is tiny, because next to 1 the logs cancel.
-
-        If g is a difference it may cancel itself beyond 0.
-        """
-        p, q, t = powers(factors, family)
-        count = Fraction(q if rises else p)
-        if t or count <= 0 or len({c > 0 for c in difference.residual.values()}) > 1:
-            return Fraction(0)
-        far = round(-_floor_of_log_tiny(self.builder.dtype) / (2 * count))
-        return Fraction(far if rises else -far)
 
 
 def _opposite(product: Factored) -> Factored:
