@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -11,7 +11,6 @@ from fractions import Fraction
 import pytensor.tensor as pt
 from pytensor.graph.basic import Apply, Variable, equal_computations
 from pytensor.graph.fg import FunctionGraph
-from pytensor.scalar import basic as ps
 from pytensor.tensor.math import (
     add,
     cosh,
@@ -49,12 +48,12 @@ from pytensor_stabilize.rewrites.algebra.growth import leaves_the_floats
 from pytensor_stabilize.rewrites.algebra.homogeneous import of_one_sign
 from pytensor_stabilize.rewrites.algebra.limits import within_limits
 from pytensor_stabilize.rewrites.algebra.logs import LogBuilder
-from pytensor_stabilize.rewrites.algebra.products import spelled_product
+from pytensor_stabilize.rewrites.algebra.products import grows_one_way, spelled_product
 from pytensor_stabilize.rewrites.algebra.reading import Reader
 from pytensor_stabilize.rewrites.algebra.shorter_sums import over_common_sum, without_opposites
 from pytensor_stabilize.rewrites.algebra.survey import leaves_of
 from pytensor_stabilize.rewrites.interning import interned, same_up_to_order
-from pytensor_stabilize.rewrites.matching import exact_constant, is_a
+from pytensor_stabilize.rewrites.matching import exact_constant
 from pytensor_stabilize.rewrites.memory import once
 from pytensor_stabilize.rewrites.rules import REAL, Left, Rule
 from pytensor_stabilize.rewrites.spelling import spelled
@@ -301,20 +300,13 @@ def _may_save(node: Apply) -> bool:
     if node.op in (sqrt, exp, pt_pow):
         return True
     found: Counter[Hashable] = Counter()
-    grows: dict[Hashable, set[bool]] = defaultdict(set)
     for operand in node.inputs:
         below = node.op == reciprocal or (node.op == true_div and operand is node.inputs[1])
-        keys = []
-        for x in leaves_of(operand):
-            key = kind_of(x.op), x.argument.core
-            keys.append(key)
-            # exp(x) * exp(x) has nothing to cancel, and as exp(2 * x) would cost one more.
-            up = x.argument.coefficient > 0
-            grows[key] |= {up != below} if is_a(x.op, ps.Exp) else {True, False}
+        keys = [(kind_of(x.op), x.argument.core) for x in leaves_of(operand)]
         # A numerator that cancels in itself is looked at on its own; a denominator turns over.
         found.update(keys if below else set(keys))
-    if any(n > 1 and len(grows[key]) > 1 for key, n in found.items()):
-        return True
+    if any(n > 1 for n in found.values()):
+        return not grows_one_way(node.outputs[0])
     sums = any(v.owner is not None and v.owner.op in (add, sub) for v in node.inputs)
     # A sign stays where it is.
     return sums and any(c is not None and abs(c) != 1 for c in map(exact_constant, node.inputs))

@@ -290,3 +290,14 @@ def test_value_and_derivatives_have_all_their_digits(case):
             bound = np.maximum(condition, WIDE.get(case, 5.0))
             worst = int(np.argmax(errors / bound))
             assert np.all(errors <= bound), (position, AT[worst], errors[worst])
+
+
+def test_exponentials_that_grow_the_same_way_are_left_and_quotients_are_not():
+    x = pt.dvector("x")
+    fired = explain([pt.exp(x) * pt.exp(x), (x - 1) / pt.exp(x) / pt.exp(x)]).fired
+    assert "product_of_companions" not in fired
+    # 2.5 exp(x) / (2.5 + exp(x))**2 is inf / inf beyond 709.
+    slope = pt.grad((1 - 2.5 / (2.5 + pt.exp(x))).sum(), x)
+    at = np.array([710.1, 700.0, 5.0])
+    found = compile_rewritten([x], slope)(at)
+    assert ulps(found, truth(slope, {x: at})).max() <= 16

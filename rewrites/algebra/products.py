@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
@@ -9,6 +11,7 @@ from functools import partial
 from pytensor.graph.basic import Apply, Variable
 from pytensor.scalar import basic as ps
 
+from pytensor_stabilize.rewrites import arithmetic
 from pytensor_stabilize.rewrites.algebra.arguments import (
     FUNCTIONS,
     Moves,
@@ -26,6 +29,7 @@ from pytensor_stabilize.rewrites.algebra.forms import (
     times,
 )
 from pytensor_stabilize.rewrites.algebra.reading import Reader
+from pytensor_stabilize.rewrites.algebra.survey import leaves_of
 from pytensor_stabilize.rewrites.matching import constant_exponent, is_a, scalar_op_of
 
 
@@ -140,3 +144,19 @@ def _whole(reader: Reader, variable: Variable, moves: Moves) -> Spelled:
             spent(distributed(found.coefficient, factors)),
         ),
     )
+
+
+def grows_one_way(product: Variable) -> bool:
+    """Whether it has no functions but exponentials as factors, none of them another's inverse.
+
+    ``exp(x) * exp(x)`` has nothing to cancel, and ``exp(2 * x)`` would be one exponential more.
+    """
+    ways: dict[Hashable, set[bool]] = defaultdict(set)
+    for factor, count in arithmetic.factors(product)[1].items():
+        leaves = leaves_of(factor)
+        if [leaf.output for leaf in leaves] == [factor] and is_a(leaves[0].op, ps.Exp):
+            argument = leaves[0].argument
+            ways[argument.core].add((argument.coefficient > 0) == (count > 0))
+        elif leaves:
+            return False
+    return all(len(found) == 1 for found in ways.values())
