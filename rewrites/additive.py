@@ -1,7 +1,7 @@
 """Rules for differences whose parts are not exponentials: softplus, square roots, logarithms."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -14,7 +14,12 @@ from pytensor.scalar.math import Sigmoid, Softplus
 from pytensor.tensor.math import add, log, mul, sub
 
 from pytensor_stabilize.rewrites import symbols
-from pytensor_stabilize.rewrites.arithmetic import constant_like, difference_of, product_of
+from pytensor_stabilize.rewrites.arithmetic import (
+    constant_like,
+    difference_of,
+    factors,
+    product_of,
+)
 from pytensor_stabilize.rewrites.matching import (
     FLOATS,
     exact_constant,
@@ -45,6 +50,33 @@ def _signed_terms(variable: Variable, sign: int = 1, depth: int = 0) -> list[tup
         else:
             found += _signed_terms(term, sign * outer * inner, depth + 1)
     return found
+
+
+def with_complement(
+    output: Variable, complement: Callable[[Variable], tuple[int, Variable] | None]
+) -> Variable | None:
+    """``c - c f``, with whatever else is added, as c times what a function makes of f.
+
+    The function returns ``1 - f`` with the sign that it has to take, or None where it makes none.
+    """
+    signed = signed_terms(output)
+    numbers = [(i, s * c) for i, (s, v) in enumerate(signed) if (c := exact_constant(v))]
+    if len(numbers) != 1:
+        return None
+    ((at, number),) = numbers
+    for i, (sign, term) in enumerate(signed):
+        c, counted = factors(term)
+        if sign * c != -number or list(counted.values()) != [1]:
+            continue
+        (f,) = counted
+        found = complement(f)
+        if found is None:
+            continue
+        side, made = found
+        rest = [t for k, t in enumerate(signed) if k not in (i, at)]
+        product = made if abs(c) == 1 else pt.mul(constant_like(float(abs(c)), made), made)
+        return difference_of([*rest, (side if number > 0 else -side, product)])
+    return None
 
 
 @dataclass(frozen=True)
@@ -101,8 +133,8 @@ def softplus_sum(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
     read = [Factors.of(term) for _, term in signed]
     # Trying each pair of many terms would be quadratic.
     holders: dict[Variable, list[int]] = {}
-    for i, factors in enumerate(read):
-        for v in factors.others:
+    for i, product in enumerate(read):
+        for v in product.others:
             holders.setdefault(_key(v), []).append(i)
     found: list[tuple[int, Variable]] = []
     used: set[int] = set()

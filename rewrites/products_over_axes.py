@@ -17,14 +17,13 @@ from pytensor.tensor.extra_ops import CumOp
 from pytensor.tensor.math import Prod, add, log, log1p, sub
 
 from pytensor_stabilize.rewrites import symbols
-from pytensor_stabilize.rewrites.additive import signed_terms
+from pytensor_stabilize.rewrites.additive import with_complement
 from pytensor_stabilize.rewrites.algebra.arguments import is_float
 from pytensor_stabilize.rewrites.algebra.families import Member
 from pytensor_stabilize.rewrites.algebra.forms import TooBigError
 from pytensor_stabilize.rewrites.algebra.products import spelled_product
 from pytensor_stabilize.rewrites.algebra.reading import Reader
-from pytensor_stabilize.rewrites.arithmetic import constant_like, difference_of, factors
-from pytensor_stabilize.rewrites.matching import MOVES, exact_constant, is_a, strip_sign
+from pytensor_stabilize.rewrites.matching import MOVES, is_a, strip_sign
 from pytensor_stabilize.rewrites.rules import REAL, Left, Needs, Rule
 
 
@@ -43,23 +42,12 @@ def one_minus_product_over_axis(fgraph: FunctionGraph, node: Apply) -> Variable 
     (output,) = node.outputs
     if not is_float(output):
         return None
-    signed = signed_terms(output)
-    numbers = [(i, s * c) for i, (s, v) in enumerate(signed) if (c := exact_constant(v))]
-    if len(numbers) != 1:
-        return None
-    ((at, number),) = numbers
-    for i, (sign, term) in enumerate(signed):
-        c, counted = factors(term)
-        if sign * c != -number or list(counted.values()) != [1]:
-            continue
-        (core,) = counted
+
+    def complement(core: Variable) -> tuple[int, Variable] | None:
         made = _of_logarithm(core, pt.expm1, output)
-        if made is None:
-            continue
-        rest = [t for k, t in enumerate(signed) if k not in (i, at)]
-        product = made if abs(c) == 1 else pt.mul(constant_like(float(abs(c)), made), made)
-        return difference_of([*rest, (1 if number < 0 else -1, product)])
-    return None
+        return None if made is None else (-1, made)
+
+    return with_complement(output, complement)
 
 
 def _of_logarithm(

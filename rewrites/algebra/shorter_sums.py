@@ -47,7 +47,7 @@ def over_common_sum(output: Variable, reader: Reader) -> Variable | None:
     signed = signed_terms(output)
     if not all(_has_sum(v) for _, v in signed):
         return None
-    read = [_whole_powers(*factors(v)) for _, v in signed]
+    read = [_read(v) for _, v in signed]
     shared = read[0][1].copy()
     for _, counted in read:
         shared &= counted
@@ -62,10 +62,9 @@ def over_common_sum(output: Variable, reader: Reader) -> Variable | None:
     return product_of([*sums.elements(), difference_of(rest)])
 
 
-def _whole_powers(
-    constant: Fraction, counted: Counter[Variable]
-) -> tuple[Fraction, Counter[Variable]]:
-    """Factors with the bases of whole powers in place of the powers."""
+def _read(product: Variable) -> tuple[Fraction, Counter[Variable]]:
+    """Its `factors`, with the bases of whole powers in place of the powers."""
+    constant, counted = factors(product)
     found: Counter[Variable] = Counter()
     for v, n in counted.items():
         exponent = constant_exponent(v.owner) if v.owner is not None else None

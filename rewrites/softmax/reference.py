@@ -17,8 +17,8 @@ from pytensor.tensor.special import LogSoftmax, Softmax
 from pytensor.tensor.subtensor import AdvancedSubtensor, Subtensor
 
 from pytensor_stabilize.rewrites import symbols
-from pytensor_stabilize.rewrites.additive import signed_terms
-from pytensor_stabilize.rewrites.arithmetic import constant_like, difference_of, factors
+from pytensor_stabilize.rewrites.additive import signed_terms, with_complement
+from pytensor_stabilize.rewrites.arithmetic import difference_of
 from pytensor_stabilize.rewrites.matching import (
     FLOATS,
     constant_exponent,
@@ -130,23 +130,12 @@ def one_minus_sum_of_squares(fgraph: FunctionGraph, node: Apply) -> Variable | L
     (output,) = node.outputs
     if output.type.dtype not in FLOATS:
         return None
-    signed = signed_terms(output)
-    numbers = [(i, s * c) for i, (s, v) in enumerate(signed) if (c := exact_constant(v))]
-    if len(numbers) != 1:
-        return None
-    ((at, number),) = numbers
-    for i, (sign, term) in enumerate(signed):
-        c, counted = factors(term)
-        if sign * c != -number or list(counted.values()) != [1]:
-            continue
-        (total,) = counted
+
+    def other(total: Variable) -> tuple[int, Variable] | None:
         made = _of_squares(total)
-        if made is None or made.type.dtype != output.type.dtype:
-            continue
-        rest = [t for k, t in enumerate(signed) if k not in (i, at)]
-        product = made if abs(c) == 1 else pt.mul(constant_like(float(abs(c)), made), made)
-        return difference_of([*rest, (1 if number > 0 else -1, product)])
-    return None
+        return None if made is None or made.type.dtype != output.type.dtype else (1, made)
+
+    return with_complement(output, other)
 
 
 def _of_squares(total: Variable) -> Variable | None:
