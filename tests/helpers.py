@@ -10,6 +10,7 @@ import numpy as np
 import pytensor
 import pytensor.tensor as pt
 from pytensor.compile.mode import Mode, get_mode
+from pytensor.graph.fg import FunctionGraph
 
 from pytensor_stabilize.graphs import Truth, truth, ulp_error
 from pytensor_stabilize.graphs.ulps import spacing
@@ -33,6 +34,11 @@ def rewritten() -> Mode:
 
 def compile_rewritten(inputs, outputs, mode: Mode | None = None):
     return pytensor.function(inputs, outputs, mode=mode or rewritten(), on_unused_input="ignore")
+
+
+def second_pass(once: FunctionGraph) -> FunctionGraph:
+    """A rewritten graph, rewritten again."""
+    return compile_rewritten(list(once.inputs), list(once.outputs)).maker.fgraph
 
 
 def with_gradients(function, count: int, order: int, dtype: str = "float64"):
