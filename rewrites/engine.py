@@ -101,7 +101,7 @@ class RuleRewriter(NodeRewriter):
         if copied is not None:
             return copied
         result = self._look(fgraph, node, memory, known)
-        if is_a(result, Variable):
+        if result is not None and is_a(result, Variable):
             template.remember(self.bit, result, variables)
         return result
 
@@ -118,12 +118,12 @@ class RuleRewriter(NodeRewriter):
             result = rule.transform(fgraph, node)
         finally:
             at_hand.reset(token)
-        if is_a(result, Variable):
+        if result is not None and is_a(result, Variable):
             result = spelled(result, fgraph)
+            if not rule.sees_clients and same_up_to_order(result, node.outputs[0]):
+                result = None
         if rule.sees_clients:
             return result
-        if is_a(result, Variable) and same_up_to_order(result, node.outputs[0]):
-            result = None
         if result is None:
             known.idle |= self.bit
         elif type(result) is Left and result.lasts:

@@ -18,7 +18,7 @@ from pytensor.tensor.basic import (
     get_underlying_scalar_constant_value,
 )
 from pytensor.tensor.elemwise import DimShuffle, Elemwise
-from pytensor.tensor.math import add, mul, neg, sub
+from pytensor.tensor.math import mul, neg, sub
 from pytensor.tensor.shape import Reshape, SpecifyShape
 from pytensor.tensor.subtensor import AdvancedSubtensor, Subtensor
 from pytensor.tensor.variable import TensorConstant
@@ -31,6 +31,9 @@ MOVES = (DimShuffle, Reshape, SpecifyShape, Subtensor, AdvancedSubtensor)
 
 # Ops, elementwise ones by their scalar op, that hold one of their inputs in another shape or dtype.
 _FILLS: dict[type, int] = {ps.Second: 1, ps.Cast: 0, DimShuffle: 0, Alloc: 0, SpecifyShape: 0}
+
+# Scalar ops of products and negations.
+_SIGNS = (ps.Neg, ps.Mul)
 
 
 @cache
@@ -128,13 +131,14 @@ def is_condition(variable: Variable) -> bool:
 def strip_sign(variable: Variable) -> tuple[int, Variable]:
     """Return ``(sign, core)`` with ``variable == sign * core``, through `neg` and ``-1 * core``."""
     node = variable.owner
-    if node is None or np.dtype(variable.type.dtype).kind != "f":
-        # The negation of an unsigned integer, or of INT_MIN, wraps: it is not the one we mean.
+    kind: type = type(scalar_op_of(node))
+    # The negation of an unsigned integer, or of INT_MIN, wraps: it is not the one we mean.
+    if node is None or kind not in _SIGNS or np.dtype(variable.type.dtype).kind != "f":
         return 1, variable
-    if node.op == neg:
+    if kind is ps.Neg:
         sign, core = strip_sign(node.inputs[0])
         return -sign, core
-    if node.op == mul and len(node.inputs) == 2:
+    if len(node.inputs) == 2:
         for constant, other in (node.inputs, node.inputs[::-1]):
             if exact_constant(constant) == -1 and same_pattern(other, variable):
                 sign, core = strip_sign(other)
@@ -254,8 +258,9 @@ def sigmoid_use(variable: Variable) -> SigmoidUse | None:
 
 def terms(node: Apply) -> Iterator[tuple[int, Variable]]:
     """Yield the signed terms of an `add` or `sub` node."""
-    if node.op == add:
+    kind = type(scalar_op_of(node))
+    if kind is ps.Add:
         yield from ((1, term) for term in node.inputs)
-    elif node.op == sub:
+    elif kind is ps.Sub:
         yield 1, node.inputs[0]
         yield -1, node.inputs[1]

@@ -21,7 +21,7 @@ from pytensor.scalar import basic as ps
 from pytensor.scalar.math import Sigmoid
 from pytensor.tensor.basic import Join, MakeVector
 from pytensor.tensor.elemwise import Elemwise
-from pytensor.tensor.math import add, mul, neg, sub, true_div
+from pytensor.tensor.math import neg
 from pytensor.tensor.subtensor import AdvancedIncSubtensor, IncSubtensor
 
 from pytensor_stabilize.rewrites.arithmetic import as_dtype, factors
@@ -30,6 +30,7 @@ from pytensor_stabilize.rewrites.matching import (
     exact_constant,
     is_a,
     is_float_cast,
+    scalar_op_of,
     signed_key,
     strip_sign,
     terms,
@@ -40,6 +41,7 @@ _JOINS = (Join, MakeVector)
 _SETS = (IncSubtensor, AdvancedIncSubtensor)
 _MOST_TERMS = 12
 _MOST_LEVELS = 6
+_ARITHMETIC = (ps.Mul, ps.TrueDiv, ps.Add, ps.Sub, ps.Neg)
 # Levels of arithmetic between a sum and the functions in its terms.
 _NEAR = 3
 
@@ -206,7 +208,7 @@ def flat_terms(node: Apply) -> list[tuple[int, Variable]]:
         inner = core.owner
         if (
             inner is not None
-            and inner.op in (add, sub)
+            and type(scalar_op_of(inner)) in (ps.Add, ps.Sub)
             and level < _MOST_LEVELS
             and core.type.broadcastable == pattern
         ):
@@ -296,7 +298,7 @@ def _may_hold_pair(node: Apply) -> bool:
         inner = variable.owner
         if inner is None:
             continue
-        if inner.op in (mul, true_div, add, sub, neg):
+        if type(scalar_op_of(inner)) in _ARITHMETIC:
             todo += [(v, level + 1) for v in inner.inputs] if level < _NEAR else []
             continue
         family = family_of(variable)

@@ -31,7 +31,6 @@ from pytensor.graph.traversal import toposort
 from pytensor.graph.utils import simple_extract_stack
 
 from pytensor_stabilize.rewrites.engine import RuleRewriter
-from pytensor_stabilize.rewrites.matching import is_a
 from pytensor_stabilize.rewrites.memory import memory_of, untracked
 from pytensor_stabilize.rewrites.trace import current_recorder
 
@@ -138,8 +137,13 @@ class AskingRules(EquilibriumGraphRewriter):
     """
 
     def __init__(self, rewriters: Sequence[Rewriter], *args: Any, **kwargs: Any) -> None:
-        rules = [r for r in rewriters if is_a(r, RuleRewriter)]
-        others = [r for r in rewriters if not is_a(r, RuleRewriter)]
+        rules: list[RuleRewriter] = []
+        others: list[Rewriter] = []
+        for rewriter in rewriters:
+            if type(rewriter) is RuleRewriter:
+                rules.append(rewriter)
+            else:
+                others.append(rewriter)
         self.rule_set = RuleSet(rules)
         # All that ask our rules, of which a rule may be in several.
         self.rule_sets = [self.rule_set]
@@ -163,7 +167,7 @@ class AskingRules(EquilibriumGraphRewriter):
 
     def get_node_rewriters(self) -> Iterator[NodeRewriter]:
         for rewriter in super().get_node_rewriters():
-            if not is_a(rewriter, RuleSet):
+            if type(rewriter) is not RuleSet:
                 yield rewriter
         yield from self.rule_set.rules
 
