@@ -3,11 +3,11 @@
 import numpy as np
 import pytensor.tensor as pt
 from pytensor.graph.basic import Apply, Variable
-from pytensor.tensor.math import exp
+from pytensor.tensor.math import Max, exp
 from pytensor.tensor.special import Softmax
 from pytensor.tensor.subtensor import set_subtensor
 
-from pytensor_stabilize.rewrites.matching import FLOATS
+from pytensor_stabilize.rewrites.matching import FLOATS, is_a
 from pytensor_stabilize.rewrites.softmax.matching import component, row_sum, softmax_axes
 from pytensor_stabilize.rewrites.symbols import Value
 
@@ -35,7 +35,10 @@ def complement(p: Value) -> Variable | None:
     whole, path = found
     moved = complement(whole)
     for node in path:
-        moved = node.op.make_node(moved, *node.inputs[1:]).outputs[0]
+        if is_a(node.op, Max):
+            moved = pt.min(moved, axis=node.op.axis)
+        else:
+            moved = node.op.make_node(moved, *node.inputs[1:]).outputs[0]
     return moved
 
 

@@ -4,6 +4,7 @@ Where one component dominates, its log_softmax is ``-log1p(sum of the others' ex
 ``log(1 + tiny)`` that PyTensor and JAX compute is 0.
 """
 
+from collections.abc import Sequence
 from fractions import Fraction
 from functools import cache
 
@@ -15,12 +16,13 @@ from pytensor.graph.fg import FunctionGraph
 from pytensor.graph.op import Op
 from pytensor.tensor.basic import expand_dims
 from pytensor.tensor.elemwise import DimShuffle
-from pytensor.tensor.math import Sum, add, exp, log, sub
+from pytensor.tensor.math import Max, Sum, add, exp, log, log1p, sub
 from pytensor.tensor.special import LogSoftmax, LogSumExp, Softmax
 from pytensor.tensor.type import TensorType
 
 from pytensor_stabilize.rewrites import symbols
 from pytensor_stabilize.rewrites.matching import (
+    FLOATS,
     MOVES,
     exact_constant,
     is_a,
@@ -28,15 +30,23 @@ from pytensor_stabilize.rewrites.matching import (
     same_pattern,
 )
 from pytensor_stabilize.rewrites.rules import REAL, Left, Rule
-from pytensor_stabilize.rewrites.softmax.components import log1p_argument
+from pytensor_stabilize.rewrites.softmax.components import (
+    above_half,
+    complement,
+    log1p_argument,
+    rest_of,
+)
 from pytensor_stabilize.rewrites.softmax.matching import (
     is_exp,
+    is_near,
     normal_axes,
     picks_rows,
     row_maximum,
+    row_sum,
+    softmax_axes,
 )
 from pytensor_stabilize.rewrites.softmax.reader import Reader
-from pytensor_stabilize.rewrites.softmax.terms import Key, Term, replaced
+from pytensor_stabilize.rewrites.softmax.terms import ONE, Key, Term, merged, replaced
 from pytensor_stabilize.rewrites.softmax.transforms import of_sum
 
 
@@ -91,18 +101,28 @@ def log_softmax_of(core: Key, lse: Variable, scale: Fraction, reader: Reader) ->
     path: list[Apply] = []
     variable = core
     while variable is not x:
-        if variable.owner is None or not is_a(variable.owner.op, *MOVES):
+        if variable.owner is None or not is_a(variable.owner.op, *MOVES, Max):
             return None
         path.append(variable.owner)
         variable = variable.owner.inputs[0]
-    if len(axes) < x.type.ndim and not (
-        len(path) == 1 and not augment and picks_rows(path[0], axes)
-    ):
+    if len(axes) < x.type.ndim and not _keeps_rows(path, axes, augment):
         return None
     result = LogSoftmax(axis=axes)(multiple)
     for step in reversed(path):
         result = step.op.make_node(result, *step.inputs[1:]).outputs[0]
     return result
+
+
+def _keeps_rows(path: list[Apply], axes: tuple[int, ...], augment: Sequence[int]) -> bool:
+    """Whether each row has one element at the end of a path, in the dimensions of the lse."""
+    first = path[-1]
+    if is_a(first.op, Max):
+        if normal_axes(first.op.axis or range(first.inputs[0].type.ndim), first.inputs[0]) != axes:
+            return False
+        expands = is_a(path[0].op, DimShuffle) and bool(path[0].op.is_expand_dims)
+        kept = path[0].op.augment if expands else ()
+        return len(path) == 1 + expands and tuple(kept) == tuple(augment)
+    return len(path) == 1 and not augment and picks_rows(first, axes)
 
 
 def log_of_sum(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
@@ -126,6 +146,27 @@ def log_of_sum(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
         return None
     rest = log1p_argument(row.inputs[0], exponent, row.op.axis)
     return pt.log1p(moved.op(rest) if moved else rest)
+
+
+def log_of_complement(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
+    """``log(1 - p)`` of softmax components: above 1/2 it is the logarithm of the others' sum."""
+    (argument,) = node.inputs
+    if not is_near(argument, _is_softmax) or argument.type.dtype not in FLOATS:
+        return None
+    terms = Reader(fgraph, argument.type.dtype).read(argument)
+    if node.op == log1p:
+        terms = [*terms, ONE]
+    one, minus = merged(terms) if len(terms) == 2 else (None, None)
+    if minus is not None and minus == ONE:
+        one, minus = minus, one
+    if one != ONE or minus is None or minus.coefficient != -1 or len(minus.powers) != 1:
+        return None
+    ((p, power),) = minus.powers
+    if power != 1 or not isinstance(p, Variable) or (gap := complement(p)) is None:
+        return None
+    axes = softmax_axes(p)
+    others = gap if axes is None else row_sum(rest_of(p), axes)
+    return pt.switch(above_half(p), pt.log(others), pt.log1p(pt.neg(rest_of(p))))
 
 
 def log_softmax_with_log1p(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
@@ -193,6 +234,10 @@ def pullbacks_of(
     return gradient.owner.op, parts[connected[0]].owner.op, connected
 
 
+def _is_softmax(node: Apply) -> bool:
+    return is_a(node.op, Softmax)
+
+
 def _is_log_sum_exp(node: Apply) -> bool:
     return is_a(node.op, LogSumExp)
 
@@ -248,6 +293,22 @@ LOG_SOFTMAX: tuple[Rule, ...] = (
         transform=log_of_sum,
         tested_in=_TESTS,
         source="One of the summands is 1",
+    ),
+    Rule(
+        name="log_of_softmax_complement",
+        before=lambda a, b: symbols.log(
+            1 - symbols.exp(a) / (symbols.exp(a) + symbols.exp(b)),
+        ),
+        after=lambda a, b: -symbols.softplus(a - b),
+        domain={"a": REAL, "b": REAL},
+        promise=4.0,
+        mends="log(1 - softmax(x)) is -inf at a gap of 37",
+        databases=("specialize",),
+        tracks=(log, log1p),
+        transform=log_of_complement,
+        needs=(Softmax,),
+        tested_in=_TESTS,
+        source="1 - p = sum of the other components",
     ),
     Rule(
         name="log_softmax_log1p",

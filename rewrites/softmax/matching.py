@@ -32,7 +32,7 @@ from pytensor_stabilize.rewrites.matching import (
 from pytensor_stabilize.rewrites.memory import once
 
 SCATTERS = (IncSubtensor, AdvancedIncSubtensor)
-_THROUGH = (Elemwise, Sum, *SCATTERS, *MOVES)
+_THROUGH = (Elemwise, Sum, Max, *SCATTERS, *MOVES)
 # Nodes to look at around one before its terms are read.
 _NEAREST = 60
 
@@ -82,12 +82,12 @@ def normal_axes(axes: Sequence[int], variable: Variable) -> tuple[int, ...]:
 
 
 def component(variable: Variable) -> tuple[Variable, tuple[Apply, ...]] | None:
-    """The softmax of which `variable` holds elements, and the nodes that move them."""
+    """The softmax of which `variable` holds elements, and the nodes that move or choose them."""
     path: list[Apply] = []
     while (node := variable.owner) is not None:
         if is_a(node.op, Softmax):
             return variable, tuple(reversed(path))
-        if not (is_a(node.op, *MOVES) or is_float_cast(node)):
+        if not (is_a(node.op, *MOVES, Max) or is_float_cast(node)):
             return None
         path.append(node)
         variable = node.inputs[0]
