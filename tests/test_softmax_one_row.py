@@ -81,7 +81,8 @@ def test_what_else_is_computed_of_the_row_is_the_same():
     with pytensor_stabilize.excluding("all"):
         stock = compile_rewritten([x, w], outputs)(*values)
     for a, b in zip(ours, stock, strict=True):
-        assert a.shape == b.shape and a.dtype == b.dtype
+        assert a.shape == b.shape
+        assert a.dtype == b.dtype
         np.testing.assert_allclose(a, b, rtol=1e-13)
 
 

@@ -26,11 +26,13 @@ from pytensor.tensor.subtensor import (
 
 from pytensor_stabilize.rewrites.matching import exact_constant, is_a, same_pattern
 from pytensor_stabilize.rewrites.rules import REAL, Left, Rule
-from pytensor_stabilize.rewrites.softmax.matching import is_near, normal_axes
+from pytensor_stabilize.rewrites.softmax.matching import normal_axes
 from pytensor_stabilize.rewrites.symbols import sigmoid
 
 Dims = tuple[int, ...]
 _WRITES = (IncSubtensor, AdvancedIncSubtensor)
+# Levels of arithmetic between a sum and what is looked for in its terms.
+_NEAR = 3
 # Larger pieces of a graph are left as they are.
 _MOST_NODES = 120
 
@@ -57,7 +59,7 @@ def softmax_of_one_row(fgraph: FunctionGraph, node: Apply) -> Variable | Left | 
 def gradient_of_one_row(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
     """A sum of what is computed of ``softmax(x)[None, :]``, as computed of ``softmax(x)``."""
     (output,) = node.outputs
-    if not _leaves_a_row(node) and not is_near(output, _leaves_a_row):
+    if not _holds_row(node, _NEAR):
         return None
     flat = _Squeezer()
     found = flat.of(output)
@@ -192,29 +194,42 @@ class _Squeezer:
         return value if sets or exact_constant(base) == 0 else pt.add(row, value)
 
 
+def _holds_row(node: Apply, levels: int) -> bool:
+    """Whether a node, or one of the nearest that make its terms, takes a row from an array."""
+    if not is_a(node.op, Elemwise):
+        return _leaves_a_row(node)
+    return levels > 0 and any(
+        i.owner is not None and _holds_row(i.owner, levels - 1) for i in node.inputs
+    )
+
+
 def _leaves_a_row(node: Apply) -> bool:
     """Whether a node takes the dimensions of length 1 from something that is computed."""
-    x = node.inputs[0] if node.inputs else None
-    if x is None or not _is_computed(x):
+    if not is_a(node.op, DimShuffle, Subtensor, Sum):
         return False
+    (x, *_) = node.inputs
     dims = _unit_dims(x)
+    if not dims or not _has_row(x):
+        return False
     if is_a(node.op, DimShuffle):
         return bool(node.op.drop)
     if is_a(node.op, Subtensor):
         entries = indices_from_subtensor(node.inputs[1:], node.op.idx_list)
         return any(d < len(entries) and _is_first(entries[d]) for d in dims)
-    if not is_a(node.op, Sum):
-        return False
-    axes = normal_axes(range(x.type.ndim) if node.op.axis is None else node.op.axis, x)
-    return bool(dims) and not set(axes) <= set(dims)
+    axes = normal_axes(range(x.type.ndim) if node.op.axis is None else node.op.axis, x)  # type: ignore[attr-defined]
+    return not set(axes) <= set(dims)
 
 
-def _is_computed(variable: Variable) -> bool:
+def _has_row(variable: Variable, levels: int = _NEAR) -> bool:
+    """Whether something in it has a dimension that was added, or was written to one row."""
     node = variable.owner
     if node is None:
         return False
-    inner = is_a(node.op, Subtensor) and _is_computed(node.inputs[0])
-    return inner or is_a(node.op, Elemwise, *_WRITES)
+    if is_a(node.op, DimShuffle):
+        return "x" in node.op.new_order and any(variable.type.broadcastable)
+    if is_a(node.op, Elemwise):
+        return levels > 0 and any(_has_row(i, levels - 1) for i in node.inputs)
+    return is_a(node.op, *_WRITES) or (is_a(node.op, Subtensor) and _has_row(node.inputs[0]))
 
 
 def _is_first(entry: object) -> bool:
@@ -257,7 +272,7 @@ ONE_ROW: tuple[Rule, ...] = (
         databases=("canonicalize", "stabilize"),
         tracks=(add, sub, *_WRITES, DimShuffle, Sum, Subtensor),
         transform=gradient_of_one_row,
-        needs=(Softmax, LogSoftmax, LogSumExp),
+        needs=(Softmax,),
         tested_in="tests/test_softmax_one_row.py",
         source="The same numbers in another shape",
     ),
