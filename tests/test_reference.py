@@ -90,6 +90,8 @@ def test_in_a_second_pass_no_rule_fires(value):
     [
         x[0] - pt.log(2 + S),
         x[0] + pt.log(1 + S),
+        # Its other term is no 1.
+        x[0] - pt.log(S - x[1]),
         m[:, 0] - pt.log1p(pt.exp(m).sum(axis=0)),
         m.T - pt.log1p(pt.exp(m).sum(axis=1)),
         1 - (pt.special.softmax(m, axis=1) ** 2).sum(axis=0),

@@ -38,8 +38,8 @@ def _of_total(total: Variable, plus_one: bool) -> tuple[Variable, int, bool] | N
     dtype = total.type.dtype
     if not plus_one:
         signed = signed_terms(total)
-        others = [v for s, v in signed if s > 0 and exact_constant(v) != 1]
-        if len(signed) != 2 or len(others) != 1:
+        others = [v for _, v in signed if exact_constant(v) != 1]
+        if len(signed) != 2 or len(others) != 1 or any(s < 0 for s, _ in signed):
             return None
         (total,) = others
     expanded: tuple[int, ...] = ()
