@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from math import inf
 
 import pytensor.tensor as pt
 from pytensor.graph.basic import Apply, Variable
@@ -24,7 +25,7 @@ from pytensor_stabilize.rewrites.algebra.factoring import canonical
 from pytensor_stabilize.rewrites.algebra.families import Member
 from pytensor_stabilize.rewrites.algebra.forms import ONE, TooBigError
 from pytensor_stabilize.rewrites.algebra.reading import Reader
-from pytensor_stabilize.rewrites.arithmetic import constant_like, difference_of
+from pytensor_stabilize.rewrites.arithmetic import as_dtype, constant_like, difference_of
 from pytensor_stabilize.rewrites.matching import (
     FLOATS,
     constant_exponent,
@@ -95,9 +96,8 @@ class Base:
         return self.above if self.below is None else pt.true_div(self.above, self.below)
 
     def complement(self) -> Variable:
-        """``1 - base``."""
-        if self.sign > 0:
-            return pt.neg(self.above)
+        """``1 - base`` of a reciprocal."""
+        assert self.sign < 0
         assert self.variable.owner is not None
         return pt.true_div(self.above, self.variable.owner.inputs[-1])
 
@@ -115,7 +115,8 @@ def _without(total: Variable, term: Variable | None) -> Variable | None:
     rest = [t for i, t in enumerate(signed) if i not in taken[:1]]
     if len(taken) != 1 or any(exact_constant(v) is not None for _, v in rest):
         return None
-    result = difference_of(rest)
+    # A count, or a float32, is added in the width of the sum.
+    result = as_dtype(difference_of(rest), total.type.dtype)
     return result if same_pattern(result, total) else None
 
 
@@ -138,9 +139,8 @@ def _read(variable: Variable, dtype: str) -> tuple[Base, Variable | Fraction] | 
     number = constant_exponent(node)
     if number is not None:
         return base, turned * number
-    k = node.inputs[1]
-    if k.type.dtype.startswith("uint") or k.type.dtype == "bool":
-        return None
+    # Integers wrap when they are negated.
+    k = as_dtype(node.inputs[1], dtype)
     return base, k if turned > 0 else pt.neg(k)
 
 
@@ -164,37 +164,38 @@ def power_less_one(variable: Variable, dtype: str) -> Variable | None:
     base, k = found
     if isinstance(k, Variable):
         return _by_logarithm(base, k)
-    if k.denominator > 1 or abs(k) > LARGEST_MULTIPLIED_OUT:
-        # Of a sum `rewrites.powers` does it.
-        return None if base.below is None else _by_logarithm(base, constant_like(float(k), base.v))
-    if abs(k) < 2 or _has_one_variable(base.variable):
+    is_short = k.denominator == 1 and abs(k) <= LARGEST_MULTIPLIED_OUT
+    if is_short and (abs(k) < 2 or _has_one_variable(base.variable)):
         return None
+    if not is_short and base.below is None:
+        return None  # `rewrites.powers` does it
+    if k < 0 or base.sign < 0 or not is_short:
+        # Beyond v = 1 such a power is far from 1, and its logarithm would cost digits.
+        end = 1.0 if abs(k) >= 1 else inf
+        return _by_logarithm(base, constant_like(float(k), base.variable), end)
     # 1 - r**n = (1 - r) (1 + r + ... + r**(n - 1))
     r = base.variable
     one = constant_like(1, r)
     total = pt.add(one, r)
-    for _ in range(int(abs(k)) - 2):
+    for _ in range(int(k) - 2):
         total = pt.add(one, pt.mul(r, total))
-    product = pt.mul(base.complement(), total)
-    if k > 0:
-        return pt.neg(product)
-    return pt.true_div(product, pt.pow(r, pt.constant(int(-k), dtype="int8")))
+    return pt.mul(base.above, total)
 
 
-def _by_logarithm(base: Base, k: Variable) -> Variable:
-    near, logarithm = _logarithm(base, k)
+def _by_logarithm(base: Base, k: Variable, end: float = inf) -> Variable:
+    near, logarithm = _logarithm(base, k, end)
     r = base.variable
     one = constant_like(1, r)
     far = pt.add(constant_like(-1, r), pt.pow(pt.switch(near, one, r), k))
     return pt.switch(near, pt.expm1(logarithm), far)
 
 
-def _logarithm(base: Base, k: Variable) -> tuple[Variable, Variable]:
-    """Where the base is above 0 and finite, and ``k log(base)`` there."""
+def _logarithm(base: Base, k: Variable, end: float = inf) -> tuple[Variable, Variable]:
+    """Where the base is above 0 and v below an end, and ``k log(base)`` there."""
     v, r = base.v, base.variable
     if base.has_log:
         return pt.gt(r, constant_like(0, r)), pt.mul(k, pt.log(r))
-    near = pt.and_(pt.gt(v, constant_like(-1, v)), pt.lt(v, constant_like(float("inf"), v)))
+    near = pt.and_(pt.gt(v, constant_like(-1, v)), pt.lt(v, constant_like(end, v)))
     inner = pt.log1p(pt.switch(near, v, constant_like(0, v)))
     return near, pt.mul(k, inner if base.sign > 0 else pt.neg(inner))
 
