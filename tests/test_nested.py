@@ -7,7 +7,7 @@ import pytest
 from helpers import compile_rewritten, linker, second_pass, together_and_alone, ulps, with_gradients
 from pytensor.graph.traversal import ancestors
 
-from pytensor_stabilize.graphs import same_graph, truth
+from pytensor_stabilize.graphs import explain, same_graph, truth
 from pytensor_stabilize.rewrites.trace import recording
 
 WAYS = [("numba_strict", "float64"), ("numba_strict", "float32"), ("jax", "float64")]
@@ -119,6 +119,27 @@ def test_counts_that_are_not_0(form, dtype):
         exact, size = truth([value, scale], given)
         found = pytensor.function(list(given), value)(*given.values())
         assert ulps(found, exact, size).max() <= 8
+
+
+def test_two_counts_that_are_not_0():
+    x = pt.dvector("x")
+    of_rate = pt.log1mexp(-pt.exp(x))
+    value = pt.add(of_rate, of_rate) - x
+    at = np.array([-40.0, -4.0, 1.3])
+    assert ulps(compile_rewritten([x], value)(at), truth(value, {x: at})).max() <= 4
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda x: pt.log1mexp(-pt.exp(x)) + x,
+        lambda x: -pt.log1mexp(-pt.exp(x)) - 2 * x,
+        lambda x: pt.log(x) + pt.log1mexp(-x),
+    ],
+)
+def test_logarithms_that_do_not_cancel(made):
+    value = made(pt.dvector("x"))
+    assert not explain(value).fired["log1mexp_minus_log"]
 
 
 def test_counts_that_are_not_0_a_second_time():

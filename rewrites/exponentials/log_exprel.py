@@ -22,6 +22,7 @@ from pytensor_stabilize.rewrites import symbols
 from pytensor_stabilize.rewrites.additive import signed_terms
 from pytensor_stabilize.rewrites.algebra.arguments import as_multiple
 from pytensor_stabilize.rewrites.arithmetic import (
+    as_dtype,
     build_product,
     constant_like,
     difference_of,
@@ -85,11 +86,13 @@ def _flat(variable: Variable, stop: Variable | None, sign: int = 1, depth: int =
     node = core.owner
     if core is stop or node is None or node.op not in (add, sub) or depth > _DEPTH:
         return [(sign * outer, core)]
-    return [
-        part
-        for inner, term in terms(node)
-        for part in _flat(term, stop, sign * outer * inner, depth + 1)
-    ]
+    found: list[tuple[int, Variable]] = []
+    for inner, term in terms(node):
+        # A sum of integers may wrap.
+        is_like = term.type.dtype == variable.type.dtype
+        sub_sign = sign * outer * inner
+        found += _flat(term, stop, sub_sign, depth + 1) if is_like else [(sub_sign, term)]
+    return found
 
 
 def log1mexp_minus_log(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
@@ -103,24 +106,28 @@ def log1mexp_minus_log(fgraph: FunctionGraph, node: Apply) -> Variable | Left | 
         if tail is None or tail.w.type.dtype != dtype:
             continue
         signed = _flat(output, tail.u)
-        own = next((s for s, v in signed if v is term), 0)
+        at = next((k for k, (_, v) in enumerate(signed) if v is term), None)
+        if at is None:
+            continue
+        own = signed[at][0]
         for i, (sign, other) in enumerate(signed):
             constant, counted = factors(other)
             logs = [v for v, n in counted.items() if n == 1 and tail.is_log(v)]
-            if len(logs) != 1 or other.type.dtype != dtype or not own:
+            if len(logs) != 1 or other.type.dtype != dtype:
                 continue
             counted.subtract(logs)
             kept = Counter({v: n for v, n in counted.items() if n})
-            rest = [t for k, t in enumerate(signed) if k != i and t[1] is not term]
+            rest = [t for k, t in enumerate(signed) if k not in (i, at)]
+            total = sign * constant + own
             if kept:
-                weight = build_product(constant, kept, dtype)
+                weight = as_dtype(build_product(constant, kept, dtype), dtype)
                 rest.append((sign, pt.mul(_plus(weight, own * sign), logs[0])))
-            elif total := sign * constant + own:
+            elif own * sign * constant > 0:
+                continue  # both are far below 0, or neither
+            elif total:
                 size = constant_like(abs(float(total)), logs[0])
                 product = logs[0] if abs(total) == 1 else pt.mul(size, logs[0])
                 rest.append((1 if total > 0 else -1, product))
-            elif own * sign > 0:
-                continue
             v = tail.w
             if tail.rate != 1:
                 v = pt.mul(constant_like(float(tail.rate), v), v)
