@@ -202,6 +202,8 @@ def _opened(reader: Reader, found: Factored, output: Variable) -> bool:
         return False
     if len(found.residual) > max(_FEW_TERMS, len(spelled)):
         return False  # y (..) + (1 - y) (..), in which the label cancels again
+    if len(found.residual) > 1 and all(root.startswith("t ") for root in found.hidden):
+        return False  # p - q (1 - y) is p at y = 1, and t + q y cancels there
     whole: Form = {}
     for factors, c in found.residual.items():
         coefficient = found.coefficient * c

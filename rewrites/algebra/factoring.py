@@ -171,7 +171,7 @@ def _shared(form: Form) -> Monomial:
 def _reduce(form: Form, spelled: list[Term], reduce_all: bool) -> tuple[Form, list[str]]:
     """Factor a sum family by family; of two in the order with most roots, then fewest terms."""
     found = families(form)
-    best: tuple[tuple[Exponent, int], Form, list[str]] | None = None
+    best: tuple[tuple[Exponent, int, int], Form, list[str]] | None = None
     tries = [(form, spelled, found)]
     if len(found) == 2:
         tries.append((form, spelled, found[::-1]))
@@ -188,8 +188,10 @@ def _reduce(form: Form, spelled: list[Term], reduce_all: bool) -> tuple[Form, li
             now = [(c, m) for m, c in current.items()]
         # s**3 (a - b) - t**2 a + t b is 0 at s = 1, and no term of it shows that root.
         shown = sum(n for g, n in common(current) if isinstance(g, Member) and n > 0)
-        if best is None or (-shown, len(current)) < best[0]:
-            best = (-shown, len(current)), current, hidden
+        # p - q sech(y)**2 is right for large y, p - q + q tanh(y)**2 next to x = y = 0 alone
+        middle = sum(root.startswith("t ") for root in hidden)
+        if best is None or (-shown, len(current), middle) < best[0]:
+            best = (-shown, len(current), middle), current, hidden
     assert best is not None
     return best[1:]
 
