@@ -15,6 +15,7 @@ from pytensor.tensor.math import add, log, mul, sub
 
 from pytensor_stabilize.rewrites import symbols
 from pytensor_stabilize.rewrites.arithmetic import (
+    as_dtype,
     constant_like,
     difference_of,
     factors,
@@ -216,6 +217,7 @@ def _merged(
     factor = slope.build(dtype)
     if factor is None:
         return None
+    factor = as_dtype(factor, dtype)  # a label's negation would wrap
     # (a [t > 0] - b) t + a softplus(-|t|).  The switch in place of -|t| gives the derivative at
     # 0 that abs would not.
     above = pt.gt(t, np.asarray(0, dtype=dtype))

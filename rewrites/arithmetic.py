@@ -13,7 +13,9 @@ from pytensor.tensor.math import add, mul, neg, sub, true_div
 
 from pytensor_stabilize.rewrites.matching import FLOATS, exact_constant, scalar_op_of, strip_sign
 
-_SIGNED = {"bool": "int8", "uint8": "int16", "uint16": "int32", "uint32": "int64"}
+# Signed types with room for the sum of two numbers, or for a negation.
+_WIDER = {"bool": "int8", "int8": "int16", "uint8": "int16", "int16": "int32", "uint16": "int32"}
+_WIDER |= {"int32": "int64", "uint32": "int64"}
 
 
 def as_dtype(variable: Variable, dtype: str) -> Variable:
@@ -33,7 +35,12 @@ def sum_of(terms: Sequence[Variable]) -> Variable:
 
 def product_of(factors: Sequence[Variable]) -> Variable:
     """Product of one or more factors."""
-    return cast(Variable, mul(*factors)) if len(factors) > 1 else factors[0]
+    if len(factors) == 1:
+        return factors[0]
+    if not any(map(_is_float, factors)):
+        # Of a longer product with a float in it; integers alone would wrap.
+        factors = [as_dtype(factors[0], "float64"), *factors[1:]]
+    return cast(Variable, mul(*factors))
 
 
 def signed_sum(signed: list[tuple[int, Variable]]) -> Variable:
@@ -53,10 +60,10 @@ def difference_of(stripped: list[tuple[int, Variable]]) -> Variable:
 
 
 def _added_up(terms: list[Variable], negated: bool) -> list[Variable]:
-    """Terms that can be added up, and negated: unsigned integers wrap, conditions refuse."""
+    """Terms that can be added up, and negated: integers wrap, conditions refuse."""
     if any(map(_is_float, terms)) or not (negated or len(terms) > 1):
         return terms
-    return [as_dtype(v, _SIGNED.get(v.type.dtype, v.type.dtype)) for v in terms]
+    return [as_dtype(v, _WIDER.get(v.type.dtype, v.type.dtype)) for v in terms]
 
 
 def _is_float(variable: Variable) -> bool:

@@ -14,7 +14,12 @@ from pytensor.tensor.math import add, log, mul, sub
 
 from pytensor_stabilize.rewrites import symbols
 from pytensor_stabilize.rewrites.additive import Factors, signed_terms
-from pytensor_stabilize.rewrites.arithmetic import constant_like, difference_of, product_of
+from pytensor_stabilize.rewrites.arithmetic import (
+    as_dtype,
+    constant_like,
+    difference_of,
+    product_of,
+)
 from pytensor_stabilize.rewrites.matching import FLOATS, exact_constant, is_a, scalar_op, strip_sign
 from pytensor_stabilize.rewrites.powers_near_one import LARGEST_MULTIPLIED_OUT, power_less_one
 from pytensor_stabilize.rewrites.rules import ConstantPower, Interval, Left, Rule
@@ -167,7 +172,7 @@ def _power(variable: Variable, dtype: str) -> tuple[Variable, Fraction] | None:
     ones = [k for k, (s, v) in enumerate(inner) if s > 0 and exact_constant(v) == 1]
     if len(inner) != 2 or len(ones) != 1:
         return None
-    return difference_of([inner[1 - ones[0]]]), exponent
+    return as_dtype(difference_of([inner[1 - ones[0]]]), dtype), exponent
 
 
 def log_of_inverse_function(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
@@ -189,12 +194,14 @@ def log_of_inverse_function(fgraph: FunctionGraph, node: Apply) -> Variable | Le
         if above is not None and below is not None and above[1] is below[1]:
             (s, x), (r, _) = above, below
             if s != r:
-                return constant_like(2 * s, x) * pt.arctanh(x)
+                return constant_like(2 * s, output) * pt.arctanh(as_dtype(x, output.type.dtype))
     return None
 
 
 def _one_plus(variable: Variable) -> tuple[int, Variable] | None:
     """``(s, x)`` if it is ``1 + s x``."""
+    if variable.type.dtype not in FLOATS:
+        return None
     signed = signed_terms(variable)
     for one, other in (signed, signed[::-1]) if len(signed) == 2 else ():
         if one[0] > 0 and exact_constant(one[1]) == 1 and exact_constant(other[1]) is None:

@@ -62,6 +62,8 @@ def _of_logarithm(
         return None
     assert core.owner is not None
     op, factor = core.owner.op, core.owner.inputs[0]
+    if factor.type.dtype != output.type.dtype:
+        return None  # multiplied in more digits than the logarithms would have
     total = pt.cumsum if is_a(op, CumOp) else pt.sum
     result = total(pt.log(factor), axis=op.axis)  # type: ignore[attr-defined]
     if function is not None:

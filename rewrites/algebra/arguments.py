@@ -152,7 +152,8 @@ def abs_of_odd(node: Apply) -> Apply | None:
     """The tanh or erf of which a node is the absolute value."""
     if is_a(scalar_op_of(node), ps.Abs):
         inner = node.inputs[0].owner
-        if is_a(scalar_op_of(inner), ps.Tanh, psm.Erf):
+        # The absolute value of -128 is -128 in int8.
+        if is_a(scalar_op_of(inner), ps.Tanh, psm.Erf) and is_float(inner.inputs[0]):
             return inner
     return None
 

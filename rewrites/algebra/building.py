@@ -53,7 +53,7 @@ from pytensor_stabilize.rewrites.algebra.forms import (
 from pytensor_stabilize.rewrites.algebra.labels import one_term
 from pytensor_stabilize.rewrites.algebra.reading import Reader
 from pytensor_stabilize.rewrites.arithmetic import as_dtype, product_of, sum_of
-from pytensor_stabilize.rewrites.matching import is_a, negate, scalar_op
+from pytensor_stabilize.rewrites.matching import FLOATS, is_a, negate, scalar_op
 
 
 class InexactError(Exception):
@@ -163,6 +163,8 @@ class Builder:
     def _known_sum(self, form: Form) -> tuple[Variable, Fraction] | None:
         """A sum of symbols that stands in the graph already."""
         for items, variable in self.reader.sums.items():
+            if variable.type.dtype in FLOATS and variable.type.dtype != self.dtype:
+                continue  # rounded to float32
             for sign in (1, -1):
                 if {m: sign * c for m, c in form.items()} == {m: c for c, m in items}:
                     return as_dtype(variable, self.dtype), Fraction(sign)

@@ -21,7 +21,7 @@ from pytensor.scalar import basic as ps
 from pytensor.scalar.math import Sigmoid as ScalarSigmoid
 from pytensor.tensor.elemwise import Elemwise
 
-from pytensor_stabilize.rewrites.arithmetic import sum_of
+from pytensor_stabilize.rewrites.arithmetic import as_dtype, sum_of
 from pytensor_stabilize.rewrites.exponentials.combining import added_up, groups
 from pytensor_stabilize.rewrites.exponentials.monomials import (
     ONE,
@@ -303,10 +303,11 @@ class Reader:
     def variable(self, a: Linear) -> Variable:
         """Build a linear combination of exponents, from variables that exist where possible."""
         if a in self.names:
-            return self.names[a]
+            return as_dtype(self.names[a], self.dtype)
         for factor in (2, -2, Fraction(1, 2), Fraction(-1, 2), -1):
             known = self.names.get(scaled(a, 1 / Fraction(factor)))
             if known is not None:
+                known = as_dtype(known, self.dtype)
                 return pt.neg(known) if factor == -1 else pt.mul(self.constant(factor), known)
         parts = sorted(a, key=by_age)
         above = [self._multiple(atom, factor) for atom, factor in parts if factor > 0]
@@ -320,6 +321,7 @@ class Reader:
 
     def _multiple(self, atom: Atom, factor: Fraction) -> Variable:
         assert isinstance(atom, Variable)
+        atom = as_dtype(atom, self.dtype)
         return atom if factor == 1 else pt.mul(self.constant(factor), atom)
 
     def constant(self, value: Fraction | int) -> Variable:

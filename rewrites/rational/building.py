@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from math import isqrt
 
 import numpy as np
@@ -19,7 +20,7 @@ from pytensor_stabilize.rewrites.algebra.forms import (
     power_of,
     times,
 )
-from pytensor_stabilize.rewrites.arithmetic import difference_of, product_of
+from pytensor_stabilize.rewrites.arithmetic import as_dtype, difference_of, product_of
 from pytensor_stabilize.rewrites.rational import polynomials
 from pytensor_stabilize.rewrites.rational.polynomials import Poly
 from pytensor_stabilize.rewrites.rational.reading import (
@@ -51,6 +52,11 @@ class Builder:
     reader: Reader
     x: Variable
 
+    @cached_property
+    def argument(self) -> Variable:
+        """x as a float of the result's width: the square of an integer may wrap."""
+        return as_dtype(self.x, self.reader.dtype)
+
     def constant(self, value: Fraction) -> Variable:
         # What cancels was found with exact numbers; those of the result are rounded once.
         info = np.finfo(self.reader.dtype)
@@ -60,7 +66,7 @@ class Builder:
 
     def polynomial(self, poly: Poly, x: Variable | None = None) -> Variable:
         """A polynomial, term by term."""
-        x = self.x if x is None else x
+        x = self.argument if x is None else x
         found: list[tuple[int, Variable]] = []
         for power, c in enumerate(poly):
             if not c:
@@ -83,11 +89,11 @@ class Builder:
             if result is None:
                 result = self.constant(c)
             else:
-                step = pt.true_div(result, _power(self.x, power - last))
+                step = pt.true_div(result, _power(self.argument, power - last))
                 result = pt.add(self.constant(c), step)
             last = power
         assert result is not None
-        result = pt.true_div(result, _power(self.x, -last))
+        result = pt.true_div(result, _power(self.argument, -last))
         rest = poly[-order:]
         return pt.add(self.polynomial(rest), result) if any(rest) else result
 
@@ -102,8 +108,8 @@ class Builder:
 
     def known(self, generator: Generator) -> Variable:
         if isinstance(generator, Sum):
-            return self.reader.known[generator]
-        return generator  # type: ignore[return-value]
+            return as_dtype(self.reader.known[generator], self.reader.dtype)
+        return as_dtype(generator, self.reader.dtype)  # type: ignore[arg-type]
 
     def quotient(
         self, poly: Poly, factors: Monomial, groups: list[Group], positive: bool = False
@@ -169,7 +175,7 @@ def magnitude(group: Group, builder: Builder, positive: bool) -> Variable:
     """The absolute value of ``poly * root``."""
     sizes = tuple(abs(c) for c in group.poly)
     odd = not positive and polynomials.parity(group.poly) == 1
-    x = pt.abs(builder.x) if odd else builder.x
+    x = pt.abs(builder.argument) if odd else builder.argument
     above, below = builder.factors(group.root)
     if sizes != polynomials.ONE or not above:
         above.insert(0, builder.polynomial(sizes, x=x))

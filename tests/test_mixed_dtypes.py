@@ -1,0 +1,66 @@
+"""Counts, labels and float32 beside float64: what a rule adds or multiplies elsewhere may wrap."""
+
+import numpy as np
+import pytensor.tensor as pt
+import pytest
+from helpers import compile_rewritten, ulps
+from pytensor.graph.traversal import ancestors
+
+from pytensor_stabilize.graphs import truth
+
+NUMBERS = {
+    "int8": [-128, -100, -3, -1, 0, 1, 40, 127],
+    "uint8": [0, 1, 2, 3, 40, 100, 200, 255],
+    "int64": [-300, -2, -1, 0, 1, 2, 3, 4000],
+    "bool": [False, True] * 4,
+    "float32": [1e-8, 0.1, 0.2, 0.3, 0.4, 0.7, 0.9, 1.0],
+}
+X = np.array([-700.3, -40.1, -19.7, -0.31, 1e-9, 0.7, 12.3, 41.7])
+FLOAT32 = ("float32",)
+COUNTS = ("uint8", "int8", "int64")
+# PyTensor makes a float32 of a Python number beside a small integer.
+one, two, three = (pt.constant(v, dtype="float64") for v in (1.0, 2.0, 3.0))
+
+
+def share(a, n):
+    return a / (a + n + pt.maximum(n, n[::-1]))
+
+
+# Of x, a float64, and n: the expression, and the dtypes of n.
+CASES = {
+    "a label": (lambda x, n: n * x - pt.softplus(x), tuple(NUMBERS)),
+    "two labels": (lambda x, n: n * n[::-1] * x - pt.softplus(x), ("bool", "int64")),
+    "zero-truncated": (lambda x, n: n * x - pt.log1mexp(-pt.exp(x)), tuple(NUMBERS)),
+    "a difference": (lambda x, n: x - pt.log1mexp(-pt.exp(x)) + (n - n[::-1]), COUNTS),
+    "1 + n": (lambda x, n: one - (one + n) ** (pt.sigmoid(x) / 50), (*COUNTS, "float32")),
+    "a number as power": (lambda x, n: one - (two + n - one) ** 2.5, (*COUNTS, "float32")),
+    "n as power": (lambda x, n: 1 - 1 / (1 + 1e-3 * pt.sigmoid(x)) ** n, tuple(NUMBERS)),
+    "a sum of counts": (lambda x, n: pt.log(share(pt.sqrt(1e12 + x), n)), COUNTS),
+    "a rational sum": (lambda x, n: one - (one + n / three) ** -3, COUNTS),
+    "a weight": (lambda x, n: pt.log(n + (1 - n) * pt.sigmoid(x)), FLOAT32),
+    "its complement": (lambda x, n: pt.log(1 - (n + (1 - n) * pt.sigmoid(x))), FLOAT32),
+    "hyperbolic": (lambda x, n: pt.log(pt.cosh(n)), COUNTS),
+    "artanh": (lambda x, n: pt.log((two + n - one) / (one - n)), FLOAT32),
+    "a factor before a sum": (lambda x, n: pt.exp(x) / (1 + n * pt.exp(x)) / n, ("uint8", "int64")),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype"), [(name, dtype) for name, (_, dtypes) in CASES.items() for dtype in dtypes]
+)
+def test_as_it_is_written(name, dtype):
+    x, n = pt.dvector("x"), pt.vector("n", dtype=dtype)
+    value = CASES[name][0](x, n)
+    points = ((x, X), (n, np.array(NUMBERS[dtype], dtype)))
+    given = {v: at for v, at in points if v in ancestors([value])}
+    exact = truth(value, given)
+    function = compile_rewritten(list(given), value)
+    with np.errstate(all="ignore"):
+        errors = ulps(function(*given.values()), exact)
+    assert np.all(errors[exact.decided] <= 4), errors
+
+
+def test_an_absolute_value_wraps():
+    n = pt.vector("n", dtype="int8")
+    function = compile_rewritten([n], 1 - pt.abs(pt.tanh(n)))
+    np.testing.assert_allclose(function(np.array([-128, 127], "int8")), 0, atol=1e-7)
