@@ -10,7 +10,7 @@ from pytensor.graph.traversal import ancestors
 from pytensor_stabilize.graphs import explain, truth
 from pytensor_stabilize.rewrites.trace import recording
 
-x, m = pt.dvector("x"), pt.dmatrix("m")
+x, m, half = pt.dvector("x"), pt.dmatrix("m"), pt.vector("half", dtype="float16")
 AT = np.array([[0.3, 0.1, -0.4], [40.3, 1.1, 0.1], [-38.1, 0.4, -2.3], [2.7, 39.9, 40.7]])
 AT = np.concatenate([AT, [[-40.1, -39.7, -55.3], [-37.3, 41.1, 0.7]]])
 S = pt.exp(x).sum()
@@ -92,6 +92,8 @@ def test_in_a_second_pass_no_rule_fires(value):
         x[0] + pt.log(1 + S),
         # Its other term is no 1.
         x[0] - pt.log(S - x[1]),
+        half[0] - pt.log1p(pt.exp(half).sum()),
+        1 - (pt.special.softmax(half) ** 2).sum(),
         m[:, 0] - pt.log1p(pt.exp(m).sum(axis=0)),
         m.T - pt.log1p(pt.exp(m).sum(axis=1)),
         1 - (pt.special.softmax(m, axis=1) ** 2).sum(axis=0),
