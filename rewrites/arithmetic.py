@@ -11,7 +11,14 @@ from pytensor.graph.basic import Variable
 from pytensor.scalar import basic as ps
 from pytensor.tensor.math import add, mul, neg, sub, true_div
 
-from pytensor_stabilize.rewrites.matching import FLOATS, exact_constant, scalar_op_of, strip_sign
+from pytensor_stabilize.rewrites.matching import (
+    FLOATS,
+    exact_constant,
+    is_a,
+    scalar_op,
+    scalar_op_of,
+    strip_sign,
+)
 
 # Signed types with room for the sum of two numbers, or for a negation.
 _WIDER = {"bool": "int8", "int8": "int16", "uint8": "int16", "int16": "int32", "uint16": "int32"}
@@ -20,7 +27,12 @@ _WIDER |= {"int32": "int64", "uint32": "int64"}
 
 def as_dtype(variable: Variable, dtype: str) -> Variable:
     """Cast only where the dtype differs."""
-    return variable if variable.type.dtype == dtype else pt.cast(variable, dtype)
+    if variable.type.dtype == dtype:
+        return variable
+    if is_a(scalar_op(variable), ps.Neg) and variable.type.dtype.startswith("uint"):
+        # PyTensor negates counts in gradients of powers, and means numbers below 0.
+        return neg(as_dtype(variable.owner.inputs[0], dtype))  # type: ignore[union-attr]
+    return cast(Variable, pt.cast(variable, dtype))
 
 
 def constant_like(value: float, like: Variable) -> Variable:

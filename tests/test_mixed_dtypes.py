@@ -1,6 +1,7 @@
 """Counts, labels and float32 beside float64: what a rule adds or multiplies elsewhere may wrap."""
 
 import numpy as np
+import pytensor
 import pytensor.tensor as pt
 import pytest
 from helpers import compile_rewritten, ulps
@@ -64,3 +65,15 @@ def test_an_absolute_value_wraps():
     n = pt.vector("n", dtype="int8")
     function = compile_rewritten([n], 1 - pt.abs(pt.tanh(n)))
     np.testing.assert_allclose(function(np.array([-128, 127], "int8")), 0, atol=1e-7)
+
+
+def test_a_label_whose_negation_pytensor_leaves():
+    x, y = pt.dvector("x"), pt.vector("y", dtype="uint8")
+    s = pt.sigmoid(x)
+    likelihood = pt.log(s**y * (1 - s) ** (1 - y))
+    slope = pt.grad(likelihood.sum(), x)
+    at = {x: X, y: np.arange(8, dtype="uint8") % 2}
+    # It tries to write -y as -1 y in uint8.
+    with pytensor.config.change_flags(on_opt_error="ignore"):
+        function = compile_rewritten([x, y], slope)
+    assert ulps(function(*at.values()), truth(slope, at)).max() <= 8
