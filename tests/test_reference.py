@@ -10,7 +10,8 @@ from pytensor.graph.traversal import ancestors
 from pytensor_stabilize.graphs import explain, truth
 from pytensor_stabilize.rewrites.trace import recording
 
-x, m, half = pt.dvector("x"), pt.dmatrix("m"), pt.vector("half", dtype="float16")
+x, m, cube, one = pt.dvector("x"), pt.dmatrix("m"), pt.dtensor3("cube"), pt.dscalar("one")
+half, single = pt.vector("half", dtype="float16"), pt.fvector("single")
 AT = np.array([[0.3, 0.1, -0.4], [40.3, 1.1, 0.1], [-38.1, 0.4, -2.3], [2.7, 39.9, 40.7]])
 AT = np.concatenate([AT, [[-40.1, -39.7, -55.3], [-37.3, 41.1, 0.7]]])
 S = pt.exp(x).sum()
@@ -92,6 +93,15 @@ def test_in_a_second_pass_no_rule_fires(value):
         x[0] + pt.log(1 + S),
         # Its other term is no 1.
         x[0] - pt.log(S - x[1]),
+        # No sum of the exponentials, or of other axes or another dtype.
+        S + x[0] - pt.log1p(x[1]),
+        S + x[0] - pt.log1p(one),
+        S + x[0] - pt.log1p(pt.exp(x).max()),
+        S + x[0] - pt.log1p(pt.sqr(x).sum()),
+        m - pt.log1p(pt.exp(m).sum(axis=1)),
+        m - pt.log1p(pt.exp(m).sum(keepdims=True)),
+        cube[0] - pt.log1p(pt.exp(cube).sum(axis=0).T),
+        single[0] - pt.log1p(pt.exp(single).sum(dtype="float64")),
         half[0] - pt.log1p(pt.exp(half).sum()),
         1 - (pt.special.softmax(half) ** 2).sum(),
         m[:, 0] - pt.log1p(pt.exp(m).sum(axis=0)),
