@@ -182,7 +182,7 @@ class Forms:
                 return self.summed(self.row(node.inputs[0], depth))
             return opaque
         if is_a(node.op, Subtensor, AdvancedSubtensor) and self.is_row(node.inputs[0]):
-            index = self._index(node)
+            index = self.index_of(node)
             if index is not None:
                 return self.at(index, self.row(node.inputs[0], depth))
             return opaque
@@ -249,7 +249,7 @@ class Forms:
     def _scattered(self, node: Apply, depth: int) -> list[Term] | None:
         """A row to which something is added at an index."""
         base, increment = node.inputs[:2]
-        index = self._index(node)
+        index = self.index_of(node)
         if index is None or (increment.type.ndim > self.ndim - 1 and self.ndim > 1):
             return None
         kept = self.row(base, depth)
@@ -271,7 +271,7 @@ class Forms:
         fits = value.type.ndim == self.ndim or value.type.ndim == self.ndim - 1 == 0
         return self.scalar(value, depth) if fits else None
 
-    def _index(self, node: Apply) -> Hashable | None:
+    def index_of(self, node: Apply) -> Hashable | None:
         """Key of the index at which a node takes, or adds to, one element of each row."""
         adds = is_a(node.op, IncSubtensor, AdvancedIncSubtensor)
         if is_a(node.op, AdvancedSubtensor, AdvancedIncSubtensor):
@@ -339,7 +339,7 @@ class Forms:
         if pick is None or not is_a(pick.op, Subtensor, AdvancedSubtensor):
             return None
         x = pick.inputs[0]
-        if not self.is_row(x) or not self._is_ours(x) or (index := self._index(pick)) is None:
+        if not self.is_row(x) or not self._is_ours(x) or (index := self.index_of(pick)) is None:
             return None
         return [*self.at(index, self._exponential(x)), *[(Fraction(-1), ONE)] * is_expm1]
 

@@ -77,19 +77,17 @@ def _parts(
 ) -> tuple[Variable, Variable] | None:
     """``log(softmax(x))`` where the logit is taken, and minus ``log(S / (1 + S))``."""
     part = LogSoftmax(axis=(axis,))(x)
-    if not kept or x.type.ndim == 1:
-        kept = logit is x
-    if logit is not x:
+    if logit is x:
+        kept = True
+    else:
         node = logit.owner
         if kept or node is None or not is_a(node.op, Subtensor, AdvancedSubtensor):
             return None
         forms = Forms(fgraph, x, axis, x.type.dtype)
-        index = forms._index(node) if node.inputs[0] is x else None
+        index = forms.index_of(node) if node.inputs[0] is x else None
         if index is None:
             return None
         part = forms.pick(part, index)
-    elif not kept:
-        return None
     return part, pt.softplus(pt.neg(pt.logsumexp(x, axis=axis, keepdims=kept)))
 
 
