@@ -113,7 +113,7 @@ def _without(total: Variable, term: Variable | None) -> Variable | None:
         if sign > 0 and (exact_constant(v) == 1 if term is None else v is term)
     ]
     rest = [t for i, t in enumerate(signed) if i not in taken[:1]]
-    if len(taken) != 1 or any(exact_constant(v) is not None for _, v in rest):
+    if len(taken) != 1:
         return None
     # A count, or a float32, is added in the width of the sum.
     result = as_dtype(difference_of(rest), total.type.dtype)
@@ -169,7 +169,7 @@ def power_less_one(variable: Variable, dtype: str) -> Variable | None:
         return None
     if not is_short and base.below is None:
         return None  # `rewrites.powers` does it
-    if k < 0 or base.sign < 0 or not is_short:
+    if k < 0 or base.sign < 0:
         # Beyond v = 1 such a power is far from 1, and its logarithm would cost digits.
         end = 1.0 if abs(k) >= 1 else inf
         return _by_logarithm(base, constant_like(float(k), base.variable), end)

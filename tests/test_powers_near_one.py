@@ -7,6 +7,7 @@ import pytensor
 import pytensor.tensor as pt
 import pytest
 from helpers import compile_rewritten, linker, ulps
+from pytensor.graph.rewriting.utils import rewrite_graph
 from pytensor.graph.traversal import ancestors
 
 import pytensor_stabilize
@@ -14,6 +15,8 @@ from pytensor_stabilize.graphs import truth
 from pytensor_stabilize.rewrites.trace import recording
 
 x, k, w = pt.dvectors("x", "k", "w")
+half, single = pt.vector("half", dtype="float16"), pt.fvector("single")
+pair = pt.tensor("pair", dtype="float64", shape=(1,))
 m = pt.exp(x)
 p = pt.sigmoid(x)
 POINTS = {
@@ -59,6 +62,13 @@ def test_it_has_its_digits(name, order):
         function = pytensor.function(list(given), value, mode=mode.excluding("fusion", "inplace"))
     errors = ulps(function(*given.values()), exact)
     assert np.all(errors <= bound), errors
+
+
+def test_where_the_base_is_next_to_0():
+    value = pt.log(1 - (1 - w * p) ** k)
+    given = {x: [22.3, 40.0], w: [1 - 1e-9, 1 - 1e-15], k: [1.9, 2.0]}
+    found = compile_rewritten(list(given), value)(*given.values())
+    np.testing.assert_allclose(found, truth(value, given).value, rtol=1e-13)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -107,6 +117,17 @@ LEFT = {
     "no 1": 1 - (2 + w * x) ** k,
     "a power of one function": pt.log1p(x**k),
     "1 + power": 1 + (1 + w * x) ** k,
+    "log1p of a power": pt.log1p((1 + w * x) ** k),
+    "a small power of one variable": 1 - (1 + x) ** 3,
+    "a power of a sigmoid": pt.log1p(-((1 - p) ** k)),
+    "a power of 1 + exp": 1 - (1 + m) ** -k,
+    "no quotient": pt.log1p(-w * x),
+    "no power": 1 - (1 + w * x) * pt.sqr(k),
+    "a power of erfc": 1 - (1 - pt.erf(x)) ** k,
+    "a float32 base": 1 - (1 + single * single[0]) ** k,
+    "a base of another shape": 1 - (1 + pair * w[0]) ** k,
+    "float16": 1 - (1 + half * half[0]) ** half,
+    "its logarithm": pt.log1p(-((1 + half * half[0]) ** half)),
     "another number": 2 - (1 + w * x) ** k,
 }
 
@@ -114,6 +135,6 @@ LEFT = {
 @pytest.mark.parametrize("name", LEFT)
 def test_what_is_left(name):
     with recording() as recorder:
-        compile_rewritten(list(POINTS), LEFT[name])
+        rewrite_graph(LEFT[name], include=("canonicalize", "stabilize", "specialize"))
     names = {event.rule for event in recorder.events if event.outcome == "fired"}
     assert not names & {"power_minus_one", "log1p_of_minus_power"}
