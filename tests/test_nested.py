@@ -135,6 +135,10 @@ def test_two_counts_that_are_not_0():
         lambda x: pt.log1mexp(-pt.exp(x)) + x,
         lambda x: -pt.log1mexp(-pt.exp(x)) - 2 * x,
         lambda x: pt.log(x) + pt.log1mexp(-x),
+        # No rate, and none that is one variable.
+        lambda x: pt.log1mexp(pt.exp(x)) - x,
+        lambda x: pt.log1mexp(-x - pt.exp(x)) - pt.log(x + pt.exp(x)),
+        lambda x: pt.log1mexp(-pt.exp(x.astype("float16"))) - x.astype("float16"),
     ],
 )
 def test_logarithms_that_do_not_cancel(made):

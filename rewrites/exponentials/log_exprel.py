@@ -143,8 +143,6 @@ def _plus(weight: Variable, number: int) -> Variable:
     total = number + sum((s * c for s, _, c in signed if c is not None), Fraction(0))
     others = [(s, v) for s, v, c in signed if c is None]
     left = difference_of(others) if others else constant_like(0, weight)
-    if left.type != weight.type:
-        return pt.add(constant_like(float(number), weight), weight)
     return pt.add(constant_like(float(total), weight), left) if total else left
 
 
