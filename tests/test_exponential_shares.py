@@ -150,3 +150,18 @@ def test_what_must_not_match(form):
     fired = explain([form(*pt.scalars("a", "b"))]).fired
     assert not {"log_of_exponential_total", "shares_of_exponential_total"} & set(fired)
     assert "sum_over_exponential_total" not in fired
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda a, b, c: pt.log(3 * pt.exp(a) / (1 + pt.exp(a) + pt.exp(b))),
+        lambda a, b, c: pt.log(pt.exp(a) / (1 + pt.exp(c) + pt.exp(b))),
+        lambda a, b, c: pt.log(pt.exp(a) * (1 + pt.exp(a) + pt.exp(b))),
+        lambda a, b, c: pt.log(pt.exp(a) / (1 + c + pt.exp(b))),
+        lambda a, b, c: a - pt.log(1 + 2 * pt.exp(a) + pt.exp(b)),
+        lambda a, b, c: a + c - pt.log(1 + pt.exp(a) + pt.exp(b)),
+    ],
+)
+def test_what_is_no_share(form):
+    assert not explain(form(*pt.scalars("a", "b", "c"))).fired["log_of_exponential_share"]
