@@ -81,6 +81,7 @@ from pytensor_stabilize.rewrites.shapes.joins import JOINS
 from pytensor_stabilize.rewrites.shapes.scatters import SCATTERS
 from pytensor_stabilize.rewrites.softmax.logs import LOG_SOFTMAX
 from pytensor_stabilize.rewrites.softmax.one_row import ONE_ROW
+from pytensor_stabilize.rewrites.softmax.parts import PARTS
 from pytensor_stabilize.rewrites.softmax.reference import REFERENCE
 from pytensor_stabilize.rewrites.softmax.rules import SOFTMAX
 from pytensor_stabilize.rewrites.softsign import SOFTSIGN
@@ -140,6 +141,7 @@ RULES: tuple[Rule, ...] = (
     + needing(NORMAL, *NORMAL_FAMILY)
     + INVERSE
     + ONE_ROW
+    + PARTS
     + needing(SOFTMAX, *SOFTMAX_NEEDS)
     + needing(LOG_SOFTMAX, *SOFTMAX_NEEDS)
     + REFERENCE
