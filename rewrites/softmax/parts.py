@@ -1,7 +1,7 @@
 """Sums of some components of a softmax: what is missing to 1 is the sum of the others.
 
-``1 - p[:k].sum()``, ``1 - p[0] - p[1]`` and logarithms of both are the tail probabilities and the
-grouped or censored categories of a categorical model.
+``1 - p[:k].sum()`` and its logarithm are the tail probabilities and the grouped or censored
+categories of a categorical model.
 """
 
 from __future__ import annotations
@@ -147,8 +147,8 @@ def find_missing(reader: Reader, terms: list[Term]) -> list[Term] | None:
     for large in terms:
         for group in _groups(large, terms):
             parts = [part for _, part in group]
-            # A component alone, the polynomials in it with all else, has a rule of its own.
-            if len(parts) > 1 or parts[0].is_sum:
+            # Components alone, the polynomials in them with all else, have a rule of their own.
+            if any(part.is_sum for part in parts):
                 new = others_of(parts)
                 if new is not None:
                     used = [large, *(small for small, _ in group)]
@@ -182,7 +182,7 @@ def log_of_parts(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
         if part is None or term.coefficient != wanted or part[:3] != (parts or [part])[0][:3]:
             return None
         parts.append(part)
-    if not parts or not (len(parts) > 1 or parts[0].is_sum):
+    if not any(part.is_sum for part in parts):
         return None
     missing = others_of(parts)
     if missing is None or missing.type.ndim != argument.type.ndim:
@@ -217,7 +217,7 @@ PARTS: tuple[Rule, ...] = (
         after=_last,
         domain={"a": REAL, "b": REAL},
         promise=4.0,
-        mends="1 - p[:k].sum() and 1 - p[0] - p[1] are 0 where these are nearly all",
+        mends="1 - p[:k].sum() is 0 where these are nearly all",
         databases=("stabilize", "specialize"),
         tracks=(add, sub),
         transform=of_sum(find_missing, _is_softmax),
