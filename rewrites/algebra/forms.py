@@ -83,8 +83,20 @@ def merged(terms: Iterable[Term]) -> Form:
     return form
 
 
+def gathered(terms: list[Term]) -> list[Term]:
+    """The terms with those of one monomial and one sign added up: nothing cancels in that.
+
+    A second derivative has many a term twice, and would have too many of them.
+    """
+    found: dict[tuple[Monomial, bool], Fraction] = {}
+    for coefficient, factors in terms:
+        key = factors, coefficient > 0
+        found[key] = found.get(key, Fraction(0)) + coefficient
+    return [(coefficient, factors) for (factors, _), coefficient in found.items()]
+
+
 def multiplied(left: list[Term], right: list[Term]) -> list[Term]:
-    """Multiply two sums out, without adding anything up.
+    """Multiply two sums out, without adding up what cancels.
 
     Raises
     ------
@@ -92,7 +104,9 @@ def multiplied(left: list[Term], right: list[Term]) -> list[Term]:
         There would be more than `MOST_TERMS` terms.
     """
     if len(left) * len(right) > MOST_TERMS:
-        raise TooBigError
+        left, right = gathered(left), gathered(right)
+        if len(left) * len(right) > MOST_TERMS:
+            raise TooBigError
     # A product of fractions takes a dozen times as long as a look at them, and most are 1.
     return [
         (b if a == 1 else a if b == 1 else a * b, times(m, n)) for a, m in left for b, n in right

@@ -29,6 +29,7 @@ from pytensor_stabilize.rewrites.softmax.generators import (
     component_of,
     is_total,
 )
+from pytensor_stabilize.rewrites.softmax.groups import others_of_several
 from pytensor_stabilize.rewrites.softmax.matching import logits_of
 
 _ONE: Term = (Fraction(1), ONE)
@@ -42,6 +43,9 @@ def factored(forms: Forms, terms: list[Term]) -> Factored | None:
     if len(terms) < 2 or not families:
         return None
     components = [family for family in families if not is_total(family)]
+    several = others_of_several(terms) if len(components) > 1 else None
+    if several is not None:
+        return several
     centred_terms = [centred_at(forms, terms, family) for family in components]
     conditional = [conditioned(forms, terms, family) for family in components]
     best: Factored | None = None

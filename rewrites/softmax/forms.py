@@ -241,7 +241,8 @@ class Forms:
         if len(form) == 2 and form.get(ONE) == 1:
             form = {m: c for c, m in other_companion([(-c, m) for m, c in form.items() if m])}
         if len(form) != 1:
-            return None
+            # What is divided by as a whole, another division by it will be of the same.
+            return None if rows else (Fraction(1), monomial([(Scalar(variable), -1)]))
         ((factors, coefficient),) = form.items()
         if any(isinstance(g, Hot) for g, _ in factors):
             return None

@@ -82,6 +82,14 @@ class Gap(NamedTuple):
     kind: str = "gap"
 
 
+class Others(NamedTuple):
+    """Generator: the sum of the components that are not at some indices."""
+
+    p: Variable
+    places: frozenset[Hashable]
+    kind: str = "others"
+
+
 class LeftOverError(Exception):
     """A sum of exponentials did not cancel, or a constant would be rounded."""
 
