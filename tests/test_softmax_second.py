@@ -59,9 +59,16 @@ FORMS = {
     "written out, weighted": lambda x: (pt.exp(x) * weights(x)).sum() / pt.exp(x).sum(),
     "x - log sum": lambda x: x[0] - pt.log(pt.exp(x).sum()),
     "log sum": lambda x: pt.log(pt.exp(x).sum()),
+    # Two components are near 1 together, and what they leave is the third.
+    "1 - p - p": lambda x: 1 - softmax(x)[0] - softmax(x)[1],
+    "log(1 - p - p)": lambda x: pt.log(1 - softmax(x)[0] - softmax(x)[1]),
+    "log(p + p)": lambda x: pt.log(softmax(x)[0] + softmax(x)[1]),
+    # The sum of squares is near 1 where a component is.
+    "Gini": lambda x: 0.5 * (1 - pt.sqr(softmax(x)).sum()),
+    "focal": lambda x: -(1 - pt.exp(log_softmax(x)[0])) * log_softmax(x)[0],
 }
 # Where terms of both signs meet, ordinary zeros are near.
-SUMS = ("mean", "entropy", "p log p")
+SUMS = ("mean", "entropy", "p log p", "Gini", "1 - p - p", "log(p + p)")
 
 
 def quantities(form, x):

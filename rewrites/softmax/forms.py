@@ -70,6 +70,7 @@ from pytensor_stabilize.rewrites.softmax.generators import (
     unshifted,
     with_shares,
 )
+from pytensor_stabilize.rewrites.softmax.groups import others_of_several
 from pytensor_stabilize.rewrites.softmax.matching import (
     SCATTERS,
     adds_up,
@@ -241,8 +242,11 @@ class Forms:
         if len(form) == 2 and form.get(ONE) == 1:
             form = {m: c for c, m in other_companion([(-c, m) for m, c in form.items() if m])}
         if len(form) != 1:
+            if rows:
+                return None
+            others = others_of_several([(c, m) for m, c in form.items()])
             # What is divided by as a whole, another division by it will be of the same.
-            return None if rows else (Fraction(1), monomial([(Scalar(variable), -1)]))
+            return others.inverse() if others else (Fraction(1), monomial([(Scalar(variable), -1)]))
         ((factors, coefficient),) = form.items()
         if any(isinstance(g, Hot) for g, _ in factors):
             return None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytensor.tensor as pt
@@ -27,9 +28,12 @@ from pytensor_stabilize.rewrites.algebra.forms import (
     power_of,
     raised,
     times,
+    to_power,
 )
-from pytensor_stabilize.rewrites.softmax.forms import Forms
 from pytensor_stabilize.rewrites.softmax.generators import Others, component_of, is_total
+
+if TYPE_CHECKING:
+    from pytensor_stabilize.rewrites.softmax.forms import Forms
 
 _MOST_COMPONENTS = 3
 _LARGEST_DEGREE = 5
@@ -70,16 +74,20 @@ def _homogeneous(terms: list[Term], p: Variable, families: list[Family]) -> Fact
             product = multiplied(product, raised(inner, int(power)) if whole else one)
         opened += product
     read = merged(opened)
-    common = monomial((g, min(power_of(m, g) for m in read)) for g in own)
-    degrees = {m: sum(power_of(m, g) - power_of(common, g) for g in own) for m in read}
-    if not read or any(d != int(d) for d in degrees.values()):
+    if not read:
+        return None
+    # What is divided by r already counts as well: p[i]**2 / r is of degree 1.
+    every = (*own, rest)
+    common = monomial((g, min(power_of(m, g) for m in read)) for g in every)
+    degrees = {m: sum(power_of(m, g) - power_of(common, g) for g in every) for m in read}
+    if any(d != int(d) for d in degrees.values()):
         return None
     degree = int(max(degrees.values()))
     if not 1 <= degree <= _LARGEST_DEGREE:
         return None
-    unit = [(Fraction(1), monomial([(g, 1)])) for g in (*own, rest)]
+    unit = [(Fraction(1), monomial([(g, 1)])) for g in every]
+    inverse = to_power(common, -1)
     result: list[Term] = []
-    inverse = monomial((g, -n) for g, n in common)
     for factors, coefficient in read.items():
         fill = degree - int(degrees[factors])
         filled = raised(unit, fill) if fill else [(Fraction(1), ONE)]
