@@ -116,7 +116,7 @@ CASES = {
         s * (x - y) - pt.softplus(x) + pt.softplus(y),
         [40.3, 30.1, 40.3, -40.3, 3.1, -0.7],
         [30.1, 40.3, -40.3, -30.1, 2.1, 0.3],
-        (4, 4, None),
+        (8, 4, None),
     ),
     # Powers and roots.
     "log(1 - (1 - exp(-x))**3)": (

@@ -250,9 +250,9 @@ def difference(op: type, form: Callable[..., Value]) -> Transform:
                                 rest.remove(k)
                                 found = divergence
                                 break
-                    rest = [summed[k] for k in rest]
                     left[found] += 1
-                    return signed_sum([(1, build_product(c, left, dtype)), *rest])
+                    beside = [summed[k] for k in rest]
+                    return signed_sum([(1, build_product(c, left, dtype)), *beside])
                 seen[key] = index, own, f
         return None
 

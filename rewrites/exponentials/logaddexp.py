@@ -83,7 +83,7 @@ def _pullbacks_of(
     g = value.type("g")
     slopes = value.owner.op.pullback([x, y], [value], [g])
     op = slopes[0].owner.op
-    seconds = []
+    seconds: list[tuple[Op, tuple[int, ...], tuple[int, ...]]] = []
     for sides in ((0, 1), (0,), (1,)):
         given = [v.type("z") if i in sides else DisconnectedType()() for i, v in enumerate(slopes)]
         parts = op.pullback([x, y, value, g], slopes, given)
