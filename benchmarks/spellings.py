@@ -3,7 +3,7 @@
     python benchmarks/spellings.py [--list fresh] [--only REGEX] [--every N] [--failures]
         [--joint] [--quick] [--linker cvm] [--dtype float64] [--cache DIR] [--json FILE]
 
-Each spelling of `spelling_list.py`, on which the rules were developed, or of the three lists written
+Each spelling of `spelling_list.py`, on which the rules were developed, or of three lists written
 before any of theirs was measured: value, gradient and second derivative, each compiled alone and,
 with --joint, all in one function with the sigmoids and their like as further outputs. Errors are in
 ulps of the exact value (`measuring.py` says what near zeros); `cond` is the condition number at our
