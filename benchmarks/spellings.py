@@ -3,7 +3,7 @@
     python benchmarks/spellings.py [--list fresh] [--only REGEX] [--every N] [--failures]
         [--joint] [--quick] [--linker cvm] [--dtype float64] [--cache DIR] [--json FILE]
 
-Each spelling of `spelling_list.py`, on which the rules were developed, or of the two lists written
+Each spelling of `spelling_list.py`, on which the rules were developed, or of three lists written
 before any of theirs was measured: value, gradient and second derivative, each compiled alone and,
 with --joint, all in one function with the sigmoids and their like as further outputs. Errors are in
 ulps of the exact value (`measuring.py` says what near zeros); `cond` is the condition number at our
@@ -56,6 +56,7 @@ from pytensor.compile.mode import Mode, get_mode
 from pytensor.printing import debugprint
 from spelling_graphs import Graph, points_of
 from spelling_list import SPELLINGS, Spelling
+from spelling_list_fresh import LATER
 from spelling_list_fresh import SPELLINGS as FRESH
 from spelling_list_held_out import SPELLINGS as HELD_OUT
 
@@ -64,7 +65,7 @@ import pytensor_stabilize
 FORMAT = 6  # of the cached files
 LINKERS = ("cvm", "cvm_fused", "numba", "numba_strict", "jax")
 GOOD, PASSES = 4.0, 8.0
-LISTS = {"developed": SPELLINGS, "held-out": HELD_OUT, "fresh": FRESH}
+LISTS = {"developed": SPELLINGS, "held-out": HELD_OUT, "fresh": FRESH, "later": LATER}
 LISTS["both"] = SPELLINGS + HELD_OUT
 SECONDS = 120  # to compile and call one function
 

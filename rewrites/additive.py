@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
@@ -19,7 +18,6 @@ from pytensor_stabilize.rewrites.arithmetic import (
     constant_like,
     difference_of,
     factors,
-    product_of,
 )
 from pytensor_stabilize.rewrites.matching import (
     FLOATS,
@@ -31,6 +29,7 @@ from pytensor_stabilize.rewrites.matching import (
     terms,
 )
 from pytensor_stabilize.rewrites.memory import once
+from pytensor_stabilize.rewrites.products import Factors
 from pytensor_stabilize.rewrites.rules import REAL, Interval, Left, Rule
 
 
@@ -78,50 +77,6 @@ def with_complement(
         product = made if abs(c) == 1 else pt.mul(constant_like(float(abs(c)), made), made)
         return difference_of([*rest, (side if number > 0 else -side, product)])
     return None
-
-
-@dataclass(frozen=True)
-class Factors:
-    """``constant`` times the product of `others`."""
-
-    constant: Fraction
-    others: Counter[Variable]
-
-    @classmethod
-    def of(cls, variable: Variable) -> "Factors":
-        """Read a product; quotients and powers are not taken apart."""
-        value = exact_constant(variable)
-        if value is not None:
-            return cls(value, Counter())
-        sign, core = strip_sign(variable)
-        node = core.owner
-        if node is None or node.op != mul:
-            return cls(Fraction(sign), Counter([core]))
-        constant, others = Fraction(sign), Counter[Variable]()
-        for factor in node.inputs:
-            read = cls.of(factor) if factor.type.dtype == variable.type.dtype else None
-            if read is None:
-                others[factor] += 1
-            else:
-                constant *= read.constant
-                others += read.others
-        return cls(constant, others)
-
-    def over(self, other: "Factors") -> "Factors | None":
-        """The quotient, if `other` divides this."""
-        if not other.constant or other.others - self.others:
-            return None
-        return Factors(self.constant / other.constant, self.others - other.others)
-
-    def build(self, dtype: str) -> Variable | None:
-        """The product; None if its constant is no float of the dtype."""
-        value = np.asarray(float(self.constant), dtype=dtype)
-        if Fraction(float(value)) != self.constant:
-            return None
-        factors = list(self.others.elements())
-        if self.constant != 1 or not factors:
-            factors.insert(0, pt.constant(value))
-        return product_of(factors)
 
 
 def softplus_sum(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
@@ -245,27 +200,48 @@ def _times(factor: Variable, other: Variable) -> Variable:
 
 
 def log_of_successor(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
-    """``log1p(x) - log(x) -> log1p(1 / x)`` for x > 1."""
+    """``log1p(x) - log(x) -> log1p(1 / x)`` for x > 1, also with ``c log(z)`` for ``x = z**c``."""
     (output,) = node.outputs
     signed = [(s * c, v) for s, term in terms(node) for c, v in [strip_sign(term)]]
     if output.type.dtype not in FLOATS or len(signed) != 2 or signed[0][0] == signed[1][0]:
         return None
     for (sign, one), (_, other) in (signed, signed[::-1]):
-        if is_a(scalar_op(one), ps.Log1p) and is_a(scalar_op(other), ps.Log):
-            x = one.owner.inputs[0]
-            if other.owner.inputs[0] is not x or x.type.dtype != output.type.dtype:
-                return None
-            if is_a(scalar_op(x), ps.Switch):
-                return None  # the branch below 1 of what this rule made
-            # Below 1 nothing cancels, and 1 / x overflows for subnormal x.  Arguments of 1 keep
-            # the branch that is not taken finite: JAX differentiates both.
-            unit = constant_like(1, output)
-            large = pt.gt(x, unit)
-            small, safe = pt.switch(large, unit, x), pt.switch(large, x, unit)
-            plain = pt.log1p(small) - pt.log(small)
-            result = pt.switch(large, pt.log1p(pt.reciprocal(safe)), plain)
-            return result if sign > 0 else pt.neg(result)
+        if not is_a(scalar_op(one), ps.Log1p):
+            continue
+        x = one.owner.inputs[0]
+        read = Factors.of(other)
+        power = pt.constant(np.asarray(float(read.constant), dtype=output.type.dtype))
+        (log_of_base,) = read.others if len(read.others) == 1 else (None,)
+        if log_of_base is None or not is_a(scalar_op(log_of_base), ps.Log):
+            continue
+        z = log_of_base.owner.inputs[0]
+        exponent = _exponent(x, z)
+        if exponent != read.constant or exponent < 0 or x.type.dtype != output.type.dtype:
+            return None
+        if is_a(scalar_op(x), ps.Switch) or is_a(scalar_op(z), ps.Switch):
+            return None  # the branch below 1 of what this rule made
+        # Below 1 nothing cancels, and 1 / x overflows for subnormal x.  Arguments of 1 keep
+        # the branch that is not taken finite: JAX differentiates both.
+        unit = constant_like(1, output)
+        large = pt.gt(x, unit)
+        small, safe = pt.switch(large, unit, x), pt.switch(large, x, unit)
+        log_of_x = pt.log(small if z is x else pt.switch(large, unit, z))
+        plain = pt.log1p(small) - (log_of_x if exponent == 1 else power * log_of_x)
+        result = pt.switch(large, pt.log1p(pt.reciprocal(safe)), plain)
+        return result if sign > 0 else pt.neg(result)
     return None
+
+
+def _exponent(variable: Variable, base: Variable) -> Fraction | None:
+    """The c of ``base**c``."""
+    if variable is base:
+        return Fraction(1)
+    node = variable.owner
+    if node is None or not node.inputs or node.inputs[0] is not base:
+        return None
+    if is_a(scalar_op(variable), ps.Sqr, ps.Sqrt):
+        return Fraction(2) if is_a(scalar_op(variable), ps.Sqr) else Fraction(1, 2)
+    return exact_constant(node.inputs[1]) if is_a(scalar_op(variable), ps.Pow) else None
 
 
 def log_of_share(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:

@@ -13,7 +13,7 @@ from pytensor.scalar import basic as ps
 from pytensor.tensor.math import add, log, mul, sub
 
 from pytensor_stabilize.rewrites import symbols
-from pytensor_stabilize.rewrites.additive import Factors, signed_terms
+from pytensor_stabilize.rewrites.additive import signed_terms
 from pytensor_stabilize.rewrites.arithmetic import (
     as_dtype,
     constant_like,
@@ -22,6 +22,7 @@ from pytensor_stabilize.rewrites.arithmetic import (
 )
 from pytensor_stabilize.rewrites.matching import FLOATS, exact_constant, is_a, scalar_op, strip_sign
 from pytensor_stabilize.rewrites.powers_near_one import LARGEST_MULTIPLIED_OUT, power_less_one
+from pytensor_stabilize.rewrites.products import Factors
 from pytensor_stabilize.rewrites.rules import ConstantPower, Interval, Left, Rule
 from pytensor_stabilize.rewrites.scaling import read_squares
 from pytensor_stabilize.rewrites.symbols import Value

@@ -12,10 +12,7 @@ from pytensor.scalar import basic as ps
 from pytensor.tensor.math import add, sub
 
 from pytensor_stabilize.rewrites import symbols
-from pytensor_stabilize.rewrites.additive import (
-    Factors,
-    signed_terms,
-)
+from pytensor_stabilize.rewrites.additive import signed_terms
 from pytensor_stabilize.rewrites.arithmetic import constant_like, difference_of, product_of
 from pytensor_stabilize.rewrites.matching import (
     FLOATS,
@@ -25,6 +22,7 @@ from pytensor_stabilize.rewrites.matching import (
     strip_sign,
     terms,
 )
+from pytensor_stabilize.rewrites.products import Factors
 from pytensor_stabilize.rewrites.rules import REAL, Interval, Left, Rule
 
 
@@ -35,7 +33,7 @@ def difference_of_roots(fgraph: FunctionGraph, node: Apply) -> Variable | Left |
     signed = [(s * c, v) for s, term in terms(node) for c, v in [strip_sign(term)]]
     if dtype not in FLOATS or len(signed) != 2 or any(v.type.dtype != dtype for _, v in signed):
         return None
-    squares = [_square(v) for _, v in signed]
+    squares = [_square(v, other) for (_, v), (_, other) in (signed, signed[::-1])]
     if not any(is_a(scalar_op(v), ps.Sqrt) for _, v in signed) or None in squares:
         return None
     (s, p), (r, q) = signed
@@ -74,11 +72,19 @@ def _root_minus_one(x: symbols.Value) -> symbols.Value:
     return _guarded(above, below, False) if isinstance(x, Variable) else above / below
 
 
-def _square(variable: Variable) -> tuple[Fraction, list[tuple[int, Variable]]] | None:
-    """The square of a root or of a constant, as a constant and other terms."""
+def _square(
+    variable: Variable, other: Variable | None = None
+) -> tuple[Fraction, list[tuple[int, Variable]]] | None:
+    """The square of a root, a constant or ``|x|``, as a constant and other terms."""
     value = exact_constant(variable)
     if value is not None:
         return value**2, []
+    if other is not None and is_a(scalar_op(variable), ps.Abs) and is_a(scalar_op(other), ps.Sqrt):
+        # The square that the other one has.
+        x = variable.owner.inputs[0]
+        for sign, term in signed_terms(other.owner.inputs[0]):
+            if is_a(scalar_op(term), ps.Sqr) and term.owner.inputs[0] is x:
+                return Fraction(0), [(sign, term)]
     if not is_a(scalar_op(variable), ps.Sqrt):
         return None
     inner = variable.owner.inputs[0]

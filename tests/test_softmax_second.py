@@ -59,9 +59,16 @@ FORMS = {
     "written out, weighted": lambda x: (pt.exp(x) * weights(x)).sum() / pt.exp(x).sum(),
     "x - log sum": lambda x: x[0] - pt.log(pt.exp(x).sum()),
     "log sum": lambda x: pt.log(pt.exp(x).sum()),
+    # Two components are near 1 together, and what they leave is the third.
+    "1 - p - p": lambda x: 1 - softmax(x)[0] - softmax(x)[1],
+    "log(p + p)": lambda x: pt.log(softmax(x)[0] + softmax(x)[1]),
+    # The sum of squares is near 1 where a component is.
+    "Gini": lambda x: 0.5 * (1 - pt.sqr(softmax(x)).sum()),
+    "focal": lambda x: -(1 - pt.exp(log_softmax(x)[0])) * log_softmax(x)[0],
 }
 # Where terms of both signs meet, ordinary zeros are near.
-SUMS = ("mean", "entropy", "p log p")
+TIED = ("written out", "1 - p - p", "log(p + p)")
+SUMS = ("mean", "entropy", "p log p", "Gini", "1 - p - p", "log(p + p)")
 
 
 def quantities(form, x):
@@ -73,7 +80,10 @@ def quantities(form, x):
 
 def rows_of(name):
     # At a tie, 2 p - 1 is left in the second derivative of exp(x) / sum(exp(x)), read in parts.
-    return np.delete(ROWS, 4, axis=0) if name == "written out" else ROWS
+    if name in TIED:
+        return np.delete(ROWS, 4, axis=0)
+    # Where all components are alike the sum of squares has a minimum.
+    return ROWS[:-1] if name == "Gini" else ROWS
 
 
 def worst(x, outputs, rows, mode):
@@ -125,6 +135,14 @@ def test_exponentials_do_not_overflow(name):
     x = pt.vector("x")
     with linker("cvm") as mode:
         assert max(worst(x, quantities(FORMS[name], x), np.array([LARGE, -LARGE]), mode)) <= 8
+
+
+def test_the_log_of_what_two_components_leave():
+    x = pt.vector("x")
+    p = softmax(x)
+    for value in (pt.log(1 - p[0] - p[1]), pt.log1p(-(p[0] + p[1]))):
+        with linker("cvm") as mode:
+            assert max(worst(x, [value, pytensor.grad(value, x)], ROWS, mode)) <= 5
 
 
 @pytest.mark.parametrize("name", list(FORMS))

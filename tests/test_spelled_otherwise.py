@@ -112,7 +112,39 @@ CASES = {
         [719.3, 1.5, -722.3, 40.3],
         (4, 4.0 * 300, 4.0 * 300),
     ),
+    "Bernoulli divergence in logits": (
+        s * (x - y) - pt.softplus(x) + pt.softplus(y),
+        [40.3, 30.1, 40.3, -40.3, 3.1, -0.7],
+        [30.1, 40.3, -40.3, -30.1, 2.1, 0.3],
+        (8, 4, None),
+    ),
     # Powers and roots.
+    "log(1 - (1 - exp(-x))**3)": (
+        pt.log(1 - (1 - pt.exp(-x)) ** 3),
+        [1e-6, 0.057, 0.7, 3.1, 40.3],
+        None,
+        (4, 8, 20),
+    ),
+    "log(1 - (1 - exp(-x))**2)": (
+        pt.log(1 - (1 - pt.exp(-x)) ** 2),
+        [1e-6, 0.057, 0.7, 3.1, 40.3],
+        None,
+        (4, 4, 8),
+    ),
+    "log-logistic": (pt.log(1 + x**1.7) - 1.7 * pt.log(x), ABOVE, None, (4, None, None)),
+    "sqrt(x**2 + 1) - |x|": (
+        pt.sqrt(x**2 + 1) - pt.abs(x),
+        [-1e7, -39.1, 0.1, 303.0],
+        None,
+        (4, None, None),
+    ),
+    # Second derivatives have terms twice, and with them more than are multiplied out.
+    "mish": (
+        x * (e**2 + 2 * e) / (e**2 + 2 * e + 2),
+        [-36.7, -3.1, 0.7, 18.3, 44.7],
+        None,
+        (4, 6, 12),
+    ),
     "(1 + x)**12 - 1": ((1 + x) ** 12 - 1, SMALL, None, (4, 8, 8)),
     "1 / sqrt(1 - x**2) - 1": (1 / pt.sqrt(1 - x**2) - 1, SMALL, None, (4, 6, 6)),
     "probit": (pt.erfinv(2 * x - 1), [1e-300, 3e-17, 0.013, 0.51, 0.93], None, (4, None, None)),

@@ -83,6 +83,18 @@ def merged(terms: Iterable[Term]) -> Form:
     return form
 
 
+def gathered(terms: list[Term]) -> list[Term]:
+    """The terms with those of one monomial and one sign added up: nothing cancels in that.
+
+    A second derivative has many a term twice, and would have too many of them.
+    """
+    found: dict[tuple[Monomial, bool], Fraction] = {}
+    for coefficient, factors in terms:
+        key = factors, coefficient > 0
+        found[key] = found.get(key, Fraction(0)) + coefficient
+    return [(coefficient, factors) for (factors, _), coefficient in found.items()]
+
+
 def multiplied(left: list[Term], right: list[Term]) -> list[Term]:
     """Multiply two sums out, without adding anything up.
 

@@ -251,7 +251,8 @@ class LogBuilder:
         # 1 - w is what it is: no function is lost in it.
         if len({c > 0 for c in left.values()}) > 1 and families(left):
             return None
-        if powers(difference.factors, family)[2] != 1:
+        own_p, own_q, _ = powers(factors, family)
+        if own_p == own_q and powers(difference.factors, family)[2] % 2 == 0:
             return None  # log(cosh(u)), which has rules of its own with fewer functions
         taken = frozenset((g, n) for g, n in factors if isinstance(g, Member))
         logs = self._closed(coefficient, taken, factors - taken, families([factors]))

@@ -38,6 +38,7 @@ from pytensor_stabilize.rewrites.algebra.forms import (
     Monomial,
     Term,
     TooBigError,
+    gathered,
     generators,
     merged,
     monomial,
@@ -243,7 +244,9 @@ class Reader(Survey):
             own = self.terms(operand, moves)
             result += [(-c, m) for c, m in own] if position and is_a(op, ps.Sub) else own
         if len(result) > 4 * LARGEST_POWER:
-            raise TooBigError
+            result = gathered(result)
+            if len(result) > 4 * LARGEST_POWER:
+                raise TooBigError
         bare = {f for f in families(m for _, m in result) if f[:3] in self.exponentials}
         if len(bare) > 1:
             # exp(a) + exp(b) would overflow as a quotient of sigmoids; it has rules of its own.

@@ -7,6 +7,7 @@ function is rounded, as ``(a + b) / 2`` would be.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -17,7 +18,7 @@ import pytensor.tensor as pt
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.fg import FunctionGraph
 from pytensor.scalar import basic as ps
-from pytensor.scalar.math import Softplus
+from pytensor.scalar.math import Sigmoid, Softplus
 from pytensor.tensor.math import add, sub
 
 from pytensor_stabilize.rewrites import symbols
@@ -35,6 +36,8 @@ from pytensor_stabilize.rewrites.shared_terms import subtract
 from pytensor_stabilize.rewrites.symbols import Value
 
 _MOST_TERMS = 6
+# A constant times a product.
+Line = tuple[Fraction, Counter[Variable]]
 
 
 # Asked with a comparison, "<" or "<=", and with ``a - b``.
@@ -236,15 +239,50 @@ def difference(op: type, form: Callable[..., Value]) -> Transform:
                     found = _difference(other, f, form)
                     if found is None:
                         continue
-                    rest = [term for k, term in enumerate(summed) if k not in (at, index)]
+                    rest = [k for k in range(len(summed)) if k not in (at, index)]
                     left = counted.copy()
                     del left[f]
+                    if op is Softplus:
+                        for k in rest:
+                            line = (read[k][0] * read[k][1], read[k][2])
+                            divergence = _divergence(other, f, c, left, line)
+                            if divergence is not None:
+                                rest.remove(k)
+                                found = divergence
+                                break
                     left[found] += 1
-                    return signed_sum([(1, build_product(c, left, dtype)), *rest])
+                    beside = [summed[k] for k in rest]
+                    return signed_sum([(1, build_product(c, left, dtype)), *beside])
                 seen[key] = index, own, f
         return None
 
     return transform
+
+
+def _divergence(
+    f: Variable, g: Variable, c: Fraction, others: Counter[Variable], line: Line
+) -> Variable | None:
+    """``softplus(a) - softplus(b) - sigmoid(x) (a - b)``, where x is a or b, on the side x < 0.
+
+    It is the same of -a and -b, and up to sign the divergence of two Bernoulli distributions.
+    """
+    constant, counted = line
+    a, b = f.owner.inputs[0], g.owner.inputs[0]  # type: ignore[union-attr]
+    for slope in [v for v in counted if is_a(scalar_op(v), Sigmoid)]:
+        x = slope.owner.inputs[0]  # type: ignore[union-attr]
+        left = counted - others - Counter([slope])
+        if x not in (a, b) or others + left + Counter([slope]) != counted or len(left) != 1:
+            continue
+        (gap,) = left
+        if gap.owner is None or gap.owner.op != sub or left[gap] != 1:
+            continue
+        sign = {(a, b): 1, (b, a): -1}.get(tuple(gap.owner.inputs), 0)
+        if constant * sign != -c:
+            continue
+        above = pt.gt(x, constant_like(0, x))
+        a, b, x = (pt.switch(above, pt.neg(v), v) for v in (a, b, x))
+        return softplus_difference(a, b) - pt.sigmoid(x) * (a - b)
+    return None
 
 
 def _difference(f: Variable, g: Variable, form: Callable[..., Value]) -> Variable | None:

@@ -5,6 +5,7 @@ from functools import cache
 import pytensor.tensor as pt
 from pytensor import config
 from pytensor.compile.builders import OpFromGraph
+from pytensor.gradient import DisconnectedType
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.fg import FunctionGraph
 from pytensor.graph.op import Op
@@ -12,8 +13,8 @@ from pytensor.tensor.special import LogAddExp
 from pytensor.tensor.type import TensorType
 
 from pytensor_stabilize.rewrites import symbols
-from pytensor_stabilize.rewrites.arithmetic import as_dtype
-from pytensor_stabilize.rewrites.matching import FLOATS, is_a, same_pattern
+from pytensor_stabilize.rewrites.arithmetic import as_dtype, signed_sum, sum_of
+from pytensor_stabilize.rewrites.matching import FLOATS, is_a
 from pytensor_stabilize.rewrites.rules import REAL, Left, Rule
 
 
@@ -21,49 +22,75 @@ def logaddexp_pullback(
     fgraph: FunctionGraph, node: Apply
 ) -> Variable | list[Variable] | Left | None:
     """``g sigmoid(x - y)`` and ``g sigmoid(y - x)``, of which a sum can then be seen to cancel."""
-    if type(node.op) is not OpFromGraph or len(node.inputs) not in (4, 8):
+    if type(node.op) is not OpFromGraph or len(node.inputs) not in (4, 7, 8):
         return None
     x, y, value, g = node.inputs[:4]
-    if value.owner is None or not is_a(value.owner.op, LogAddExp) or x.type.dtype not in FLOATS:
+    # Of float32 alone PyTensor computes it in float64.
+    if value.owner is None or not is_a(value.owner.op, LogAddExp) or value.owner.inputs != [x, y]:
         return None
-    # Of float32 PyTensor computes it in float64.
-    if value.owner.inputs != [x, y] or x.type != y.type or value.type != g.type:
+    if value.type.dtype not in FLOATS or value.type != g.type:
         return None
-    if not same_pattern(x, value):
-        return None
-    first, second, second_inputs = _pullbacks_of(x.type, (config.floatX, config.cast_policy))
+    types = (x.type, y.type)
+    first, seconds = _pullbacks_of(types, (config.floatX, config.cast_policy))
     gap = pt.sub(*(as_dtype(v, value.type.dtype) for v in (x, y)))
     p, q = pt.sigmoid(gap), pt.sigmoid(pt.neg(gap))
     if node.op == first:
-        return [pt.mul(g, p), pt.mul(g, q)]
-    if node.op != second:
-        return None
-    of_x, of_y = node.inputs[6:]
-    slope = pt.mul(g, p, q)
-    by_input = {
-        0: pt.mul(slope, pt.sub(of_x, of_y)),
-        1: pt.mul(slope, pt.sub(of_y, of_x)),
-        3: pt.add(pt.mul(of_x, p), pt.mul(of_y, q)),
-    }
-    return [by_input[i] for i in second_inputs]
+        return _like(node, [pt.mul(g, p), pt.mul(g, q)])
+    for second, sides, inputs in seconds:
+        if node.op != second:
+            continue
+        of = dict(zip(sides, (as_dtype(v, value.type.dtype) for v in node.inputs[6:]), strict=True))
+        slope = pt.mul(g, p, q)
+        by_input = {
+            0: pt.mul(slope, signed_sum([(1 if side == 0 else -1, v) for side, v in of.items()])),
+            1: pt.mul(slope, signed_sum([(1 if side == 1 else -1, v) for side, v in of.items()])),
+            3: sum_of([pt.mul(v, q if side else p) for side, v in of.items()]),
+        }
+        return _like(node, [by_input[i] for i in inputs])
+    return None
+
+
+def _like(node: Apply, slopes: list[Variable]) -> list[Variable] | None:
+    """The slopes, summed to the shape of an argument that was broadcast."""
+    result = []
+    for slope, output in zip(slopes, node.outputs, strict=True):
+        fewer = slope.type.ndim - output.type.ndim
+        broadcast = (True,) * fewer + tuple(output.type.broadcastable)
+        axes = [i for i, b in enumerate(broadcast) if b and not slope.type.broadcastable[i]]
+        if any(b and not broadcast[i] for i, b in enumerate(slope.type.broadcastable)):
+            return None
+        if axes:
+            slope = pt.sum(slope, axis=axes, keepdims=True)
+        if fewer:
+            slope = pt.squeeze(slope, axis=tuple(range(fewer)))
+        result.append(as_dtype(slope, output.type.dtype))
+    return result
 
 
 @cache
-def _pullbacks_of(x_type: TensorType, settings: tuple[str, str]) -> tuple[Op, Op, tuple[int, ...]]:
-    """Ops that PyTensor makes for the pullback and for the pullback of that.
+def _pullbacks_of(
+    types: tuple[TensorType, TensorType], settings: tuple[str, str]
+) -> tuple[Op, list[tuple[Op, tuple[int, ...], tuple[int, ...]]]]:
+    """Ops that PyTensor makes for the pullback and for the pullbacks of that.
 
-    They are recognised by being equal, inner graphs included.  Last come the inputs of the first
-    that the outputs of the second belong to.  `settings`, floatX and the cast policy, decide of
-    the dtypes inside.
+    They are recognised by being equal, inner graphs included.  Of the second kind there are three,
+    by the outputs of the first that are used: with each come those, and the inputs of the first
+    that its own outputs belong to.  `settings`, floatX and the cast policy, decide of the dtypes
+    inside.
     """
-    x, y = x_type("x"), x_type("y")
+    x, y = types[0]("x"), types[1]("y")
     value = LogAddExp()(x, y)
     g = value.type("g")
     slopes = value.owner.op.pullback([x, y], [value], [g])
     op = slopes[0].owner.op
-    parts = op.pullback([x, y, value, g], slopes, [v.type("z") for v in slopes])
-    connected = tuple(i for i, part in enumerate(parts) if part.owner is not None)
-    return op, parts[connected[0]].owner.op, connected
+    seconds: list[tuple[Op, tuple[int, ...], tuple[int, ...]]] = []
+    for sides in ((0, 1), (0,), (1,)):
+        given = [v.type("z") if i in sides else DisconnectedType()() for i, v in enumerate(slopes)]
+        parts = op.pullback([x, y, value, g], slopes, given)
+        connected = tuple(i for i, part in enumerate(parts) if part.owner is not None)
+        if connected:  # an integer has no derivative
+            seconds.append((parts[connected[0]].owner.op, sides, connected))
+    return op, seconds
 
 
 LOGADDEXP: tuple[Rule, ...] = (

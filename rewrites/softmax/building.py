@@ -34,11 +34,13 @@ from pytensor_stabilize.rewrites.softmax.generators import (
     Gap,
     LeftOverError,
     Mean,
+    Others,
     Row,
     Scalar,
     component_of,
     is_total,
 )
+from pytensor_stabilize.rewrites.softmax.groups import sum_of_others
 
 
 @dataclass
@@ -136,6 +138,8 @@ class Builder:
             return pt.sum(self._row(generator.rows), axis=forms.axis)
         if isinstance(generator, Gap):
             return forms.pick(cast(Variable, complement(generator.p)), generator.place)
+        if isinstance(generator, Others):
+            return sum_of_others(forms, generator.p, generator.places)
         if isinstance(generator, Deviation):
             g = centred(generator.p, self._row(generator.rows), (forms.axis,))
             return forms.pick(g, generator.place)

@@ -55,6 +55,7 @@ from pytensor_stabilize.rewrites.softmax.generators import (
     component_of,
     is_total,
 )
+from pytensor_stabilize.rewrites.softmax.groups import others_of_several
 from pytensor_stabilize.rewrites.softmax.matching import adds_up, nearest
 
 _MOST_ELEMENTS = 4
@@ -190,7 +191,8 @@ def log_of_elements(fgraph: FunctionGraph, node: Apply) -> Variable | Left | Non
         if node.op == log1p:
             terms = [(Fraction(1), ONE), *terms]
         found = canonical(terms, no_leaf, reduce_all=False)
-        return _logarithm(forms, found, output)
+        logarithm = _logarithm(forms, found, output)
+        return _log_of_several(forms, terms, node) if logarithm is None else logarithm
     except (UnreadError, LeftOverError):
         return None
 
@@ -210,6 +212,23 @@ def _logarithm(forms: Forms, found: Factored, output: Variable) -> Variable | No
         left = Factored(found.coefficient, rest, found.residual)
         parts.append(pt.log(Builder(forms).scalar(left)))
     return forms.shaped(sum_of(parts), output)
+
+
+def _log_of_several(forms: Forms, terms: list[Term], node: Apply) -> Variable | None:
+    """``log(p[i] + p[j]) -> log1p(-r)`` where r, the sum of the others, is small; and log(r)."""
+    (output,), (argument,) = node.outputs, node.inputs
+    others = others_of_several(terms)
+    if others is not None and others.coefficient > 0:
+        return forms.shaped(pt.log(Builder(forms).scalar(others)), output)
+    others = others_of_several([(Fraction(1), ONE), *((-c, m) for c, m in terms)])
+    if others is None or others.coefficient <= 0 or not others.is_product:
+        return None
+    rest = forms.shaped(Builder(forms).scalar(others), output)
+    near = pt.lt(rest, np.asarray(0.5, forms.dtype))
+    small = pt.switch(near, rest, pt.zeros((), dtype=forms.dtype))
+    harmless = np.asarray(0 if node.op == log1p else 1, forms.dtype)
+    far = node.op(pt.switch(near, harmless, argument))
+    return pt.switch(near, pt.log1p(pt.neg(small)), far)
 
 
 def _log_of_member(forms: Forms, generator: Member) -> Variable:

@@ -14,6 +14,7 @@ from pytensor_stabilize.rewrites.algebra.forms import (
     Exponent,
     Monomial,
     Term,
+    merged,
     monomial,
     multiplied,
     power_of,
@@ -28,6 +29,7 @@ from pytensor_stabilize.rewrites.softmax.generators import (
     component_of,
     is_total,
 )
+from pytensor_stabilize.rewrites.softmax.groups import others_of_several
 from pytensor_stabilize.rewrites.softmax.matching import logits_of
 
 _ONE: Term = (Fraction(1), ONE)
@@ -41,16 +43,58 @@ def factored(forms: Forms, terms: list[Term]) -> Factored | None:
     if len(terms) < 2 or not families:
         return None
     components = [family for family in families if not is_total(family)]
+    several = others_of_several(terms) if len(components) > 1 else None
+    if several is not None:
+        return several
     centred_terms = [centred_at(forms, terms, family) for family in components]
     conditional = [conditioned(forms, terms, family) for family in components]
     best: Factored | None = None
+    shortest: tuple[int, ...] = ()
     for candidate in [terms, *centred_terms, *filter(None, conditional)]:
         found = canonical(candidate, no_leaf, reduce_all=False)
         if not found.coefficient:
             return found
-        if found.hidden and (best is None or _length(found) < _length(best)):
-            best = found
+        if not found.hidden:
+            continue
+        left = sum(cancels_at(forms, found, family) for family in components)
+        key = (left, *_length(found))
+        if best is None or key < shortest:
+            best, shortest = found, key
     return best
+
+
+def cancels_at(forms: Forms, found: Factored, family: Family) -> bool:
+    """Whether the terms of the sum that is left add up to 0 where the component is 1."""
+    p, index = component_of(family)
+    values: list[Term] = []
+    for factors, coefficient in found.residual.items():
+        product: list[Term] = [(coefficient, ONE)]
+        for generator, power in factors:
+            value = _at_one(forms, generator, p, index)
+            if not value and power < 0:
+                return False
+            if value != [_ONE]:
+                whole = power == int(power) and power > 0
+                one = _single(generator, power)
+                product = multiplied(product, raised(value, int(power)) if whole else [one])
+        values += product
+    return bool(values) and not merged(values)
+
+
+def _at_one(forms: Forms, generator: Hashable, p: Variable, index: Hashable) -> list[Term]:
+    """What a generator is where the component at an index is 1 and the others are 0."""
+    if isinstance(generator, Member):
+        variable, place = component_of(generator.family)
+        if variable is not p:
+            return [_single(generator)]
+        own = place == index
+        return [_ONE] if own == (generator.companion == "p") or generator.companion == "t" else []
+    if isinstance(generator, Gap | Deviation) and generator.p is p:
+        return [] if generator.place == index else [_single(generator)]
+    if isinstance(generator, Mean) and power_of(generator.rows, Row(p)) > 0:
+        rows = monomial((g, 0 if g == Row(p) else n) for g, n in generator.rows)
+        return forms.at(index, [(Fraction(1), rows)])
+    return [_single(generator)]
 
 
 def _length(found: Factored) -> tuple[int, int]:

@@ -18,7 +18,6 @@ from fractions import Fraction
 from math import prod
 from typing import cast
 
-import numpy as np
 import pytensor.tensor as pt
 from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.graph.fg import FunctionGraph
@@ -57,6 +56,8 @@ from pytensor_stabilize.rewrites.softmax.generators import (
     Total,
     UnreadError,
     complemented,
+    constant_row,
+    exp_of_log_softmax,
     hot,
     known,
     minus,
@@ -69,6 +70,7 @@ from pytensor_stabilize.rewrites.softmax.generators import (
     unshifted,
     with_shares,
 )
+from pytensor_stabilize.rewrites.softmax.groups import others_of_several
 from pytensor_stabilize.rewrites.softmax.matching import (
     SCATTERS,
     adds_up,
@@ -138,7 +140,7 @@ class Forms:
         if constant is not None:
             return [(constant, ONE)] if constant else []
         if isinstance(variable, Constant):
-            return self._constant(variable)
+            return constant_row(variable, self.made)
         node = variable.owner
         opaque = [(Fraction(1), monomial([(Row(variable), 1)]))]
         if node is None or variable.type.dtype != self.dtype or depth > _DEPTH:
@@ -240,7 +242,11 @@ class Forms:
         if len(form) == 2 and form.get(ONE) == 1:
             form = {m: c for c, m in other_companion([(-c, m) for m, c in form.items() if m])}
         if len(form) != 1:
-            return None
+            if rows:
+                return None
+            others = others_of_several([(c, m) for m, c in form.items()])
+            # What is divided by as a whole, another division by it will be of the same.
+            return others.inverse() if others else (Fraction(1), monomial([(Scalar(variable), -1)]))
         ((factors, coefficient),) = form.items()
         if any(isinstance(g, Hot) for g, _ in factors):
             return None
@@ -257,14 +263,6 @@ class Forms:
             kept = [*kept, *minus(multiplied(kept, [(Fraction(1), hot(index))]))]
         added = multiplied(self.scalar(increment, depth), [(Fraction(1), hot(index))])
         return [*kept, *squared_ones(added)]
-
-    def _constant(self, variable: Constant) -> list[Term]:
-        """A row of numbers; one that is its negation is not another row."""
-        data = np.asarray(variable.data)
-        sign = -1 if data[data != 0].flat[0] < 0 else 1
-        positive = variable if sign > 0 else pt.constant(-data)
-        row = self.made.setdefault(constant_key(sign * data), positive)
-        return [(Fraction(sign), monomial([(Row(row), 1)]))]
 
     def _alloc(self, node: Apply, depth: int) -> list[Term] | None:
         value = node.inputs[0]
@@ -339,9 +337,12 @@ class Forms:
         if pick is None or not is_a(pick.op, Subtensor, AdvancedSubtensor):
             return None
         x = pick.inputs[0]
-        if not self.is_row(x) or not self._is_ours(x) or (index := self.index_of(pick)) is None:
+        p = exp_of_log_softmax(self.softmax, x, self.axis)
+        ours = self.is_row(x) and (p is not None or self._is_ours(x))
+        if not ours or (index := self.index_of(pick)) is None:
             return None
-        return [*self.at(index, self._exponential(x)), *[(Fraction(-1), ONE)] * is_expm1]
+        row = self._exponential(x) if p is None else [(Fraction(1), monomial([(Row(p), 1)]))]
+        return [*self.at(index, row), *[(Fraction(-1), ONE)] * is_expm1]
 
     def summed(self, terms: list[Term]) -> list[Term]:
         """The sum of a row over the axis."""

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from fractions import Fraction
 from typing import NamedTuple, cast
 
 import numpy as np
+import pytensor.tensor as pt
 from pytensor.graph.basic import Constant, Variable, equal_computations
 from pytensor.scalar import basic as ps
 from pytensor.tensor.math import sub
 from pytensor.tensor.shape import SpecifyShape
+from pytensor.tensor.special import LogSoftmax
 
 from pytensor_stabilize.rewrites.algebra.families import Family, Member
 from pytensor_stabilize.rewrites.algebra.forms import ONE, Form, Monomial, Term, monomial, times
 from pytensor_stabilize.rewrites.matching import exact_constant, is_a, same_pattern, scalar_op
-from pytensor_stabilize.rewrites.softmax.matching import row_maximum
+from pytensor_stabilize.rewrites.softmax.matching import constant_key, row_maximum
 
 # Tuples of different classes are equal if their fields are: hence the kinds.
 
@@ -78,6 +80,14 @@ class Gap(NamedTuple):
     p: Variable
     place: Hashable
     kind: str = "gap"
+
+
+class Others(NamedTuple):
+    """Generator: the sum of the components that are not at some indices."""
+
+    p: Variable
+    places: frozenset[Hashable]
+    kind: str = "others"
 
 
 class LeftOverError(Exception):
@@ -165,6 +175,25 @@ def complemented(variable: Variable) -> Variable | None:
     compared = inner.owner.inputs[0] if inner.owner else inner
     is_it = exact_constant(zero) == 0 and same(kept, p) and same(compared, p)
     return p if is_it else None
+
+
+def constant_row(variable: Constant, made: dict[Hashable, Variable]) -> list[Term]:
+    """A row of numbers; one that is its negation is not another row."""
+    data = np.asarray(variable.data)
+    sign = -1 if data[data != 0].flat[0] < 0 else 1
+    positive = variable if sign > 0 else pt.constant(-data)
+    row = made.setdefault(constant_key(sign * data), positive)
+    return [(Fraction(sign), monomial([(Row(row), 1)]))]
+
+
+def exp_of_log_softmax(
+    softmax: Callable[[Variable], Variable], logs: Variable, axis: int
+) -> Variable | None:
+    """The softmax whose logarithm a row is, by PyTensor's op for that."""
+    node = logs.owner
+    if node is None or not is_a(node.op, LogSoftmax) or node.op.axis not in (axis, (axis,)):
+        return None
+    return softmax(node.inputs[0])
 
 
 def same(a: Variable, b: Variable) -> bool:
