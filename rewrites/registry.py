@@ -151,7 +151,6 @@ RULES: tuple[Rule, ...] = (
     + JAX_LOWERING
     + LOWERING
 )
-
 TAG = "pytensor_stabilize"
 # Of the rules that run only where a mode includes them.
 OPT_IN_TAG = "pytensor_stabilize_opt_in"

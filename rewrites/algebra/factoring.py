@@ -44,7 +44,6 @@ _MOST_CORNERS = 2
 
 # What cancels only when terms are brought over their common denominator.
 OVER_DENOMINATOR = "terms over one denominator"
-
 LeafTest = Callable[[Symbol, Family], bool]
 # What parts of a sum are factored to, by part and depth: the search for corners meets each often.
 Known = dict[tuple[frozenset[tuple[Monomial, Fraction]], int], "Factored"]
