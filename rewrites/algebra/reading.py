@@ -245,7 +245,7 @@ class Reader(Survey):
             result += [(-c, m) for c, m in own] if position and is_a(op, ps.Sub) else own
         if len(result) > 4 * LARGEST_POWER:
             result = gathered(result)
-            if len(result) > 4 * LARGEST_POWER:
+            if len(result) > 2 * LARGEST_POWER:
                 raise TooBigError
         bare = {f for f in families(m for _, m in result) if f[:3] in self.exponentials}
         if len(bare) > 1:
