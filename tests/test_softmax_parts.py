@@ -24,6 +24,9 @@ def two_rows(x):
 VALUES = {
     "1 - slice": lambda x: 1 - softmax(x)[:2].sum(),
     "1 - slice, from": lambda x: 1 - softmax(x)[1:].sum(),
+    "1 - slice, but the last": lambda x: 1 - softmax(x)[:-1].sum(),
+    "1 - slice, last two": lambda x: 1 - softmax(x)[-2:].sum(),
+    "1 - slice, middle": lambda x: 1 - softmax(pt.concatenate([[-50.0], x]))[1:3].sum(),
     "1 - slice, step": lambda x: 1 - softmax(x)[::2].sum(),
     "1 - slice, kept": lambda x: 1 - softmax(x)[1:].sum(keepdims=True),
     "1 - indices": lambda x: 1 - softmax(x)[BOTH].sum(),
@@ -125,3 +128,18 @@ def test_what_only_looks_like_it_is_left(name):
     with pytensor_stabilize.excluding("all"):
         stock = compile_rewritten([x, k], value)(row, 0)
     np.testing.assert_allclose(ours, stock, rtol=1e-14, atol=1e-15)
+
+
+@pytest.mark.parametrize("k", [-5, -3, -1, 0, 1, 3, 5])
+def test_any_bound(k):
+    x, bound = pt.vector("x"), pt.lscalar("bound")
+    p = softmax(x)
+    outputs = [1 - p[:bound].sum(), 1 - p[bound:].sum(), pt.log1p(-p[bound:].sum())]
+    assert explain(outputs).fired["one_minus_softmax_parts"] == 2
+    row = np.array([0.5, 0.25, 1.5])
+    ours = compile_rewritten([x, bound], outputs)(row, k)
+    with pytensor_stabilize.excluding("all"), np.errstate(divide="ignore"):
+        stock = compile_rewritten([x, bound], outputs)(row, k)
+    np.testing.assert_allclose(ours[:2], stock[:2], rtol=1e-14, atol=1e-15)
+    if np.abs(stock[1]) > 1e-15:
+        np.testing.assert_allclose(ours[2], stock[2], rtol=1e-14)

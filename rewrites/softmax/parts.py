@@ -135,11 +135,23 @@ def others_of(parts: Sequence[Part]) -> Variable | None:
         for one, other in combinations(ranges, 2):
             if one is None or other is None or max(one[0], other[0]) < min(one[1], other[1]):
                 return None
-    rest = p
-    for part in parts:
-        taken = part.pick.op.make_node(rest, *part.pick.inputs[1:]).outputs[0]
-        rest = set_subtensor(taken, np.zeros((), dtype=p.type.dtype))
+    rest = _without(p, parts)
     return cast(Variable, pt.sum(rest, axis=axis).dimshuffle(parts[0].shape))
+
+
+def _without(p: Variable, parts: Sequence[Part]) -> Variable:
+    """The components that are in none of the parts, or all of them with zeros in these."""
+    first = parts[0]
+    entry = _entry(first.pick, first.axis)
+    one_sided = isinstance(entry, slice) and (entry.start is None) != (entry.stop is None)
+    if len(parts) == 1 and one_sided and entry.step is None:
+        # p[k:] for p[:k], whatever k is: no copy of the row.
+        others = (slice(None),) * first.axis + (slice(entry.stop, entry.start),)
+        return p[others]  # type: ignore[index]
+    for part in parts:
+        taken = part.pick.op.make_node(p, *part.pick.inputs[1:]).outputs[0]
+        p = set_subtensor(taken, np.zeros((), dtype=p.type.dtype))
+    return p
 
 
 def find_missing(reader: Reader, terms: list[Term]) -> list[Term] | None:
@@ -189,8 +201,8 @@ def log_of_parts(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
         return None
     total = argument if wanted > 0 else pt.neg(argument)
     half = pt.constant(0.5, dtype=argument.type.dtype)
-    # Not of the sum as it stands: the rule would find that again.
-    small = pt.minimum(total, half)
+    # Not of the sums as they stand: the rule would find them again.
+    small, missing = pt.minimum(total, half), pt.minimum(missing, half)
     above, below = pt.log1p(pt.neg(missing)), pt.log(small)
     if wanted < 0:
         above, below = pt.log(missing), pt.log1p(pt.neg(small))
