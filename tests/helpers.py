@@ -15,6 +15,7 @@ from pytensor.graph.fg import FunctionGraph
 from pytensor_stabilize.graphs import Truth, truth, ulp_error
 from pytensor_stabilize.graphs.ulps import spacing
 from pytensor_stabilize.rewrites.rules import REAL, Rule
+from pytensor_stabilize.rewrites.trace import Event, recording
 
 LINKERS = ("numba", "numba_strict", "cvm", "jax")
 
@@ -39,6 +40,13 @@ def compile_rewritten(inputs, outputs, mode: Mode | None = None):
 def second_pass(once: FunctionGraph) -> FunctionGraph:
     """A rewritten graph, rewritten again."""
     return compile_rewritten(list(once.inputs), list(once.outputs)).maker.fgraph
+
+
+def fired_again(once: FunctionGraph) -> list[Event]:
+    """What our rules do in a rewritten graph when it is rewritten again: nothing, as a rule."""
+    with recording() as recorder:
+        second_pass(once)
+    return [event for event in recorder.events if event.outcome == "fired"]
 
 
 def with_gradients(function, count: int, order: int, dtype: str = "float64"):

@@ -74,10 +74,10 @@ from pytensor_stabilize.rewrites.softmax.groups import others_of_several
 from pytensor_stabilize.rewrites.softmax.matching import (
     SCATTERS,
     adds_up,
+    axes_of,
     constant_key,
     is_exp,
     kept_dims,
-    normal_axes,
     row_indices,
 )
 
@@ -179,8 +179,7 @@ class Forms:
             ordered = not node.op.is_transpose
             return self.scalar(inner, depth) if ordered and (full or flat) else opaque
         if is_a(node.op, Sum) and self.is_row(node.inputs[0]):
-            over = range(self.ndim) if node.op.axis is None else node.op.axis
-            if normal_axes(over, node.inputs[0]) == (self.axis,):
+            if axes_of(node) == (self.axis,):
                 return self.summed(self.row(node.inputs[0], depth))
             return opaque
         if is_a(node.op, Subtensor, AdvancedSubtensor) and self.is_row(node.inputs[0]):

@@ -37,8 +37,10 @@ from pytensor_stabilize.rewrites.softmax.components import (
     rest_of,
 )
 from pytensor_stabilize.rewrites.softmax.matching import (
+    axes_of,
     is_exp,
     is_near,
+    is_softmax,
     normal_axes,
     picks_rows,
     row_maximum,
@@ -117,7 +119,7 @@ def _keeps_rows(path: list[Apply], axes: tuple[int, ...], augment: Sequence[int]
     """Whether each row has one element at the end of a path, in the dimensions of the lse."""
     first = path[-1]
     if is_a(first.op, Max):
-        if normal_axes(first.op.axis or range(first.inputs[0].type.ndim), first.inputs[0]) != axes:
+        if axes_of(first) != axes:
             return False
         expands = is_a(path[0].op, DimShuffle) and bool(path[0].op.is_expand_dims)
         kept = path[0].op.augment if expands else ()
@@ -137,8 +139,7 @@ def log_of_sum(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
     if shift is None or shift.op != sub or is_complex(exponent):
         return None
     x, top = shift.inputs
-    dims = range(x.type.ndim)
-    axes = set(normal_axes(dims if row.op.axis is None else row.op.axis, x))
+    axes = set(axes_of(row))
     guard = top.owner
     if guard is not None and guard.op == pt.switch and exact_constant(guard.inputs[1]) == 0:
         top = guard.inputs[2]  # logsumexp does not shift by an infinite maximum
@@ -151,7 +152,7 @@ def log_of_sum(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
 def log_of_complement(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
     """``log(1 - p)`` of softmax components: above 1/2 it is the logarithm of the others' sum."""
     (argument,) = node.inputs
-    if not is_near(argument, _is_softmax) or argument.type.dtype not in FLOATS:
+    if not is_near(argument, is_softmax) or argument.type.dtype not in FLOATS:
         return None
     terms = Reader(fgraph, argument.type.dtype).read(argument)
     if node.op == log1p:
@@ -232,10 +233,6 @@ def pullbacks_of(
     parts = gradient.owner.op.pullback([x, value, g], [gradient], [z])
     connected = tuple(i for i, part in enumerate(parts) if part.owner is not None)
     return gradient.owner.op, parts[connected[0]].owner.op, connected
-
-
-def _is_softmax(node: Apply) -> bool:
-    return is_a(node.op, Softmax)
 
 
 def _is_log_sum_exp(node: Apply) -> bool:

@@ -44,8 +44,7 @@ def softmax_axes(variable: Variable) -> tuple[int, ...] | None:
         return None
     op = node.op
     if is_a(op, Softmax):
-        over = range(variable.type.ndim) if op.axis is None else op.axis
-        return normal_axes(over, variable) or None
+        return axes_of(node) or None
     if not is_a(op, DimShuffle, SpecifyShape, Subtensor) and not is_float_cast(node):
         return None
     axes = softmax_axes(node.inputs[0])
@@ -79,6 +78,17 @@ def normal_axes(axes: Sequence[int], variable: Variable) -> tuple[int, ...]:
     """Axes of a variable, none of them negative, in order; a scalar has none, whatever they say."""
     ndim = variable.type.ndim
     return tuple(sorted(axis % ndim for axis in axes)) if ndim else ()
+
+
+def axes_of(node: Apply) -> tuple[int, ...]:
+    """Dimensions of its input along which a reduction or a softmax runs."""
+    (x,) = node.inputs
+    over = range(x.type.ndim) if node.op.axis is None else node.op.axis
+    return normal_axes(over, x)
+
+
+def is_softmax(node: Apply) -> bool:
+    return is_a(node.op, Softmax)
 
 
 def component(variable: Variable) -> tuple[Variable, tuple[Apply, ...]] | None:
@@ -133,8 +143,7 @@ def nearest(variable: Variable) -> tuple[Variable, tuple[int, ...]] | None:
     if is_a(node.op, Sum):
         assert x.owner is not None
         x = x.owner.inputs[0]
-    axes = range(x.type.ndim) if node.op.axis is None else node.op.axis
-    return x, normal_axes(tuple(axes), x)
+    return x, axes_of(node)
 
 
 def logits_of(variable: Variable) -> Variable:
@@ -200,8 +209,7 @@ def row_maximum(top: Variable, x: Variable, axes: set[int]) -> bool:
     largest = node.inputs[0].owner
     if largest is None or not is_a(largest.op, Max) or largest.inputs[0] is not x:
         return False
-    over = range(x.type.ndim) if largest.op.axis is None else largest.op.axis
-    dims = set(normal_axes(over, x))
+    dims = set(axes_of(largest))
     return axes <= dims and dims == set(node.op.augment)
 
 

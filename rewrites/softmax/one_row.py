@@ -26,7 +26,7 @@ from pytensor.tensor.subtensor import (
 
 from pytensor_stabilize.rewrites.matching import exact_constant, is_a, same_pattern
 from pytensor_stabilize.rewrites.rules import REAL, Left, Rule
-from pytensor_stabilize.rewrites.softmax.matching import normal_axes
+from pytensor_stabilize.rewrites.softmax.matching import axes_of
 from pytensor_stabilize.rewrites.symbols import sigmoid
 
 Dims = tuple[int, ...]
@@ -40,7 +40,7 @@ _MOST_NODES = 120
 def softmax_of_one_row(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
     """``softmax(x[None, :], axis=1) -> softmax(x)[None, :]``, and of log_softmax and logsumexp."""
     (x,) = node.inputs
-    over = normal_axes(range(x.type.ndim) if node.op.axis is None else node.op.axis, x)
+    over = axes_of(node)
     dims = _unit_dims(x)
     axes = [axis for axis in over if axis not in dims]
     flat = _Squeezer()
@@ -52,8 +52,7 @@ def softmax_of_one_row(fgraph: FunctionGraph, node: Apply) -> Variable | Left | 
     result = type(node.op)(axis=_shifted(axes, dims))(row)
     if not is_a(node.op, LogSumExp):
         return pt.expand_dims(result, dims)
-    left = [d for d in dims if d not in over]
-    return pt.expand_dims(result, _shifted(left, over)) if left else result
+    return _with_others(result, dims, over)
 
 
 def gradient_of_one_row(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
@@ -108,20 +107,13 @@ class _Squeezer:
             order = [d if d == "x" else _shifted([d], dims)[0] for d in node.op.new_order]
             return self.without(x, dims).dimshuffle(order)  # type: ignore[attr-defined]
         if is_a(node.op, Subtensor):
-            entries = indices_from_subtensor(node.inputs[1:], node.op.idx_list)
-            dims = tuple(d for d in _unit_dims(x) if d < len(entries) and _is_first(entries[d]))
-            kept = tuple(entry for d, entry in enumerate(entries) if d not in dims)
-            row = self.without(x, dims)
-            return row[kept] if kept else row  # type: ignore[index]
-        axes = normal_axes(range(x.type.ndim) if node.op.axis is None else node.op.axis, x)
-        dims = _unit_dims(x)
+            return self._indexed(node, _first_dims(node))
+        axes, dims = axes_of(node), _unit_dims(x)
         kept_axes = [axis for axis in axes if axis not in dims]
         row = self.without(x, dims)
         dtypes = {"dtype": node.op.dtype, "acc_dtype": node.op.acc_dtype}
         total = pt.sum(row, axis=_shifted(kept_axes, dims), **dtypes)
-        # What is left of the dimensions after those of the sum.
-        left = [d for d in dims if d not in axes]
-        return pt.expand_dims(total, _shifted(left, axes)) if left else total
+        return _with_others(total, dims, axes)
 
     def _without(self, variable: Variable, dims: Dims) -> Variable | None:
         node = variable.owner
@@ -157,8 +149,14 @@ class _Squeezer:
         own = tuple(sliced[d] for d in dims)
         if not all(x.type.broadcastable[d] for d in own):
             return None
-        kept = tuple(entry for d, entry in enumerate(entries) if d not in own)
-        row = self.without(x, own)
+        return self._indexed(node, own)
+
+    def _indexed(self, node: Apply, dims: Dims) -> Variable:
+        """What is taken of an array, taken of the array without dimensions of its own."""
+        x, *indices = node.inputs
+        entries = indices_from_subtensor(indices, node.op.idx_list)
+        kept = tuple(entry for d, entry in enumerate(entries) if d not in dims)
+        row = self.without(x, dims)
         return row[kept] if kept else row  # type: ignore[index]
 
     def _alloc(self, node: Apply, dims: Dims) -> Variable | None:
@@ -214,10 +212,21 @@ def _leaves_a_row(node: Apply) -> bool:
     if is_a(node.op, DimShuffle):
         return bool(node.op.drop)
     if is_a(node.op, Subtensor):
-        entries = indices_from_subtensor(node.inputs[1:], node.op.idx_list)
-        return any(d < len(entries) and _is_first(entries[d]) for d in dims)
-    axes = normal_axes(range(x.type.ndim) if node.op.axis is None else node.op.axis, x)  # type: ignore[attr-defined]
-    return not set(axes) <= set(dims)
+        return bool(_first_dims(node))
+    return not set(axes_of(node)) <= set(dims)
+
+
+def _first_dims(node: Apply) -> Dims:
+    """The dimensions of length 1 that an index takes away."""
+    x, *indices = node.inputs
+    entries = indices_from_subtensor(indices, node.op.idx_list)
+    return tuple(d for d in _unit_dims(x) if d < len(entries) and _is_first(entries[d]))
+
+
+def _with_others(reduced: Variable, dims: Dims, axes: Dims) -> Variable:
+    """What was reduced without dimensions of length 1, with those of them that stay."""
+    left = [d for d in dims if d not in axes]
+    return pt.expand_dims(reduced, _shifted(left, axes)) if left else reduced
 
 
 def _has_row(variable: Variable, levels: int = _NEAR) -> bool:

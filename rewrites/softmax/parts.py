@@ -30,7 +30,13 @@ from pytensor_stabilize.rewrites import symbols
 from pytensor_stabilize.rewrites.matching import FLOATS, is_a
 from pytensor_stabilize.rewrites.rules import REAL, Left, Rule
 from pytensor_stabilize.rewrites.softmax.generators import of_any_shape
-from pytensor_stabilize.rewrites.softmax.matching import is_near, normal_axes, row_sum, softmax_axes
+from pytensor_stabilize.rewrites.softmax.matching import (
+    axes_of,
+    is_near,
+    is_softmax,
+    row_sum,
+    softmax_axes,
+)
 from pytensor_stabilize.rewrites.softmax.reader import Reader
 from pytensor_stabilize.rewrites.softmax.terms import RowSum, Term, merged, of_key
 from pytensor_stabilize.rewrites.softmax.transforms import of_sum
@@ -40,13 +46,15 @@ from pytensor_stabilize.rewrites.symbols import Value
 class Part(NamedTuple):
     """Components of a softmax `p` along an axis, that `pick` takes and that are added up.
 
-    `shape` says how the dimensions of the sum are shuffled, to have more of length 1.
+    `shape` says how the dimensions of the sum are shuffled, to have more of length 1; `entry` is
+    the index along the axis.
     """
 
     p: Variable
     axis: int
     shape: tuple[int | str, ...]
     pick: Apply
+    entry: Any
     is_sum: bool
 
 
@@ -74,14 +82,12 @@ def part_of(term: Term) -> Part | None:
         return None
     summed: tuple[int, ...] = ()
     if is_sum:
-        inner = node.inputs[0]
-        over = range(inner.type.ndim) if node.op.axis is None else node.op.axis
-        summed = normal_axes(over, inner)
+        summed = axes_of(node)
     takes_one = not isinstance(entry, slice | np.ndarray)
     # An index takes the dimension away, anything else leaves it to the sum.
     if summed != (() if takes_one else axes):
         return None
-    return Part(p, axes[0], shape, pick, is_sum)
+    return Part(p, axes[0], shape, pick, entry, is_sum)
 
 
 def _entry(pick: Apply, axis: int) -> Any:
@@ -102,7 +108,7 @@ def _entry(pick: Apply, axis: int) -> Any:
 
 def _range(part: Part) -> tuple[float, float] | None:
     """From which component to which a part goes, if that is known."""
-    entry = _entry(part.pick, part.axis)
+    entry = part.entry
     length = part.p.type.shape[part.axis]  # type: ignore[attr-defined]
     if isinstance(entry, np.ndarray):
         return None
@@ -142,7 +148,7 @@ def others_of(parts: Sequence[Part]) -> Variable | None:
 def _without(p: Variable, parts: Sequence[Part]) -> Variable:
     """The components that are in none of the parts, or all of them with zeros in these."""
     first = parts[0]
-    entry = _entry(first.pick, first.axis)
+    entry = first.entry
     one_sided = isinstance(entry, slice) and (entry.start is None) != (entry.stop is None)
     if len(parts) == 1 and one_sided and entry.step is None:
         # p[k:] for p[:k], whatever k is: no copy of the row.
@@ -184,7 +190,7 @@ def _groups(large: Term, terms: list[Term]) -> Iterator[list[tuple[Term, Part]]]
 def log_of_parts(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
     """``log(part)`` and ``log(1 - part)``, each above 1/2 of what is missing to 1."""
     (argument,) = node.inputs
-    if argument.type.dtype not in FLOATS or not is_near(argument, _is_softmax):
+    if argument.type.dtype not in FLOATS or not is_near(argument, is_softmax):
         return None
     terms = merged(Reader(fgraph, argument.type.dtype).read(argument))
     wanted = Fraction(-1 if node.op == log1p else 1)
@@ -209,10 +215,6 @@ def log_of_parts(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
     return pt.switch(pt.gt(total, half), above, below)
 
 
-def _is_softmax(node: Apply) -> bool:
-    return is_a(node.op, Softmax)
-
-
 def _p(a: Value, b: Value) -> Value:
     """The first component of a softmax with three, the last of them of the logit 0."""
     return symbols.exp(a) / (symbols.exp(a) + symbols.exp(b) + 1)
@@ -232,7 +234,7 @@ PARTS: tuple[Rule, ...] = (
         mends="1 - p[:k].sum() is 0 where these are nearly all",
         databases=("stabilize", "specialize"),
         tracks=(add, sub),
-        transform=of_sum(find_missing, _is_softmax),
+        transform=of_sum(find_missing, is_softmax),
         needs=((Softmax, Subtensor), (Softmax, AdvancedSubtensor)),
         sees_clients=True,
         tested_in="tests/test_softmax_parts.py",

@@ -20,9 +20,9 @@ from pytensor_stabilize.rewrites.arithmetic import as_dtype, product_of, sum_of
 from pytensor_stabilize.rewrites.matching import exact_constant, is_a
 from pytensor_stabilize.rewrites.softmax.matching import (
     SCATTERS,
+    axes_of,
     indexed_logit,
     is_exp,
-    normal_axes,
     picks_rows,
     row_sum,
     softmax_axes,
@@ -179,8 +179,7 @@ class Reader:
         if not node.op.is_expand_dims or summed is None or type(summed.op) is not Sum:
             return None
         (inner,) = summed.inputs
-        over = range(inner.type.ndim) if summed.op.axis is None else summed.op.axis
-        axes = normal_axes(over, inner)
+        axes = axes_of(summed)
         if tuple(sorted(node.op.augment)) != axes or inner.type.dtype != self.dtype:
             return None
         return self._summed(node.outputs[0], inner, axes)
@@ -257,8 +256,7 @@ class Reader:
             if row is None or type(row.op) is not Sum or not is_exp(row.inputs[0]):
                 continue
             x = row.inputs[0].owner.inputs[0]
-            over = range(x.type.ndim) if row.op.axis is None else row.op.axis
-            axes = normal_axes(over, x)
+            axes = axes_of(row)
             index = indexed_logit(e.owner.inputs[0], x)
             if index is not None and picks_rows(index, axes):
                 whole = self.softmax(x, axes)

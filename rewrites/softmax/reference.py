@@ -28,7 +28,7 @@ from pytensor_stabilize.rewrites.matching import (
 from pytensor_stabilize.rewrites.rules import Interval, Left, Rule
 from pytensor_stabilize.rewrites.softmax.components import complement
 from pytensor_stabilize.rewrites.softmax.forms import Forms
-from pytensor_stabilize.rewrites.softmax.matching import adds_up, is_exp, normal_axes
+from pytensor_stabilize.rewrites.softmax.matching import adds_up, axes_of, is_exp
 
 
 def _of_total(total: Variable) -> tuple[Variable, int, bool] | None:
@@ -43,8 +43,7 @@ def _of_total(total: Variable) -> tuple[Variable, int, bool] | None:
     if total.owner is None or type(total.owner.op) is not Sum or not is_exp(total.owner.inputs[0]):
         return None
     x = total.owner.inputs[0].owner.inputs[0]  # type: ignore[union-attr]
-    over = range(x.type.ndim) if total.owner.op.axis is None else total.owner.op.axis
-    axes = normal_axes(over, x)
+    axes = axes_of(total.owner)
     if len(axes) != 1 or x.type.dtype != dtype or expanded not in ((), axes):
         return None
     return x, axes[0], bool(expanded)
@@ -113,8 +112,7 @@ def _of_squares(total: Variable) -> Variable | None:
     if square is None or constant_exponent(square) != 2:
         return None
     (p, *_) = square.inputs
-    over = tuple(range(p.type.ndim)) if node.op.axis is None else node.op.axis
-    axes = normal_axes(over, p)
+    axes = axes_of(node)
     if len(axes) != 1 or not adds_up(p, axes[0]):
         return None
     other = complement(p)

@@ -43,6 +43,7 @@ from pytensor_stabilize.rewrites.softmax.matching import (
     component,
     is_exp,
     is_near,
+    is_softmax,
     logits_of,
     normal_axes,
     row_maximum,
@@ -84,10 +85,6 @@ def residual(p: Value, y: Value, scale: Fraction) -> Variable | None:
     return kept - (below if scale == 1 else pt.constant(factor) * below)
 
 
-def _is_softmax(node: Apply) -> bool:
-    return is_a(node.op, Softmax)
-
-
 def _is_exp_of_rows(node: Apply) -> bool:
     return is_a(node.op, Sum) and is_exp(node.inputs[0])
 
@@ -121,7 +118,7 @@ def _label(large: Term, factor: Term, scale: Fraction) -> Variable | None:
     if len(ratio) != 1:
         return None
     ((y, power),) = ratio
-    if power != 1 or not isinstance(y, Variable) or is_near(y, _is_softmax) or is_exp(y):
+    if power != 1 or not isinstance(y, Variable) or is_near(y, is_softmax) or is_exp(y):
         return None
     # The sum of constant labels is a constant; any other multiple says that y is no label.
     known = isinstance(y, Constant) or (y.owner is not None and is_a(y.owner.op, *SCATTERS))
@@ -326,7 +323,7 @@ SOFTMAX: tuple[Rule, ...] = (
         mends="the gradient through x - max(x) leaves rounding errors at the maximum",
         databases=_BOTH,
         tracks=_SUMS,
-        transform=of_sum(find_cancelled, _is_softmax),
+        transform=of_sum(find_cancelled, is_softmax),
         needs=(Softmax,),
         sees_clients=True,
         tested_in=_TESTS,
@@ -341,7 +338,7 @@ SOFTMAX: tuple[Rule, ...] = (
         mends="the gradient of a softmax is 0 at a gap of 37",
         databases=_BOTH,
         tracks=_SUMS,
-        transform=of_sum(find_pullback, _is_softmax),
+        transform=of_sum(find_pullback, is_softmax),
         needs=(Softmax,),
         sees_clients=True,
         tested_in=_TESTS,
@@ -356,7 +353,7 @@ SOFTMAX: tuple[Rule, ...] = (
         mends="the gradient of a log-softmax is 0 at a gap of 37 from the label",
         databases=_BOTH,
         tracks=_SUMS,
-        transform=of_sum(find_log_pullback, _is_softmax),
+        transform=of_sum(find_log_pullback, is_softmax),
         needs=(Softmax,),
         sees_clients=True,
         tested_in=_TESTS,
@@ -371,7 +368,7 @@ SOFTMAX: tuple[Rule, ...] = (
         mends="1 - p is 0 at a gap of 37 (17 in float32), and so are p * (1 - p) and y - p",
         databases=_BOTH,
         tracks=_SUMS,
-        transform=of_sum(find_complement, _is_softmax),
+        transform=of_sum(find_complement, is_softmax),
         needs=(Softmax,),
         sees_clients=True,
         tested_in=_TESTS,
