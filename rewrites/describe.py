@@ -112,21 +112,32 @@ def source_line(variable: Variable) -> str:
     """
     running = set(_running_lines())
     fallback = ""
-    todo, seen = [variable], {variable}
-    for current in todo:
-        # Where an input was made says nothing of what was made of it.
-        if current is not variable and current.owner is None:
-            continue
+    for current in _nearest(variable):
         for filename, line, code in _user_frames(current):
             text = f"{_short(filename)}:{line}: {linecache.getline(filename, line).strip() or code}"
             if (filename, line) not in running:
                 return text
             fallback = fallback or text
+    return fallback
+
+
+def nearest_trace(variable: Variable) -> list:
+    """The trace of a variable, or of the nearest operand that has one."""
+    traces = (getattr(v.tag, "trace", None) for v in _nearest(variable))
+    return next(filter(None, traces), [])
+
+
+def _nearest(variable: Variable) -> Iterator[Variable]:
+    """A variable and what it is computed from, some thirty of it, the nearest first."""
+    todo, seen = [variable], {variable}
+    for current in todo:
+        # Where an input was made says nothing of what was made of it.
+        if current is variable or current.owner is not None:
+            yield current
         if current.owner is not None and len(todo) < _NEAREST:
             fresh = [i for i in current.owner.inputs if i not in seen]
             seen.update(fresh)
             todo += fresh
-    return fallback
 
 
 def _short(filename: str) -> str:

@@ -31,7 +31,6 @@ from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.shape import reshape
 
 from pytensor_stabilize.rewrites import registration_state, symbols
-from pytensor_stabilize.rewrites.algebra.limits import untraced
 from pytensor_stabilize.rewrites.branch_free import ops
 from pytensor_stabilize.rewrites.branch_free.loops import keep_loops_vectorised
 from pytensor_stabilize.rewrites.internals import (
@@ -59,6 +58,7 @@ from pytensor_stabilize.rewrites.memory import memory_of
 from pytensor_stabilize.rewrites.rules import REAL, Rule
 from pytensor_stabilize.rewrites.switches import is_switched_on
 from pytensor_stabilize.rewrites.trace import give_trace, note_fired, note_not_fired
+from pytensor_stabilize.rewrites.tracebacks import untraced
 
 LOWERING: tuple[Rule, ...] = (
     Rule(

@@ -4,8 +4,7 @@ from collections import Counter
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
-from typing import Any, TypeGuard
+from typing import TypeGuard
 
 import numpy as np
 import pytensor.tensor as pt
@@ -36,15 +35,30 @@ _FILLS: dict[type, int] = {ps.Second: 1, ps.Cast: 0, DimShuffle: 0, Alloc: 0, Sp
 _SIGNS = (ps.Neg, ps.Mul)
 
 
-@cache
-def _is_subclass(cls: type, classes: tuple[type, ...]) -> bool:
-    return issubclass(cls, classes)
+class _Subclasses(dict[type, bool]):
+    """Which classes are subclasses of some; each is found out once."""
+
+    def __init__(self, classes: tuple[type, ...]) -> None:
+        self._classes = classes
+
+    def __missing__(self, kind: type) -> bool:
+        found = self[kind] = issubclass(kind, self._classes)
+        return found
+
+
+class _SubclassesOf(dict[tuple[type, ...], _Subclasses]):
+    def __missing__(self, classes: tuple[type, ...]) -> _Subclasses:
+        found = self[classes] = _Subclasses(classes)
+        return found
+
+
+_subclasses_of = _SubclassesOf()
+_elemwise = _subclasses_of[Elemwise,]
 
 
 def is_a[T](thing: object, *classes: type[T]) -> TypeGuard[T]:
-    """``isinstance``, which takes three times as long: PyTensor's ops are abstract base classes."""
-    kind: Any = type(thing)  # mypy finds type[object] not hashable
-    return _is_subclass(kind, classes)
+    """``isinstance``, which asks PyTensor's abstract base classes each time."""
+    return _subclasses_of[classes][type(thing)]
 
 
 def scalar_op_of(node: Apply | None) -> ps.ScalarOp | None:
@@ -52,7 +66,7 @@ def scalar_op_of(node: Apply | None) -> ps.ScalarOp | None:
     if node is None:
         return None
     op = node.op
-    return op.scalar_op if type(op) is Elemwise or is_a(op, Elemwise) else None
+    return op.scalar_op if _elemwise[type(op)] else None  # type: ignore[attr-defined]
 
 
 def scalar_op(variable: Variable) -> ps.ScalarOp | None:

@@ -100,6 +100,8 @@ class Memory(Feature):
         self._readings: dict[Variable, dict[Hashable, Any]] = {}
         # May name classes that the node is no longer computed from, and never too few.
         self._kinds: dict[Apply, int] = {}
+        # By the ids of ops, which are kept so that they stay theirs.
+        self._untracked: dict[int, tuple[Op, int]] = {}
         self._templates = Templates()
 
     @register_feature_callback
@@ -139,8 +141,15 @@ class Memory(Feature):
             self._changed = []
         found = self._known_or_new(node)
         if found.idle < 0:
-            found.idle = untracked(node.op) | _unwanted(self.kinds(node), len(_rule_bits))
+            found.idle = self.untracked(node.op) | _unwanted(self.kinds(node), len(_rule_bits))
         return found
+
+    def untracked(self, op: Op) -> int:
+        """The rules that do not look at an op, as bits; to hash one takes PyTensor long."""
+        seen = self._untracked.get(id(op))
+        if seen is None:
+            seen = self._untracked[id(op)] = op, untracked(op)
+        return seen[1]
 
     def compare(self, fgraph: FunctionGraph, node: Apply, known: Known) -> Template | None:
         """What came of looking at nodes that are like a node; None of a small graph."""
@@ -188,6 +197,7 @@ class Memory(Feature):
         """Drop all that is known: functions keep their graphs, and would keep this."""
         for known in (self._known, self._changed, self.factorings, self._readings, self._kinds):
             known.clear()
+        self._untracked.clear()
         self._templates.clear()
 
     def clone(self) -> "Memory":

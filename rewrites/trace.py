@@ -12,7 +12,7 @@ from pytensor.graph.fg import AbstractFunctionGraph, FunctionGraph
 from pytensor.scalar.basic import Composite
 from pytensor.tensor.elemwise import Elemwise
 
-from pytensor_stabilize.rewrites.describe import describe, source_line
+from pytensor_stabilize.rewrites.describe import describe, nearest_trace, source_line
 from pytensor_stabilize.rewrites.internals import features_of
 
 
@@ -169,8 +169,11 @@ def note_fired(fgraph: FunctionGraph, rule: str, old: Variable, new: Variable) -
 
 
 def give_trace(fgraph: FunctionGraph, old: Variable, new: Variable) -> None:
-    """Give every variable that is made for `new` the trace of `old`, the user's line."""
-    trace = getattr(old.tag, "trace", [])
+    """Give every variable that is made for `new` the trace of `old`, the user's line.
+
+    While rules run PyTensor notes none: what it made in between has that of its operands.
+    """
+    trace = nearest_trace(old)
     for variable in new_variables(fgraph, new):
         variable.tag.trace = list(trace)
 

@@ -11,7 +11,7 @@ from helpers import rule_of, run_python
 from pytensor.compile.mode import optdb
 from pytensor.graph.basic import equal_computations
 from pytensor.graph.fg import FunctionGraph
-from pytensor.graph.rewriting.basic import EquilibriumGraphRewriter, node_rewriter
+from pytensor.graph.rewriting.basic import EquilibriumGraphRewriter, in2out, node_rewriter
 from pytensor.graph.rewriting.db import EquilibriumDB
 
 from pytensor_stabilize.rewrites.engine import RuleRewriter
@@ -174,3 +174,16 @@ def test_what_pytensor_makes_in_between_shows_the_line_that_asked_for_it(kind):
     file, _, _, line = trace[-1]
     assert file == __file__
     assert "rewrite(fgraph)" in line
+
+
+def test_a_rule_shows_the_line_of_an_operand_where_pytensor_noted_none():
+    """Nothing that is made in a pass has a line before its end, what rules replace included."""
+    written = pt.exp(x)
+    with pytensor.config.change_flags(traceback__limit=0):
+        replaced = pt.cos(written)
+    assert not getattr(replaced.tag, "trace", None)
+    fgraph = FunctionGraph([x], [replaced], clone=False)
+    rule = rule_of(lambda fgraph, node: pt.sin(node.inputs[0]), pt.cos)
+    in2out(RuleRewriter(rule)).rewrite(fgraph)
+    (trace,) = fgraph.outputs[0].tag.trace
+    assert trace[-1][3] == "written = pt.exp(x)"

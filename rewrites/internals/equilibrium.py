@@ -6,17 +6,12 @@ registered, selected and reported under its own name, and works in any other rew
 as well.
 """
 
-import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
-from pathlib import Path
-from types import FrameType
 from typing import Any, Literal
 
-import pytensor
-from pytensor.configdefaults import config
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.fg import FunctionGraph
 from pytensor.graph.op import Op
@@ -28,16 +23,13 @@ from pytensor.graph.rewriting.basic import (
 )
 from pytensor.graph.rewriting.db import EquilibriumDB
 from pytensor.graph.traversal import toposort
-from pytensor.graph.utils import simple_extract_stack
 
 from pytensor_stabilize.rewrites.engine import RuleRewriter
 from pytensor_stabilize.rewrites.memory import memory_of, untracked
 from pytensor_stabilize.rewrites.trace import current_recorder
+from pytensor_stabilize.rewrites.tracebacks import show_the_callers_line, untraced
 
 __all__ = ["AskingRules", "AskingWhenSettled", "ask_rules_in"]
-
-# Frames of these are between a rewriter and the line that asked for a function.
-_REWRITERS = (__file__, str(Path(pytensor.__file__).parent))
 
 
 class RuleSet(NodeRewriter):
@@ -104,32 +96,6 @@ class RuleSet(NodeRewriter):
         return False
 
 
-def show_the_callers_line(fgraph: FunctionGraph) -> None:
-    """Give what PyTensor made while it asked our rules the trace that it has without them.
-
-    PyTensor keeps the innermost frames outside of its own files: ours would be the last, and the
-    user's line not among them.
-    """
-    hidden = [
-        output
-        for node in fgraph.apply_nodes
-        for output in node.outputs
-        if any(map(_ends_here, getattr(output.tag, "trace", ())))
-    ]
-    if not hidden:
-        return
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename.startswith(_REWRITERS):
-        frame = frame.f_back
-    seen = simple_extract_stack(frame, limit=config.traceback__limit)
-    for output in hidden:
-        output.tag.trace = [seen if _ends_here(trace) else trace for trace in output.tag.trace]
-
-
-def _ends_here(trace: list[tuple[str, int, str, str]]) -> bool:
-    return bool(trace) and trace[-1][0] == __file__
-
-
 class AskingRules(EquilibriumGraphRewriter):
     """PyTensor's equilibrium rewriter, with our rules as one of its rewriters.
 
@@ -175,8 +141,10 @@ class AskingRules(EquilibriumGraphRewriter):
         for rules in self.rule_sets:
             rules.fired.clear()
             rules.seconds.clear()
-        profile = super().apply(fgraph, start_from)
-        show_the_callers_line(fgraph)
+        with untraced() as limit:
+            profile = super().apply(fgraph, start_from)
+        if limit:
+            show_the_callers_line(fgraph, limit)
         self._name_rules_in(profile)
         return profile
 
