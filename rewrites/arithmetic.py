@@ -20,6 +20,7 @@ from pytensor_stabilize.rewrites.matching import (
     strip_sign,
 )
 
+_ONE = Fraction(1)
 # Signed types with room for the sum of two numbers, or for a negation.
 _WIDER = {"bool": "int8", "int8": "int16", "uint8": "int16", "int16": "int32", "uint16": "int32"}
 _WIDER |= {"int32": "int64", "uint32": "int64"}
@@ -97,14 +98,16 @@ def strip_factor(variable: Variable) -> tuple[int, Variable]:
 
 def factors(variable: Variable) -> tuple[Fraction, Counter[Variable]]:
     """Read a product: ``(c, {factor: exponent})``; c is 0 where it is not finite."""
-    constant = Fraction(1)
+    constant = _ONE
     found: Counter[Variable] = Counter()
     todo = [(variable, 1)]
     while todo:
         v, power = todo.pop()
         value = exact_constant(v)
         if value is not None:
-            constant = constant * value**power if value else Fraction(0)
+            if power != 1 and value:
+                value **= power
+            constant *= value
             continue
         node = v.owner
         kind = type(scalar_op_of(node))

@@ -47,6 +47,9 @@ def moves_key(moves: Moves) -> MovesKey:
     return tuple((node.op, *node.inputs[1:]) for node in moves)
 
 
+_ONE = Fraction(1)
+
+
 @dataclass(frozen=True)
 class Multiple:
     """``coefficient * core`` as the argument of a function; `variable` is that product."""
@@ -58,7 +61,7 @@ class Multiple:
 
 def as_multiple(variable: Variable) -> Multiple:
     """Take constant factors and signs off an argument; they must be exact in floats."""
-    coefficient = Fraction(1)
+    coefficient = _ONE
     core = variable
     while core.owner is not None and is_float(core):
         node = core.owner

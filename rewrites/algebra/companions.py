@@ -163,7 +163,7 @@ def _cost_of_calls(kind: Kind, p: Exponent, q: Exponent, t: Exponent) -> tuple[F
 
 def constant_cost(coefficient: Fraction) -> int:
     """Cost of a constant factor."""
-    return OPERATION if abs(coefficient) != 1 else 0
+    return 0 if coefficient in (1, -1) else OPERATION
 
 
 def functions(factors: Monomial) -> int:

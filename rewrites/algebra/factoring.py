@@ -33,7 +33,7 @@ from pytensor_stabilize.rewrites.algebra.forms import (
     times,
     to_power,
 )
-from pytensor_stabilize.rewrites.algebra.homogeneous import LOSS, homogeneous, reduced
+from pytensor_stabilize.rewrites.algebra.homogeneous import LOSS, cancels, homogeneous, reduced
 from pytensor_stabilize.rewrites.algebra.opening import over_residues, without_middle
 from pytensor_stabilize.rewrites.matching import is_condition
 from pytensor_stabilize.rewrites.memory import at_hand
@@ -240,12 +240,12 @@ def _cancels_in_the_middle(
     ``1e-9 - t`` is small there because its terms are; ``(1e-9 + 1) q + (1e-9 - 1) p`` is not.
     """
     (p, q, t), vector = found
-    if t or abs(total := sum(vector, Fraction(0))) * LOSS >= (size := sum(map(abs, vector))):
+    if t or not cancels(vector):
         return False
     shown = [(powers(factors, family), c) for factors, c in group.items()]
     before = sum(abs(c) * 2.0 ** -float(a + b) for (a, b, t), c in shown if not t)
     whole = 2.0 ** -float(p + q + len(vector) - 1)
-    return size * whole > LOSS * max(before, abs(total) * whole)
+    return sum(map(abs, vector)) * whole > LOSS * max(before, abs(sum(vector)) * whole)
 
 
 def _hidden(

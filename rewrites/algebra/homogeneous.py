@@ -45,6 +45,9 @@ def reduced(
         extra = t - low_t
         if extra != int(extra) or extra > _LARGEST_DEGREE:
             return None
+        if not extra:
+            flat[p, q] += c
+            continue
         n = int(extra)
         for k in range(n + 1):
             flat[p + k, q + n - k] += c * comb(n, k) * (-1) ** (n - k)
@@ -59,6 +62,9 @@ def reduced(
     vector = [Fraction(0)] * (int(degree) + 1)
     for (p, q), c in shifted.items():
         missing = int(degree - p - q)
+        if not missing:
+            vector[int(p)] += c
+            continue
         for k in range(missing + 1):
             vector[int(p) + k] += c * comb(missing, k)
     if not any(vector):
@@ -72,6 +78,13 @@ def reduced(
     while len(vector) > 1 and (quotient := _quotient(vector, -1)) is not None:
         vector, low_t = quotient, low_t + 1
     return (low_p, low_q, low_t), vector
+
+
+def cancels(numbers: list[Fraction]) -> bool:
+    """Whether numbers add up to little beside their sizes."""
+    if len(numbers) < 2:
+        return False
+    return abs(sum(numbers, Fraction(0))) * LOSS < sum(map(abs, numbers))
 
 
 def _quotient(vector: list[Fraction], sign: int) -> list[Fraction] | None:

@@ -22,15 +22,18 @@ def linear(parts: Mapping[Atom, Fraction]) -> Linear:
 
 def combine(a: Linear, b: Linear, factor: Fraction | int = 1) -> Linear:
     """``a + factor * b``."""
+    if not b:
+        return a
     parts = dict(a)
     for atom, coefficient in b:
-        parts[atom] = parts.get(atom, Fraction(0)) + factor * coefficient
+        more = coefficient if factor == 1 else factor * coefficient
+        parts[atom] = parts[atom] + more if atom in parts else more
     return linear(parts)
 
 
 def scaled(a: Linear, factor: Fraction | int) -> Linear:
     """``factor * a``."""
-    return frozenset((atom, factor * coefficient) for atom, coefficient in a)
+    return a if factor == 1 else frozenset((atom, factor * c) for atom, c in a)
 
 
 def by_age(item: tuple[Atom, Fraction]) -> tuple[int, str]:
@@ -74,9 +77,12 @@ class Monomial:
             old = binomials.get(d, (0, 0))
             binomials[d] = (old[0] + plus, old[1] + minus)
         kept = {d: powers for d, powers in binomials.items() if powers != (0, 0)}
-        return Monomial(self.factor * other.factor, combine(self.exponent, other.exponent), kept)
+        factor = self.factor if other.factor == 1 else self.factor * other.factor
+        return Monomial(factor, combine(self.exponent, other.exponent), kept)
 
     def power(self, count: int) -> Monomial:
+        if count == 1:
+            return self
         binomials = {d: (count * p, count * m) for d, (p, m) in self.binomials.items()}
         return Monomial(self.factor**count, scaled(self.exponent, count), binomials)
 

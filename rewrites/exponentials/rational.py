@@ -38,6 +38,7 @@ from pytensor_stabilize.rewrites.exponentials.monomials import (
 )
 from pytensor_stabilize.rewrites.matching import exact_constant, is_a, scalar_op, strip_sign
 
+_ONE = Fraction(1)
 # Deeper expressions are opaque, longer ones are left alone: the cost of reading stays bounded.
 _DEPTH = 12
 _LARGEST_POWER = 8
@@ -146,7 +147,7 @@ class Reader:
         constant = exact_constant(variable)
         if constant is not None and constant != 0:
             return Monomial(constant)
-        opaque = Monomial(Fraction(1), frozenset([(("log", variable), Fraction(1))]))
+        opaque = Monomial(_ONE, frozenset([(("log", variable), _ONE)]))
         if not self._is_mine(variable) or depth >= _DEPTH:
             return opaque
         node = variable.owner
