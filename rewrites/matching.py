@@ -142,6 +142,16 @@ def is_condition(variable: Variable) -> bool:
     return str(variable.type.dtype) == "bool"
 
 
+def without_cast(variable: Variable) -> Variable:
+    """The truth value that is cast to a number, as in the gradient of a maximum; or the variable.
+
+    Both are one symbol of a sum: ``c - cast(c)`` is 0.
+    """
+    while is_a(scalar_op(variable), ps.Cast) and is_condition(variable):
+        variable = variable.owner.inputs[0]  # type: ignore[union-attr]
+    return variable
+
+
 def strip_sign(variable: Variable) -> tuple[int, Variable]:
     """Return ``(sign, core)`` with ``variable == sign * core``, through `neg` and ``-1 * core``."""
     node = variable.owner
@@ -161,8 +171,9 @@ def strip_sign(variable: Variable) -> tuple[int, Variable]:
 
 
 def same_pattern(a: Variable, b: Variable) -> bool:
-    """Whether the same dimensions of `a` and `b` are broadcast."""
-    return a.type.broadcastable == b.type.broadcastable
+    """Whether the same dimensions of `a` and `b` are broadcast; an index has none."""
+    first, second = (getattr(v.type, "broadcastable", ()) for v in (a, b))
+    return first == second
 
 
 def signed_key(variable: Variable) -> tuple[int, Hashable]:

@@ -55,9 +55,9 @@ from pytensor_stabilize.rewrites.matching import (
     constant_exponent,
     exact_constant,
     is_a,
-    is_condition,
     same_pattern,
     scalar_op_of,
+    without_cast,
 )
 from pytensor_stabilize.rewrites.memory import at_hand
 
@@ -233,10 +233,8 @@ class Reader(Survey):
         return not any(_depends(argument, variable) for argument in arguments)
 
     def _symbol(self, variable: Variable, moves: Moves) -> Term:
-        # A condition and the number that it is cast to are one symbol: 1 - b beside 1 - cast(b).
-        if is_a(scalar_op_of(variable.owner), ps.Cast) and is_condition(variable):
-            (variable,) = variable.owner.inputs  # type: ignore[union-attr]
-        return Fraction(1), monomial([(Symbol(variable, moves_key(moves)), 1)])
+        symbol = Symbol(without_cast(variable), moves_key(moves))
+        return Fraction(1), monomial([(symbol, 1)])
 
     def _sum(self, op: ps.ScalarOp, node: Apply, variable: Variable, moves: Moves) -> list[Term]:
         result: list[Term] = []

@@ -20,8 +20,8 @@ from pytensor_stabilize.rewrites.algebra.forms import (
     Term,
     monomial,
 )
-from pytensor_stabilize.rewrites.arithmetic import difference_of, product_of
-from pytensor_stabilize.rewrites.matching import same_pattern
+from pytensor_stabilize.rewrites.arithmetic import as_dtype, difference_of, product_of
+from pytensor_stabilize.rewrites.matching import is_condition, same_pattern
 from pytensor_stabilize.rewrites.softmax.components import (
     centred,
     complement,
@@ -128,9 +128,9 @@ class Builder:
     def _build(self, generator: Hashable) -> Variable:
         forms = self.forms
         if isinstance(generator, Row):
-            return generator.variable
+            return self._number(generator.variable)
         if isinstance(generator, Scalar):
-            variable = generator.variable
+            variable = self._number(generator.variable)
             if variable.type.ndim == forms.ndim:
                 variable = pt.squeeze(variable, axis=forms.axis)
             return variable
@@ -153,6 +153,10 @@ class Builder:
                 return forms.pick(cast(Variable, complement(p)), index)
             return twice_minus_one(p, forms.picks[index], forms.axis)
         raise LeftOverError
+
+    def _number(self, variable: Variable) -> Variable:
+        # NumPy has no difference of two truth values, and their sum is a truth value.
+        return as_dtype(variable, self.forms.dtype) if is_condition(variable) else variable
 
     def _share_of_total(self, generator: Member) -> Variable:
         exponents, _ = component_of(generator.family)

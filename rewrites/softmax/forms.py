@@ -46,7 +46,7 @@ from pytensor_stabilize.rewrites.algebra.forms import (
     times,
     to_power,
 )
-from pytensor_stabilize.rewrites.matching import exact_constant, is_a, scalar_op
+from pytensor_stabilize.rewrites.matching import exact_constant, is_a, scalar_op, without_cast
 from pytensor_stabilize.rewrites.softmax.components import without_element
 from pytensor_stabilize.rewrites.softmax.generators import (
     Hot,
@@ -142,7 +142,7 @@ class Forms:
         if isinstance(variable, Constant):
             return constant_row(variable, self.made)
         node = variable.owner
-        opaque = [(Fraction(1), monomial([(Row(variable), 1)]))]
+        opaque = [(Fraction(1), monomial([(Row(without_cast(variable)), 1)]))]
         if node is None or variable.type.dtype != self.dtype or depth > _DEPTH:
             return opaque
         if (inner := of_any_shape(variable)) is not variable:
@@ -166,7 +166,7 @@ class Forms:
         if constant is not None:
             return [(constant, ONE)] if constant else []
         node = variable.owner
-        opaque = [(Fraction(1), monomial([(Scalar(variable), 1)]))]
+        opaque = [(Fraction(1), monomial([(Scalar(without_cast(variable)), 1)]))]
         if node is None or variable.type.dtype != self.dtype or depth > _DEPTH:
             return opaque
         if (inner := of_any_shape(variable)) is not variable:

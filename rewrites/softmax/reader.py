@@ -17,7 +17,7 @@ from pytensor.tensor.math import Sum, mul, neg, sub, true_div
 from pytensor.tensor.special import Softmax
 
 from pytensor_stabilize.rewrites.arithmetic import as_dtype, product_of, sum_of
-from pytensor_stabilize.rewrites.matching import exact_constant, is_a
+from pytensor_stabilize.rewrites.matching import exact_constant, is_a, without_cast
 from pytensor_stabilize.rewrites.softmax.matching import (
     SCATTERS,
     axes_of,
@@ -78,6 +78,8 @@ class Reader:
         node = variable.owner
         if node is None or variable.type.dtype != self.dtype or not depth:
             return [of_key(variable)]
+        if (condition := without_cast(variable)) is not variable:
+            return [of_key(condition)]
         if is_a(node.op, Softmax):
             # Copies that are not merged yet are one and the same factor.
             return [of_key(self.softmax(node.inputs[0], softmax_axes(variable) or ()))]
