@@ -6,11 +6,13 @@ from fractions import Fraction
 
 import numpy as np
 import pytensor.tensor as pt
-from pytensor.graph.basic import Apply, Variable
+from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.graph.fg import FunctionGraph
 from pytensor.scalar import basic as ps
 from pytensor.scalar.math import Sigmoid, Softplus
 from pytensor.tensor.math import add, log, mul, sub
+from pytensor.tensor.special import Softmax
+from pytensor.tensor.subtensor import Subtensor
 
 from pytensor_stabilize.rewrites import symbols
 from pytensor_stabilize.rewrites.arithmetic import (
@@ -244,6 +246,17 @@ def _exponent(variable: Variable, base: Variable) -> Fraction | None:
     return exact_constant(node.inputs[1]) if is_a(scalar_op(variable), ps.Pow) else None
 
 
+def _are_of_one_softmax(*variables: Variable) -> bool:
+    """Whether all are components of one softmax, at indices that are known."""
+    picks = [v.owner for v in variables if v.owner is not None and is_a(v.owner.op, Subtensor)]
+    known = [pick for pick in picks if all(is_a(v, Constant) for v in pick.inputs[1:])]
+    rows = {pick.inputs[0] for pick in known}
+    if len(known) < len(variables) or len(rows) > 1:
+        return False
+    node = rows.pop().owner
+    return node is not None and is_a(node.op, Softmax)
+
+
 def log_of_share(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
     """``log(a / (a + b)) -> -log1p(b / a)`` where b is small beside a."""
     (argument,), (output,) = node.inputs, node.outputs
@@ -257,6 +270,8 @@ def log_of_share(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
     if (1, above) not in summed or any(v.type.dtype != dtype for v in (above, below)):
         return None
     summed.remove((1, above))
+    if len(summed) == 1 and _are_of_one_softmax(above, summed[0][1]):
+        return None  # their share is the sigmoid of a difference of logits, and its logarithm more
     ratio = pt.true_div(difference_of(summed), above)
     near = pt.lt(pt.abs(ratio), constant_like(0.5, ratio))
     small = pt.log1p(pt.switch(near, ratio, constant_like(0, ratio)))

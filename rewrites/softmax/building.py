@@ -13,14 +13,14 @@ import pytensor.tensor as pt
 from pytensor.graph.basic import Variable
 
 from pytensor_stabilize.rewrites.algebra.factoring import Factored, canonical
-from pytensor_stabilize.rewrites.algebra.families import Member, stable_key
+from pytensor_stabilize.rewrites.algebra.families import Family, Member, stable_key
 from pytensor_stabilize.rewrites.algebra.forms import (
     Exponent,
     Monomial,
     Term,
     monomial,
 )
-from pytensor_stabilize.rewrites.arithmetic import as_dtype, difference_of, product_of
+from pytensor_stabilize.rewrites.arithmetic import as_dtype, difference_of, product_of, sum_of
 from pytensor_stabilize.rewrites.matching import is_condition, same_pattern
 from pytensor_stabilize.rewrites.softmax.components import (
     centred,
@@ -35,10 +35,12 @@ from pytensor_stabilize.rewrites.softmax.generators import (
     LeftOverError,
     Mean,
     Others,
+    Pair,
+    PairTotal,
     Row,
     Scalar,
     component_of,
-    is_total,
+    is_share,
 )
 from pytensor_stabilize.rewrites.softmax.groups import sum_of_others
 
@@ -98,7 +100,7 @@ class Builder:
         small = [
             g
             for g in powers
-            if isinstance(g, Member) and g.companion == "q" and not is_total(g.family)
+            if isinstance(g, Member) and g.companion == "q" and not is_share(g.family)
         ]
         for q in small:
             p, index = component_of(q.family)
@@ -138,13 +140,15 @@ class Builder:
             return pt.sum(self._row(generator.rows), axis=forms.axis)
         if isinstance(generator, Gap):
             return forms.pick(cast(Variable, complement(generator.p)), generator.place)
+        if isinstance(generator, PairTotal):
+            return sum_of([forms.pick(generator.p, place) for place in generator.places[:2]])
         if isinstance(generator, Others):
             return sum_of_others(forms, generator.p, generator.places)
         if isinstance(generator, Deviation):
             g = centred(generator.p, self._row(generator.rows), (forms.axis,))
             return forms.pick(g, generator.place)
-        if isinstance(generator, Member) and is_total(generator.family):
-            return self._share_of_total(generator)
+        if isinstance(generator, Member) and is_share(generator.family):
+            return self._share(generator)
         if isinstance(generator, Member):
             p, index = component_of(generator.family)
             if generator.companion == "p":
@@ -158,9 +162,8 @@ class Builder:
         # NumPy has no difference of two truth values, and their sum is a truth value.
         return as_dtype(variable, self.forms.dtype) if is_condition(variable) else variable
 
-    def _share_of_total(self, generator: Member) -> Variable:
-        exponents, _ = component_of(generator.family)
-        u = pt.logsumexp(exponents, axis=self.forms.axis)
+    def _share(self, generator: Member) -> Variable:
+        u = argument_of_share(self.forms, generator.family)
         if generator.companion == "t":
             return pt.tanh(pt.mul(np.asarray(0.5, self.forms.dtype), u))
         return pt.sigmoid(u if generator.companion == "p" else pt.neg(u))
@@ -197,3 +200,11 @@ class Builder:
                 product = pt.second(like, product)
             parts.append((1 if found.coefficient > 0 else -1, product))
         return difference_of(parts) if parts else pt.zeros_like(like)
+
+
+def argument_of_share(forms: Forms, family: Family) -> Variable:
+    """The u whose sigmoid the share of a total or of a pair is."""
+    logits, places = component_of(family)
+    if not isinstance(places, Pair):
+        return pt.logsumexp(logits, axis=forms.axis)
+    return pt.sub(forms.pick(logits, places.first), forms.pick(logits, places.second))

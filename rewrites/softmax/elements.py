@@ -12,6 +12,7 @@ critical roots, as those in a sigmoid are (`rewrites.algebra.factoring`); with t
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -37,7 +38,7 @@ from pytensor_stabilize.rewrites.algebra.limits import within_limits
 from pytensor_stabilize.rewrites.arithmetic import sum_of
 from pytensor_stabilize.rewrites.matching import FLOATS
 from pytensor_stabilize.rewrites.rules import Left
-from pytensor_stabilize.rewrites.softmax.building import Builder
+from pytensor_stabilize.rewrites.softmax.building import Builder, argument_of_share
 from pytensor_stabilize.rewrites.softmax.components import (
     above_half,
     centred,
@@ -53,7 +54,10 @@ from pytensor_stabilize.rewrites.softmax.generators import (
     Row,
     UnreadError,
     component_of,
-    is_total,
+    is_in_shares_of_pairs,
+    is_share,
+    with_components,
+    with_shares_of_pairs,
 )
 from pytensor_stabilize.rewrites.softmax.groups import others_of_several
 from pytensor_stabilize.rewrites.softmax.matching import adds_up, nearest
@@ -160,8 +164,8 @@ def written_out_element(fgraph: FunctionGraph, node: Apply) -> Variable | Left |
             if not forms.written_out or not any(isinstance(g, Hot | Mean) for g in read):
                 return None
             return _row(forms, output, exponents, whole=True)
-        terms = forms.scalar(output)
-        if not forms.written_out:
+        terms = with_shares_of_pairs(forms.scalar(output))
+        if not (forms.written_out or is_in_shares_of_pairs(terms)):
             return None
         if len(terms) != 1:
             found = factored(forms, terms)
@@ -169,6 +173,7 @@ def written_out_element(fgraph: FunctionGraph, node: Apply) -> Variable | Left |
                 return None
             return forms.shaped(Builder(forms).scalar(found), output)
         ((coefficient, factors),) = terms
+        factors = with_components(factors)
         if not any(isinstance(g, Member | Mean) for g, _ in factors):
             return None
         return forms.shaped(Builder(forms).scalar(Factored(coefficient, factors)), output)
@@ -190,7 +195,8 @@ def log_of_elements(fgraph: FunctionGraph, node: Apply) -> Variable | Left | Non
         terms = forms.scalar(argument)
         if node.op == log1p:
             terms = [(Fraction(1), ONE), *terms]
-        found = canonical(terms, no_leaf, reduce_all=False)
+        found = canonical(with_shares_of_pairs(terms), no_leaf, reduce_all=False)
+        found = replace(found, factors=with_components(found.factors))
         logarithm = _logarithm(forms, found, output)
         return _log_of_several(forms, terms, node) if logarithm is None else logarithm
     except (UnreadError, LeftOverError):
@@ -199,7 +205,7 @@ def log_of_elements(fgraph: FunctionGraph, node: Apply) -> Variable | Left | Non
 
 def _logarithm(forms: Forms, found: Factored, output: Variable) -> Variable | None:
     members = [(g, n) for g, n in found.factors if isinstance(g, Member) and n == int(n)]
-    shared = any(is_total(g.family) for g, _ in members)
+    shared = any(is_share(g.family) for g, _ in members)
     gaps = [(g, n) for g, n in members if g.companion == "q" or (shared and g.companion == "p")]
     if not gaps or found.coefficient <= 0:
         return None
@@ -232,10 +238,10 @@ def _log_of_several(forms: Forms, terms: list[Term], node: Apply) -> Variable | 
 
 
 def _log_of_member(forms: Forms, generator: Member) -> Variable:
-    p, index = component_of(generator.family)
-    if is_total(generator.family):
-        u = pt.logsumexp(p, axis=forms.axis)
+    if is_share(generator.family):
+        u = argument_of_share(forms, generator.family)
         return pt.neg(pt.softplus(u if generator.companion == "q" else pt.neg(u)))
+    p, index = component_of(generator.family)
     if generator.companion == "p":
         x = p.owner.inputs[0]  # type: ignore[union-attr]
         return forms.pick(LogSoftmax(axis=(forms.axis,))(x), index)

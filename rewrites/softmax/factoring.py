@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from dataclasses import replace
 from fractions import Fraction
 
 from pytensor.graph.basic import Variable
@@ -25,9 +26,12 @@ from pytensor_stabilize.rewrites.softmax.generators import (
     Deviation,
     Gap,
     Mean,
+    PairTotal,
     Row,
     component_of,
-    is_total,
+    is_share,
+    with_components,
+    with_shares_of_pairs,
 )
 from pytensor_stabilize.rewrites.softmax.groups import others_of_several
 from pytensor_stabilize.rewrites.softmax.matching import logits_of
@@ -37,12 +41,21 @@ _ONE: Term = (Fraction(1), ONE)
 
 def factored(forms: Forms, terms: list[Term]) -> Factored | None:
     """The sum as a product in which no root is hidden; None if none was."""
+    found, shared = _factored(forms, terms), with_shares_of_pairs(terms)
+    other = _with_components(_factored(forms, shared)) if shared != terms else None
+    if found is None or other is None:
+        return found or other
+    shorter = _length(other) < _length(found)
+    return other if found.coefficient and (shorter or not other.coefficient) else found
+
+
+def _factored(forms: Forms, terms: list[Term]) -> Factored | None:
     families = list(
         dict.fromkeys(g.family for _, m in terms for g, _ in m if isinstance(g, Member))
     )
     if len(terms) < 2 or not families:
         return None
-    components = [family for family in families if not is_total(family)]
+    components = [family for family in families if not is_share(family)]
     several = others_of_several(terms) if len(components) > 1 else None
     if several is not None:
         return several
@@ -61,6 +74,13 @@ def factored(forms: Forms, terms: list[Term]) -> Factored | None:
         if best is None or key < shortest:
             best, shortest = found, key
     return best
+
+
+def _with_components(found: Factored | None) -> Factored | None:
+    if found is None:
+        return None
+    residual = merged((c, with_components(m)) for m, c in found.residual.items())
+    return replace(found, factors=with_components(found.factors), residual=residual)
 
 
 def cancels_at(forms: Forms, found: Factored, family: Family) -> bool:
@@ -89,6 +109,8 @@ def _at_one(forms: Forms, generator: Hashable, p: Variable, index: Hashable) -> 
             return [_single(generator)]
         own = place == index
         return [_ONE] if own == (generator.companion == "p") or generator.companion == "t" else []
+    if isinstance(generator, PairTotal) and generator.p is p:
+        return [_ONE] if index in generator.places[:2] else []
     if isinstance(generator, Gap | Deviation) and generator.p is p:
         return [] if generator.place == index else [_single(generator)]
     if isinstance(generator, Mean) and power_of(generator.rows, Row(p)) > 0:

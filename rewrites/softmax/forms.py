@@ -34,7 +34,7 @@ from pytensor.tensor.subtensor import (
 )
 from pytensor.tensor.variable import TensorVariable
 
-from pytensor_stabilize.rewrites.algebra.families import Companion, Family, Member
+from pytensor_stabilize.rewrites.algebra.families import Companion, Member
 from pytensor_stabilize.rewrites.algebra.forms import (
     LARGEST_POWER,
     ONE,
@@ -56,6 +56,7 @@ from pytensor_stabilize.rewrites.softmax.generators import (
     Total,
     UnreadError,
     complemented,
+    component_family,
     constant_row,
     exp_of_log_softmax,
     hot,
@@ -64,6 +65,7 @@ from pytensor_stabilize.rewrites.softmax.generators import (
     number_at,
     of_any_shape,
     one_over_one_and_total,
+    one_over_pair,
     other_companion,
     same,
     squared_ones,
@@ -236,7 +238,7 @@ class Forms:
             sign = -1 if is_a(op, ps.Neg) else 1
             return prod((c for c, _ in read), start=Fraction(sign)), times(*(m for _, m in read))
         form = merged((self.row if rows else self.scalar)(variable, depth))
-        if (share := one_over_one_and_total(form)) is not None:
+        if (share := one_over_one_and_total(form) or one_over_pair(form)) is not None:
             return share
         if len(form) == 2 and form.get(ONE) == 1:
             form = {m: c for c, m in other_companion([(-c, m) for m, c in form.items() if m])}
@@ -395,5 +397,4 @@ class Forms:
             p, companion = component, "q"
         if not adds_up(p, self.axis):
             return Scalar(self.pick(generator.variable, index))
-        # A component is the sigmoid of its log-odds.
-        return Member(Family("logistic", (p, index), (), Fraction(1)), companion)
+        return Member(component_family(p, index), companion)

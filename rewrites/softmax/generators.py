@@ -15,7 +15,15 @@ from pytensor.tensor.shape import SpecifyShape
 from pytensor.tensor.special import LogSoftmax
 
 from pytensor_stabilize.rewrites.algebra.families import Family, Member
-from pytensor_stabilize.rewrites.algebra.forms import ONE, Form, Monomial, Term, monomial, times
+from pytensor_stabilize.rewrites.algebra.forms import (
+    ONE,
+    Form,
+    Monomial,
+    Term,
+    monomial,
+    power_of,
+    times,
+)
 from pytensor_stabilize.rewrites.matching import exact_constant, is_a, same_pattern, scalar_op
 from pytensor_stabilize.rewrites.softmax.matching import constant_key, row_maximum
 
@@ -59,6 +67,22 @@ class Total(NamedTuple):
 
 # In place of the index of a component.
 _TOTAL = "total"
+
+
+class Pair(NamedTuple):
+    """In place of the index of a component: of two, the first is meant."""
+
+    first: int
+    second: int
+    kind: str = "pair"
+
+
+class PairTotal(NamedTuple):
+    """Generator: the sum of two components."""
+
+    p: Variable
+    places: Pair
+    kind: str = "pair total"
 
 
 class UnreadError(Exception):
@@ -211,8 +235,45 @@ def total_family(exponents: Variable) -> Family:
     return Family("logistic", (exponents, _TOTAL), (), Fraction(1))
 
 
-def is_total(family: Family) -> bool:
-    return family.core[1] is _TOTAL  # type: ignore[index]
+def component_family(p: Variable, index: Hashable) -> Family:
+    """The family of a component, which is the sigmoid of its log-odds."""
+    return Family("logistic", (p, index), (), Fraction(1))
+
+
+def is_share(family: Family) -> bool:
+    """Whether a family is of a share of a total or of a pair, and not of a component."""
+    _, place = component_of(family)
+    return place is _TOTAL or isinstance(place, Pair)
+
+
+def is_in_shares_of_pairs(terms: list[Term]) -> bool:
+    """Whether a product has the share of one of two components for a factor, or a sum no other.
+
+    Multiplied out, a product of other sums would not be shorter for the share.
+    """
+    shares = [
+        isinstance(g, Member) and isinstance(component_of(g.family)[1], Pair)
+        for _, m in terms
+        for g, _ in m
+    ]
+    return any(shares) and (len(terms) == 1 or all(shares))
+
+
+def one_over_pair(form: Form) -> Term | None:
+    """``1 / (c p[i] + c p[j])``, of a choice between two of several."""
+    if len(form) != 2 or len(set(form.values())) > 1:
+        return None
+    found: list[tuple[Variable, Hashable]] = []
+    for factors in form:
+        generators = [g for g, n in factors if isinstance(g, Member) and n == 1]
+        if len(factors) != 1 or not generators or generators[0].companion != "p":
+            return None
+        found.append(component_of(generators[0].family))
+    (p, i), (other, j) = found
+    if p is not other or not (isinstance(i, int) and isinstance(j, int)) or (i < 0) != (j < 0):
+        return None
+    total = PairTotal(p, Pair(min(i, j), max(i, j)))
+    return 1 / next(iter(form.values())), monomial([(total, -1)])
 
 
 def one_over_one_and_total(form: Form) -> Term | None:
@@ -243,3 +304,37 @@ def with_shares(terms: list[Term]) -> list[Term]:
                 factors = times(factors, monomial(changes))
         result.append((coefficient, factors))
     return result
+
+
+def with_shares_of_pairs(terms: list[Term]) -> list[Term]:
+    """``p[i] = P D``, with ``P = p[i] / D``, where something is divided by ``D = p[i] + p[j]``."""
+    totals = dict.fromkeys(g for _, m in terms for g, n in m if isinstance(g, PairTotal))
+    for total in totals:
+        shares = _shares_of(total)
+        for i, (coefficient, factors) in enumerate(terms):
+            for p, share in shares:
+                n = power_of(factors, p)
+                factors = times(factors, monomial([(p, -n), (share, n), (total, n)]))
+            terms = [*terms[:i], (coefficient, factors), *terms[i + 1 :]]
+    return terms
+
+
+def with_components(factors: Monomial) -> Monomial:
+    """``p[i]`` in place of ``P D`` again."""
+    for total in [g for g, n in factors if isinstance(g, PairTotal) and n > 0]:
+        for p, share in _shares_of(total):
+            n = min(power_of(factors, total), power_of(factors, share))
+            if n > 0:
+                factors = times(factors, monomial([(total, -n), (share, -n), (p, n)]))
+    return factors
+
+
+def _shares_of(total: PairTotal) -> list[tuple[Member, Member]]:
+    """Each component of a pair, and its share of both."""
+    p, (first, second, _) = total.p, total.places
+    logits = p.owner.inputs[0]  # type: ignore[union-attr]
+    pair = Family("logistic", (logits, total.places), (), Fraction(1))
+    return [
+        (Member(component_family(p, first), "p"), Member(pair, "p")),
+        (Member(component_family(p, second), "p"), Member(pair, "q")),
+    ]

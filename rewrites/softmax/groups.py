@@ -30,7 +30,7 @@ from pytensor_stabilize.rewrites.algebra.forms import (
     times,
     to_power,
 )
-from pytensor_stabilize.rewrites.softmax.generators import Others, component_of, is_total
+from pytensor_stabilize.rewrites.softmax.generators import Others, component_of, is_share
 
 if TYPE_CHECKING:
     from pytensor_stabilize.rewrites.softmax.forms import Forms
@@ -45,7 +45,7 @@ def others_of_several(terms: list[Term]) -> Factored | None:
     components: dict[Variable, list[Family]] = {}
     for _, factors in terms:
         for g, _ in factors:
-            if isinstance(g, Member) and not is_total(g.family):
+            if isinstance(g, Member) and not is_share(g.family):
                 found = components.setdefault(component_of(g.family)[0], [])
                 if g.family not in found:
                     found.append(g.family)
