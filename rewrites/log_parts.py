@@ -6,13 +6,12 @@ from collections.abc import Callable
 from typing import cast
 
 import pytensor.tensor as pt
-from pytensor.graph.basic import Apply, Variable
+from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.graph.fg import FunctionGraph
 from pytensor.graph.op import Op
 from pytensor.scalar import basic as ps
-from pytensor.tensor.basic import Join, MakeVector
+from pytensor.tensor.basic import AllocEmpty, Join, MakeVector
 from pytensor.tensor.math import log, log1p
-from pytensor.tensor.subtensor import AdvancedIncSubtensor, IncSubtensor
 
 from pytensor_stabilize.rewrites import symbols
 from pytensor_stabilize.rewrites.algebra.arguments import is_float
@@ -31,7 +30,7 @@ from pytensor_stabilize.rewrites.matching import (
 )
 from pytensor_stabilize.rewrites.products_over_axes import is_product_over_axis
 from pytensor_stabilize.rewrites.rules import REAL, Left, Rule
-from pytensor_stabilize.rewrites.shapes.writes import Scatter, writes_to_zeros
+from pytensor_stabilize.rewrites.shapes.writes import READS, WRITES, Scatter, writes_to_zeros
 
 _MOST_PARTS = 16
 
@@ -58,11 +57,13 @@ def log_of_parts(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
     ordered = is_a(op, ps.Clip, ps.Maximum, ps.Minimum)
     if not any(_gains(part, complement, ordered) for part in parts):
         return None
+    # The derivative of a part that is not taken would be 0 times infinity.
     if is_a(op, ps.Switch, ps.Clip, ps.Maximum, ps.Minimum) and not all(
         _gains(part, complement, ordered) or _is_inside(part, complement) for part in parts
     ):
-        # The derivative of the branch that is not taken would be 0 times infinity.
         return Left("a branch may be 0, and the derivative of its logarithm infinite")
+    if _drops([inner, *moves]) and not all(_may_be_dropped(part, complement) for part in parts):
+        return Left("a part left out may be 0, and the derivative of its logarithm infinite")
     inputs = list(inner.inputs)
     if is_a(op, ps.Switch) and (reached := asked_of_argument(inputs[0])) is not None:
         inputs[0] = reached  # a guard against the logarithm of 0, which is no longer needed
@@ -97,11 +98,28 @@ def _parts(node: Apply, complement: bool) -> list[int]:
         return [0, 1, 2]
     if is_a(op, ps.Maximum, ps.Minimum) and len(node.inputs) == 2:
         return [0, 1]
-    if isinstance(node.op, IncSubtensor | AdvancedIncSubtensor):
+    if is_a(node.op, *WRITES):
         # log1p(0) is 0, so that an increment of zeros stays one.
         places = complement and writes_to_zeros(node) and Scatter(node.outputs[0]).sets
         return [0, 1] if node.op.set_instead_of_inc or places else []
     return []
+
+
+def _drops(nodes: list[Apply]) -> bool:
+    """Whether some elements of what is put together may be left out or written over."""
+    return any(is_a(node.op, *WRITES, *READS) for node in nodes)
+
+
+def _may_be_dropped(part: Variable, complement: bool) -> bool:
+    """Whether the logarithm has a finite derivative everywhere, or none is taken."""
+    node = part.owner
+    if is_a(part, Constant) or not is_float(part) or exact_constant(part) is not None:
+        return True
+    if node is not None and is_a(node.op, AllocEmpty):
+        return True
+    if node is not None and is_a(node.op, *WRITES):
+        return all(_may_be_dropped(v, complement) for v in node.inputs[:2])
+    return _gains(part, complement, ordered=False)
 
 
 def _gains(part: Variable, complement: bool, ordered: bool) -> bool:
