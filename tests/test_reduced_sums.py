@@ -95,6 +95,16 @@ def test_log1mexp_of_softplus(between):
     assert function(-np.inf)[0] == -np.inf
 
 
+@pytest.mark.parametrize(("dtype", "at"), [("uint8", 1), ("int8", -128), ("bool", True)])
+def test_log1mexp_of_counts(dtype, at):
+    """The negative of an unsigned integer wraps, that of -128 as int8 as well."""
+    n = pt.scalar("n", dtype=dtype)
+    y = pt.log1mexp(-pt.softplus(n))
+    found = pytensor.function([n], y)(at)
+    wide = pt.cast(n, y.type.dtype)
+    assert ulps(found, truth(-pt.softplus(-wide), {n: at})) <= 4
+
+
 def test_the_pullback_of_log1mexp():
     """Where the logp is differentiated as it was written, as `pm.fit` does."""
     slope = pt.grad(pt.log1mexp(-pt.softplus(a)), a)
