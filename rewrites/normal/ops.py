@@ -28,7 +28,7 @@ Derivatives, with ``c = 2 / sqrt(pi)``: ``(log erfc)' = -c r``, ``(log erfcx)' =
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 from importlib import import_module
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytensor.scalar.math as psm
@@ -40,6 +40,7 @@ from pytensor.scalar.basic import (
     constant,
     exp,
     get_scalar_type,
+    upgrade_to_float,
 )
 from pytensor.tensor.elemwise import Elemwise
 
@@ -52,8 +53,11 @@ Scalars = Sequence[ScalarVariable]
 
 
 def _type_of_argument(*types: ScalarType) -> tuple[ScalarType]:
-    """The constants are float64; the result has the dtype of the arguments."""
-    return (get_scalar_type(dtype=ScalarType.upcast(*types[:-2])),)
+    """The constants are float64; the result has the dtype of the arguments, as a float."""
+    return cast(
+        tuple[ScalarType],
+        upgrade_to_float(get_scalar_type(dtype=ScalarType.upcast(*types[:-2]))),
+    )
 
 
 class NormalOp(ScalarOp):
