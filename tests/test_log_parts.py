@@ -7,6 +7,7 @@ import pytest
 from helpers import compile_rewritten
 from pytensor.graph.rewriting.utils import rewrite_graph
 
+import pytensor_stabilize
 from pytensor_stabilize.graphs import explain
 
 x, y = pt.dvectors("x", "y")
@@ -54,3 +55,29 @@ def test_what_is_left_out_has_a_finite_derivative(form):
 @pytest.mark.parametrize("form", SAFE)
 def test_what_has_one_everywhere_is_mended(form):
     assert explain(SAFE[form]).fired["log_of_parts"]
+
+
+e = pt.exp(y)
+# The logarithm of a part is nan, or has no derivative at 0, where the other part is chosen.
+BEYOND = {
+    "a maximum with a negative number": pt.log1p(pt.maximum(s, -3.0)),
+    "one minus a minimum": pt.log1p(-pt.minimum(e, 0.5)),
+    "one minus what is clipped": pt.log(1 - pt.clip(e, 1e-7, 1 - 1e-7)),
+    "one minus a switch": pt.log1p(-pt.switch(y < -1, e, 0.5)),
+    "a complement in a switch": pt.log(pt.switch(y < -1, 1 - e, 0.5)),
+    "tanh in a switch": pt.log(pt.switch(y > 1, pt.tanh(y), 0.5)),
+    "its square in a maximum": pt.log(pt.maximum(pt.tanh(y) ** 2, 0.3)),
+    "cos in a switch": pt.log(pt.switch(y > 1, 1 - pt.cos(y), 0.5)),
+}
+
+
+@pytest.mark.parametrize("form", BEYOND)
+def test_what_is_not_chosen_has_no_part_in_it(form):
+    value = BEYOND[form]
+    built = rewrite_graph(value, include=("canonicalize", "stabilize"))
+    at = np.array([-3.0, -1.5, 0.0, 0.4, 3.0])
+    found = compile_rewritten([y], [value, pytensor.grad(built.sum(), y)])(at)
+    with pytensor_stabilize.excluding("all"):
+        stock = compile_rewritten([y], [value, pytensor.grad(value.sum(), y)])(at)
+    for ours, theirs in zip(found, stock, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12)

@@ -28,7 +28,7 @@ Derivatives, with ``c = 2 / sqrt(pi)``: ``(log erfc)' = -c r``, ``(log erfcx)' =
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 from importlib import import_module
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytensor.scalar.math as psm
@@ -54,10 +54,7 @@ Scalars = Sequence[ScalarVariable]
 
 def _type_of_argument(*types: ScalarType) -> tuple[ScalarType]:
     """The constants are float64; the result has the dtype of the arguments, as a float."""
-    return cast(
-        tuple[ScalarType],
-        upgrade_to_float(get_scalar_type(dtype=ScalarType.upcast(*types[:-2]))),
-    )
+    return upgrade_to_float(get_scalar_type(dtype=ScalarType.upcast(*types[:-2])))
 
 
 class NormalOp(ScalarOp):
