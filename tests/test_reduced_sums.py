@@ -95,6 +95,16 @@ def test_log1mexp_of_softplus(between):
     assert function(-np.inf)[0] == -np.inf
 
 
+def test_what_has_an_element_for_each_row_stays_outside():
+    """And with two sums it is not known which of them cancels."""
+    z = pt.vector("z", shape=(3,))
+    p = pt.sigmoid(z)
+    at = [0.3, 1.7, -2.1]
+    for y in (p.sum() + 3 * p - 3, p.sum() + pt.tanh(z).sum() - 6):
+        assert explain(y).fired[RULE] == 0
+        np.testing.assert_allclose(pytensor.function([z], y)(at), truth(y, {z: at}).value)
+
+
 @pytest.mark.parametrize(("dtype", "at"), [("uint8", 1), ("int8", -128), ("bool", True)])
 def test_log1mexp_of_counts(dtype, at):
     """The negative of an unsigned integer wraps, that of -128 as int8 as well."""
@@ -136,3 +146,4 @@ def test_the_check_stays():
 def test_another_sign_is_left_alone():
     assert explain(pt.log1mexp(pt.softplus(a))).fired["log1mexp_of_softplus"] == 0
     assert explain(pt.log1mexp(-2 * pt.softplus(a))).fired["log1mexp_of_softplus"] == 0
+    assert explain(pt.log1mexp(-pt.exp(pt.softplus(a)))).fired["log1mexp_of_softplus"] == 0
