@@ -124,6 +124,10 @@ def test_the_pullback_of_log1mexp():
         assert ulps(function(at), truth(pt.sigmoid(-a), {a: at})) <= 4, at
 
 
+EXPONENTIALS = pt.exp(a) * pt.sinh(a)
+FINITE = pt.exp(pt.switch(pt.isinf(a), 0.0, a))
+
+
 @pytest.mark.parametrize(
     "y",
     [
@@ -131,6 +135,10 @@ def test_the_pullback_of_log1mexp():
         pt.switch(pt.isinf(-pt.exp(a)), 1e300, -pt.exp(a)),
         pt.switch(pt.isinf(a), np.inf, pt.exp(a)),
         pt.switch(pt.isinf(pt.sinh(a)), np.inf, pt.sinh(a)),
+        # Infinite with either sign, another question, another number for each element.
+        pt.switch(pt.isinf(EXPONENTIALS), np.inf, EXPONENTIALS),
+        pt.switch(pt.isnan(FINITE), np.inf, FINITE),
+        pt.switch(pt.isinf(pt.exp(a)), np.array([np.inf, 1.0]), pt.exp(a)),
     ],
 )
 def test_other_switches_stay(y):
