@@ -1,6 +1,7 @@
 """Rules for the logistic function: the transforms, and the table that names them."""
 
 from fractions import Fraction
+from typing import cast
 
 import numpy as np
 import pytensor.tensor as pt
@@ -13,6 +14,7 @@ from pytensor.tensor.math import sigmoid as pt_sigmoid
 from pytensor_stabilize.rewrites import symbols
 from pytensor_stabilize.rewrites.arithmetic import as_dtype
 from pytensor_stabilize.rewrites.matching import (
+    FLOATS,
     exact_constant,
     is_complex,
     negate,
@@ -22,6 +24,11 @@ from pytensor_stabilize.rewrites.matching import (
 from pytensor_stabilize.rewrites.rules import REAL, Left, Rule, Transform
 
 _COMPLEX = Left("the result is complex")
+# Functions whose arguments are negated, subtracted or divided by what the rules make.
+_FUNCTIONS = (
+    *(pt_sigmoid, pt.exp, pt.expm1, pt.tanh, pt.cosh, pt.sinh, pt.softplus, pt.log1mexp),
+    *(pt.erf, pt.erfc, pt.erfcx),
+)
 _IDENTITIES = "sigmoid(x) + sigmoid(-x) = 1 and sigmoid(x) = exp(x) sigmoid(-x)"
 
 
@@ -69,11 +76,11 @@ def log1p_of_minus_sigmoid(fgraph: FunctionGraph, node: Apply) -> Variable | Lef
 
 
 def float_argument(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
-    """Cast the discrete argument of a sigmoid to the dtype of its result."""
+    """Cast the discrete argument of a function to the dtype of its result."""
     (argument,), (output,) = node.inputs, node.outputs
-    if np.dtype(argument.type.dtype).kind not in "biu":
+    if np.dtype(argument.type.dtype).kind not in "biu" or output.type.dtype not in FLOATS:
         return None
-    return pt_sigmoid(pt.cast(argument, output.type.dtype))
+    return cast(Variable, node.op(pt.cast(argument, output.type.dtype)))
 
 
 LOGISTIC: tuple[Rule, ...] = (
@@ -117,14 +124,14 @@ LOGISTIC: tuple[Rule, ...] = (
         source=_IDENTITIES,
     ),
     Rule(
-        name="sigmoid_of_discrete",
+        name="function_of_discrete",
         before=symbols.sigmoid,
         after=symbols.sigmoid,
         domain={"x": REAL},
         promise=3.0,
-        mends="the negation of unsigned integers wraps: 1 - sigmoid(uint8(1)) is 1",
+        mends="unsigned integers wrap where they are negated: 1 - sigmoid(uint8(1)) is 1",
         databases=("canonicalize",),
-        tracks=(pt_sigmoid,),
+        tracks=_FUNCTIONS,
         transform=float_argument,
         source="The result's dtype holds every value that the rule casts, or rounds it as before.",
     ),

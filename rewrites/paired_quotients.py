@@ -46,18 +46,29 @@ def quotient_in_pairs(fgraph: FunctionGraph, node: Apply) -> Variable | Left | N
         return None
     if any(v.type.dtype != output.type.dtype for v in (*above, *below)):
         return None
-    small = [v for v in below if _may_vanish(v)]
-    if len(small) < 2 or not any(is_a(scalar_op(v), *_SUMS) for v in (*small, *above)):
+    if not any(is_a(scalar_op(v), *_SUMS) for v in (*above, *below)):
         return None
-    tops = [v for v in above if _may_vanish(v)]
-    if len(tops) < 2:
+    pairs = _pairs(above, below)
+    if len(pairs) < 2:
         return None
-    # What is largest below the bar comes beside what is first above it: the order does not matter
-    # much, since each quotient alone is a float.
-    pairs = list(zip(tops, small, strict=False))
     rest = [_without(above, [v for v, _ in pairs]), _without(below, [v for _, v in pairs])]
     result = product_of([*rest[0], *(pt.true_div(v, r) for v, r in pairs)])
     return pt.true_div(result, product_of(rest[1])) if rest[1] else result
+
+
+def _pairs(above: list[Variable], below: list[Variable]) -> list[tuple[Variable, Variable]]:
+    """Factors of both sides that vanish together, each with one of the other side.
+
+    The quotient of others may overflow where the whole is an ordinary number.
+    """
+    ends = {v: _ends(v) for v in (*above, *below)}
+    left, pairs = list(below), []
+    for top in above:
+        partner = next((v for v in left if ends[top] & ends[v]), None)
+        if partner is not None:
+            left.remove(partner)
+            pairs.append((top, partner))
+    return pairs
 
 
 def _without(factors: list[Variable], used: list[Variable]) -> list[Variable]:
@@ -78,11 +89,6 @@ def _factors(variable: Variable) -> list[Variable]:
         assert node is not None
         return _factors(node.inputs[0]) * int(power)
     return [variable]
-
-
-def _may_vanish(variable: Variable) -> bool:
-    """Whether a function that vanishes exponentially is a factor of it, or of all its terms."""
-    return bool(_ends(variable))
 
 
 def _ends(variable: Variable, depth: int = 0) -> set[End]:

@@ -146,7 +146,8 @@ def log1mexp_of_softplus(fgraph: FunctionGraph, node: Apply) -> Variable | Left 
     if sign > 0 or not is_a(scalar_op_of(core.owner), psm.Softplus):
         return None
     (x,) = core.owner.inputs  # type: ignore[union-attr]
-    result = pt.neg(pt.softplus(negate(x)))
+    # The negative of a count would wrap.
+    result = pt.neg(pt.softplus(negate(as_dtype(x, core.type.dtype))))
     for move in reversed(moves):
         result = move.op(result, *move.inputs[1:])
     return result

@@ -178,13 +178,22 @@ def difference_of_reciprocal_roots(fgraph: FunctionGraph, node: Apply) -> Variab
         return Left("the difference of the squares is not simpler")
     p, q = one.root, other.root
     top = product_of([v for v in (outer, difference) if exact_constant(v) != 1] or [outer])
-    result = pt.true_div(top, pt.mul(p, q, pt.add(p, q)))
+    # The product of three roots is beyond the floats where the result is an ordinary number.
+    total, limits = pt.mul(p, q, pt.add(p, q)), np.finfo(dtype)
+    inside = pt.and_(
+        pt.gt(total, constant_like(limits.tiny, total)),
+        pt.le(total, constant_like(limits.max, total)),
+    )
+    unit = constant_like(1, total)
+    result = pt.true_div(top, pt.switch(inside, total, unit))
     if one.power == 3:
         # 1 / (p q)**3 would overflow long before the result does.
         u, v = (root.owner.inputs[0] for root in (p, q))
         inverses = [pt.reciprocal(u), pt.reciprocal(pt.mul(p, q)), pt.reciprocal(v)]
         result = pt.mul(result, pt.add(*inverses))
-    return result
+    p, q = (pt.switch(inside, unit, root) for root in (p, q))
+    plain = pt.sub(*(pt.pow(pt.reciprocal(root), one.power) for root in (p, q)))
+    return pt.switch(inside, result, plain if exact_constant(outer) == 1 else pt.mul(outer, plain))
 
 
 def _against_constant(

@@ -108,8 +108,10 @@ def _joined_without_common(node_a: Apply, node_b: Apply) -> Variable | None:
     if joined is None or not is_a(joined.op, Join):
         return None
     parts = joined.inputs
-    inner = [part for part in parts if constant_of(part) is None]
-    if len(inner) != 1:
+    constants = {part: constant_of(part) for part in parts}
+    inner = [part for part in parts if constants[part] is None]
+    # Only of what is infinite anyway: eta is in the difference from a finite constant.
+    if len(inner) != 1 or not all(c is None or np.isinf(c) for c in constants.values()):
         return None
     position = joined.op.axis % inner[0].type.ndim
     signed = signed_terms(inner[0])

@@ -33,7 +33,7 @@ LATE = {
 }
 # Rules of which the table's tests, on the domain of the row, do not show all that others do.
 ELSEWHERE = {
-    "sigmoid_of_discrete": "tests/test_one_minus_sigmoid.py",
+    "function_of_discrete": "tests/test_one_minus_sigmoid.py",
     "exp_difference_ratio": "tests/test_differences.py",
     "log_sigmoid_minus_sigmoid": "tests/test_differences.py",
     "log_tanh_minus_tanh": "tests/test_differences.py",

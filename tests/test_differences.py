@@ -304,6 +304,18 @@ def test_cumulative_probabilities_and_their_logarithms(eta):
         assert ulps(result, true).max() <= 8
 
 
+@pytest.mark.parametrize("ends", [(-np.inf, np.inf), (0.0, 1.0), (-2.0, np.inf), (-np.inf, 5.0)])
+@pytest.mark.parametrize("function", [s, pt.tanh, pt.exp])
+def test_what_is_finite_beside_the_cutpoints_is_not_shifted(function, ends):
+    x, c = pt.dvectors("x", "c")
+    first, last = (pt.full((x.shape[0], 1), end) for end in ends)
+    joined = pt.concatenate([first, c - pt.shape_padright(x), last], axis=1)
+    value = function(joined[:, 1:]) - function(joined[:, :-1])
+    at = {x: np.array([0.3, -1.1]), c: np.array([1.0, 2.5])}
+    found = compile_rewritten([x, c], value)(*at.values())
+    assert ulps(found, truth(value, at)).max() <= 16
+
+
 MODELS = {
     "logistic": lambda pm, eta, c: pm.OrderedLogistic(
         "y", eta=eta, cutpoints=c, observed=[0, 1, 2, 3, 1], compute_p=False

@@ -4,10 +4,11 @@ import numpy as np
 import pytensor
 import pytensor.tensor as pt
 import pytest
-from helpers import compile_rewritten, ulps
+from helpers import compile_rewritten, linker, ulps
 from pytensor.graph.traversal import ancestors
 
 from pytensor_stabilize.graphs import truth
+from pytensor_stabilize.rewrites.normal.ops import erfc_excess, erfc_ratio, log_erfc, log_erfcx
 
 NUMBERS = {
     "int8": [-128, -100, -3, -1, 0, 1, 40, 127],
@@ -77,3 +78,48 @@ def test_a_label_whose_negation_pytensor_leaves():
     with pytensor.config.change_flags(on_opt_error="ignore"):
         function = compile_rewritten([x, y], slope)
     assert ulps(function(*at.values()), truth(slope, at)).max() <= 8
+
+
+# Of two counts: what a rule subtracts or negates in their dtype wraps.
+OF_COUNTS = {
+    "a share": lambda m, n: pt.exp(m) / (pt.exp(m) + pt.exp(n)),
+    "the other share": lambda m, n: pt.exp(n) / (pt.exp(m) + pt.exp(n)),
+    "a slope of logaddexp": lambda m, n: pt.exp(m - pt.logaddexp(m, n)),
+    "a difference": lambda m, n: pt.log(pt.exp(m) - pt.exp(n)),
+    "a product": lambda m, n: pt.exp(m) * pt.sigmoid(n),
+    "an average": lambda m, n: pt.log(pt.exp(m) + pt.exp(n)),
+    "one minus it": lambda m, n: 1 - pt.exp(m) / (pt.exp(m) + pt.exp(n)),
+    "tails": lambda m, n: pt.log(pt.erfcx(m)) + pt.log(pt.erfc(n)),
+    "quotients": lambda m, n: 1 / pt.erfcx(m) + pt.exp(-(n**2)) / pt.erfc(n),
+    "softplus": lambda m, n: pt.log1mexp(-pt.softplus(m)) + pt.tanh(n),
+}
+LARGER = {"bool": [True] * 3, "uint8": [1, 2, 5], "int8": [1, 2, 5], "int64": [1, 3, 4]}
+SMALLER = {"bool": [True, False, True], "uint8": [0, 1, 1], "int64": [1, -2, 3]}
+PAIRS = [("bool", "uint8"), ("uint8", "bool"), ("uint8", "uint8"), ("int8", "bool"), ("int64",) * 2]
+
+
+@pytest.mark.parametrize("dtypes", PAIRS)
+@pytest.mark.parametrize("name", OF_COUNTS)
+def test_functions_of_counts(name, dtypes):
+    m, n = (pt.vector(v, dtype=dtype) for v, dtype in zip("mn", dtypes, strict=True))
+    a, b = pt.dvectors("a", "b")
+    at = [np.array(v[d], d) for v, d in zip((LARGER, SMALLER), dtypes, strict=True)]
+    value = OF_COUNTS[name](m, n)
+    # numba subtracts in int64.
+    with linker("cvm") as mode, np.errstate(all="ignore"):
+        found = pytensor.function([m, n], value, mode=mode)(*at)
+    exact = truth(OF_COUNTS[name](a, b), {a: at[0], b: at[1]})
+    rtol = 1e-6 if found.dtype == "float32" else 1e-14
+    # log(exp(m) - exp(n)) of equal counts is not.
+    known = exact.decided
+    assert known.any()
+    np.testing.assert_allclose(found[known], exact.value[known], rtol=rtol)
+
+
+@pytest.mark.parametrize("op", [log_erfc, erfc_ratio, erfc_excess, log_erfcx])
+def test_the_normal_family_of_counts(op):
+    n, x = pt.lvector("n"), pt.dvector("x")
+    counts, numbers = op(n, 1.0, 0.0), op(x, 1.0, 0.0)
+    assert counts.type.dtype == "float64"
+    found = pytensor.function([n], counts)([-2, 0, 3])
+    np.testing.assert_array_equal(found, pytensor.function([x], numbers)([-2.0, 0.0, 3.0]))

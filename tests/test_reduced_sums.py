@@ -95,6 +95,26 @@ def test_log1mexp_of_softplus(between):
     assert function(-np.inf)[0] == -np.inf
 
 
+def test_what_has_an_element_for_each_row_stays_outside():
+    """And with two sums it is not known which of them cancels."""
+    z = pt.vector("z", shape=(3,))
+    p = pt.sigmoid(z)
+    at = [0.3, 1.7, -2.1]
+    for y in (p.sum() + 3 * p - 3, p.sum() + pt.tanh(z).sum() - 6):
+        assert explain(y).fired[RULE] == 0
+        np.testing.assert_allclose(pytensor.function([z], y)(at), truth(y, {z: at}).value)
+
+
+@pytest.mark.parametrize(("dtype", "at"), [("uint8", 1), ("int8", -128), ("bool", True)])
+def test_log1mexp_of_counts(dtype, at):
+    """The negative of an unsigned integer wraps, that of -128 as int8 as well."""
+    n = pt.scalar("n", dtype=dtype)
+    y = pt.log1mexp(-pt.softplus(n))
+    found = pytensor.function([n], y)(at)
+    wide = pt.cast(n, y.type.dtype)
+    assert ulps(found, truth(-pt.softplus(-wide), {n: at})) <= 4
+
+
 def test_the_pullback_of_log1mexp():
     """Where the logp is differentiated as it was written, as `pm.fit` does."""
     slope = pt.grad(pt.log1mexp(-pt.softplus(a)), a)
@@ -104,6 +124,10 @@ def test_the_pullback_of_log1mexp():
         assert ulps(function(at), truth(pt.sigmoid(-a), {a: at})) <= 4, at
 
 
+EXPONENTIALS = pt.exp(a) * pt.sinh(a)
+FINITE = pt.exp(pt.switch(pt.isinf(a), 0.0, a))
+
+
 @pytest.mark.parametrize(
     "y",
     [
@@ -111,6 +135,10 @@ def test_the_pullback_of_log1mexp():
         pt.switch(pt.isinf(-pt.exp(a)), 1e300, -pt.exp(a)),
         pt.switch(pt.isinf(a), np.inf, pt.exp(a)),
         pt.switch(pt.isinf(pt.sinh(a)), np.inf, pt.sinh(a)),
+        # Infinite with either sign, another question, another number for each element.
+        pt.switch(pt.isinf(EXPONENTIALS), np.inf, EXPONENTIALS),
+        pt.switch(pt.isnan(FINITE), np.inf, FINITE),
+        pt.switch(pt.isinf(pt.exp(a)), np.array([np.inf, 1.0]), pt.exp(a)),
     ],
 )
 def test_other_switches_stay(y):
@@ -126,3 +154,4 @@ def test_the_check_stays():
 def test_another_sign_is_left_alone():
     assert explain(pt.log1mexp(pt.softplus(a))).fired["log1mexp_of_softplus"] == 0
     assert explain(pt.log1mexp(-2 * pt.softplus(a))).fired["log1mexp_of_softplus"] == 0
+    assert explain(pt.log1mexp(-pt.exp(pt.softplus(a)))).fired["log1mexp_of_softplus"] == 0

@@ -15,7 +15,7 @@ from pytensor_stabilize.rewrites.rules import Rule
 # Rules about rows of numbers are tested where they say; here only their identity, for rows of two.
 SCALAR_RULES = [rule for rule in RULES if not rule.tested_in]
 GRAPH_RULES = [rule for rule in SCALAR_RULES if rule.transform is not None]
-FLOAT_RULES = [rule for rule in GRAPH_RULES if rule.name != "sigmoid_of_discrete"]
+FLOAT_RULES = [rule for rule in GRAPH_RULES if rule.name != "function_of_discrete"]
 by_name = pytest.mark.parametrize("rule", SCALAR_RULES, ids=lambda rule: rule.name)
 float_rules = pytest.mark.parametrize("rule", FLOAT_RULES, ids=lambda rule: rule.name)
 
@@ -97,7 +97,7 @@ def test_it_keeps_its_promise(rule, fastmath):
 
 # Rules whose left side is accurate as it stands, and what they are for instead.
 NOT_FOR_VALUES = {
-    "sigmoid_of_discrete": "integers, tested in test_one_minus_sigmoid.py",
+    "function_of_discrete": "integers, tested in test_one_minus_sigmoid.py",
     "sigmoids_share_exp": "one exponential in place of two",
 }
 

@@ -144,6 +144,26 @@ def test_a_difference_with_what_is_written_to_zeros():
     assert found[1] == pytest.approx(np.exp(-40.0), rel=1e-14, abs=0)
 
 
+ROW = pt.zeros((1, 3))[0]
+BESIDE = {
+    "an increment": y - pt.inc_subtensor(pt.zeros(3)[:1], 1 - s[:1]),
+    "a row": y + pt.inc_subtensor(ROW, s * (1 - s))[0],
+    "a row that is set": y * y - pt.set_subtensor(ROW, 1 - s)[0],
+    "a number as well": 1 + y - pt.set_subtensor(pt.zeros(3)[1:], s[:2]),
+    "another write": pt.inc_subtensor(pt.zeros(3)[1:], y[:2]) - pt.set_subtensor(ROW, 1 - s)[0],
+    "a gradient": pt.grad((pt.switch(x > 0, x, y) - pt.sigmoid(x[None, :][0])).sum(), x),
+}
+
+
+@pytest.mark.parametrize("case", BESIDE)
+def test_what_else_stands_beside_a_write_stays(case):
+    value, function = BESIDE[case], compiled(BESIDE[case])
+    with pytensor_stabilize.excluding("all"):
+        stock = compiled(value)
+    for at in POINTS:
+        np.testing.assert_allclose(call(function, at), call(stock, at), rtol=1e-13, atol=1e-13)
+
+
 @pytest.mark.parametrize("length", [0, 1, 2, 5])
 def test_slices_of_joins_of_any_length(length):
     at, other = np.linspace(-1, 1, length), np.linspace(2, 3, 2)

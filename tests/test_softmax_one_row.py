@@ -112,6 +112,21 @@ def test_writes_to_one_row(name, base):
         np.testing.assert_allclose(a, b, rtol=1e-14)
 
 
+@pytest.mark.parametrize("index", [(0,), (0, slice(1, None)), (0, 1)])
+def test_what_is_written_has_the_dtype_of_the_row(index):
+    """Logits in float32, to a row in float64: they were computed with in float32."""
+    x = pt.fvector("x")
+    row = pt.zeros((1, 3), dtype="float64")[index]
+    written = pt.set_subtensor(row, x[: row.size] if row.ndim else x[0])
+    values = np.array([1.3, 0.2, 3.7], dtype="float32")
+    for output in (softmax(written, axis=1)[0, 1], (written / 3 + softmax(written, axis=1))[0]):
+        ours = compile_rewritten([x], output)(values)
+        with pytensor_stabilize.excluding("all"):
+            stock = compile_rewritten([x], output)(values)
+        assert ours.dtype == stock.dtype == "float64"
+        np.testing.assert_allclose(ours, stock, rtol=1e-14)
+
+
 @pytest.mark.parametrize(
     "graph",
     [

@@ -142,6 +142,9 @@ def test_the_log_of_what_two_components_leave():
     for value in (pt.log(1 - p[0] - p[1]), pt.log1p(-(p[0] + p[1]))):
         with linker("cvm") as mode:
             assert max(worst(x, [value, pytensor.grad(value, x)], ROWS, mode)) <= 5
+            # Where the two are small, and the logarithm with them.
+            others = np.roll(ROWS, 2, axis=1)
+            assert max(worst(x, [value, pytensor.grad(value, x)], others, mode)) <= 5
 
 
 @pytest.mark.parametrize("name", list(FORMS))

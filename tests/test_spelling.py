@@ -55,6 +55,13 @@ def test_it_is_spelled_canonically(case):
     assert new_in(result) is result
 
 
+def test_elements_are_those_at_their_indices():
+    """An index is a constant, and no tensor."""
+    assert same_up_to_order(a[0] + a[1], a[1] + a[0])
+    assert not same_up_to_order(a[0] + a[1], a[0] + a[2])
+    assert not same_up_to_order(pt.exp(a[0]), pt.exp(a[1]))
+
+
 @pytest.mark.parametrize("case", LEFT)
 def test_it_is_left(case):
     assert new_in(LEFT[case]) is LEFT[case]

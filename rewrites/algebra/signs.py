@@ -21,16 +21,18 @@ def is_bounded(terms: list[Term]) -> bool:
     return all(
         is_condition(g.variable)
         if isinstance(g, Symbol)
-        else n > 0 or (isinstance(g, Residue) and _is_above_0(g))
+        else n > 0 or (isinstance(g, Residue) and is_above_0(g))
         for _, factors in terms
         for g, n in factors
     )
 
 
-def _is_above_0(total: Residue) -> bool:
-    """Whether it is a sum of companions without a zero."""
-    return is_positive((total, 1)) and not any(
-        isinstance(g, Symbol) for m, _ in total.items for g, _ in m
+def is_above_0(generator: Hashable) -> bool:
+    """Whether it is a companion, or a sum of companions, without a zero at finite arguments."""
+    if not isinstance(generator, Residue):
+        return is_positive_companion(generator)
+    return is_positive((generator, 1)) and not any(
+        isinstance(g, Symbol) for m, _ in generator.items for g, _ in m
     )
 
 

@@ -40,6 +40,7 @@ from pytensor.scalar.basic import (
     constant,
     exp,
     get_scalar_type,
+    upgrade_to_float,
 )
 from pytensor.tensor.elemwise import Elemwise
 
@@ -52,8 +53,8 @@ Scalars = Sequence[ScalarVariable]
 
 
 def _type_of_argument(*types: ScalarType) -> tuple[ScalarType]:
-    """The constants are float64; the result has the dtype of the arguments."""
-    return (get_scalar_type(dtype=ScalarType.upcast(*types[:-2])),)
+    """The constants are float64; the result has the dtype of the arguments, as a float."""
+    return upgrade_to_float(get_scalar_type(dtype=ScalarType.upcast(*types[:-2])))
 
 
 class NormalOp(ScalarOp):

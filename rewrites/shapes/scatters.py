@@ -168,8 +168,9 @@ def sum_with_write(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None
             total += sign * value
         elif writes(core.owner) and same_pattern(variable, output):
             written.append((sign * own, core))
-    constants = len(node.inputs) - len(written)
-    if len(written) != 1 or constants != 1 or not is_float(output):
+        else:
+            return None
+    if len(written) != 1 or len(node.inputs) != 2 or not is_float(output):
         return None
     ((sign, variable),) = written
     scatter = Scatter(variable)

@@ -221,11 +221,20 @@ def _logarithm(forms: Forms, found: Factored, output: Variable) -> Variable | No
 
 
 def _log_of_several(forms: Forms, terms: list[Term], node: Apply) -> Variable | None:
-    """``log(p[i] + p[j]) -> log1p(-r)`` where r, the sum of the others, is small; and log(r)."""
+    """``log(p[i] + p[j]) -> log1p(-r)`` where r, the sum of the others, is small; and log(r).
+
+    Neither keeps its digits where its logarithm comes close to 0: what it was does.
+    """
     (output,), (argument,) = node.outputs, node.inputs
     others = others_of_several(terms)
     if others is not None and others.coefficient > 0:
-        return forms.shaped(pt.log(Builder(forms).scalar(others)), output)
+        rest = forms.shaped(Builder(forms).scalar(others), output)
+        if node.op != log1p:
+            return pt.log(rest)
+        near = pt.lt(rest, np.asarray(0.5, forms.dtype))
+        small = pt.switch(near, rest, pt.ones((), dtype=forms.dtype))
+        far = pt.switch(near, pt.zeros((), dtype=forms.dtype), argument)
+        return pt.switch(near, pt.log(small), pt.log1p(far))
     others = others_of_several([(Fraction(1), ONE), *((-c, m) for c, m in terms)])
     if others is None or others.coefficient <= 0 or not others.is_product:
         return None

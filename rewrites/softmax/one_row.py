@@ -24,6 +24,7 @@ from pytensor.tensor.subtensor import (
     indices_from_subtensor,
 )
 
+from pytensor_stabilize.rewrites.arithmetic import as_dtype
 from pytensor_stabilize.rewrites.matching import exact_constant, is_a, same_pattern
 from pytensor_stabilize.rewrites.rules import REAL, Left, Rule
 from pytensor_stabilize.rewrites.softmax.matching import axes_of
@@ -169,6 +170,7 @@ class _Squeezer:
     def _write(self, node: Apply, dims: Dims) -> Variable | None:
         """A write at the first index of each of the dimensions."""
         base, value, *indices = node.inputs
+        value = as_dtype(value, base.type.dtype)
         entries: list[Any] = list(indices_from_subtensor(indices, node.op.idx_list))
         if is_a(node.op, AdvancedIncSubtensor):
             # Arrays with one index each.
