@@ -52,6 +52,7 @@ from pytensor_stabilize.rewrites.algebra.products import grows_one_way, spelled_
 from pytensor_stabilize.rewrites.algebra.reading import Reader
 from pytensor_stabilize.rewrites.algebra.shorter_sums import over_common_sum, without_opposites
 from pytensor_stabilize.rewrites.algebra.survey import leaves_of
+from pytensor_stabilize.rewrites.algebra.weights import in_weights
 from pytensor_stabilize.rewrites.interning import interned, same_up_to_order
 from pytensor_stabilize.rewrites.matching import exact_constant
 from pytensor_stabilize.rewrites.memory import once
@@ -155,7 +156,7 @@ def _factored_sum(output: Variable, ways: Iterable[Reader]) -> Variable | Left |
             # What is a common factor of the sum stays one when inner sums are opened.
             later = conjugate = None
             break
-        found = canonical(terms, reader.is_leaf, reduce_all=False)
+        found = in_weights(canonical(terms, reader.is_leaf, reduce_all=False), reader.sums)
         if not found.coefficient:
             return pt.zeros_like(output)
         below = [len(g.items) for _, m in terms for g, _ in m if isinstance(g, Residue)]

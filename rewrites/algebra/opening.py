@@ -13,6 +13,7 @@ from pytensor_stabilize.rewrites.algebra.forms import (
     MOST_TERMS,
     Form,
     Term,
+    gathered,
     generators,
     monomial,
     multiplied,
@@ -57,7 +58,7 @@ def over_residues(terms: list[Term]) -> list[Term]:
             for _ in range(int(lifted)):
                 own = multiplied(own, [(c, m) for m, c in generator.form.items()])
             total += own
-        if len(total) > MOST_TERMS:
+        if len(total) > MOST_TERMS and len(total := gathered(total)) > MOST_TERMS:
             return terms
         terms = total
     return terms
