@@ -13,7 +13,7 @@ from pytensor.graph.basic import Variable
 
 from pytensor_stabilize.rewrites import symbols
 from pytensor_stabilize.rewrites.matching import negate
-from pytensor_stabilize.rewrites.shared_terms import subtract
+from pytensor_stabilize.rewrites.shared_terms import add_up, subtract
 from pytensor_stabilize.rewrites.symbols import Value, switch
 
 
@@ -45,6 +45,13 @@ def _at_equal_infinities(a: Value, b: Value, value: Value) -> Value:
 def minus(a: Value, b: Value) -> Value:
     """``a - b``, and 0 where both are the same infinity."""
     return _at_equal_infinities(a, b, subtract(a, b) if isinstance(a, Variable) else a - b)
+
+
+def plus(a: Value, b: Value) -> Value:
+    """``a + b``, and 0 where they are opposite infinities."""
+    if not isinstance(a, Variable):
+        return a + b
+    return _at_equal_infinities(a, negated(b), add_up(a, b))
 
 
 class Ordered:
@@ -81,6 +88,41 @@ def sigmoid_difference(a: Value, b: Value) -> Value:
 def tanh_difference(a: Value, b: Value) -> Value:
     """``tanh(a) - tanh(b)``."""
     return _number(2, a) * sigmoid_difference(times(2, a), times(2, b))
+
+
+def sigmoid_density_difference(a: Value, b: Value) -> Value:
+    """``sigmoid(a) sigmoid(-a) - sigmoid(b) sigmoid(-b)``.
+
+    It is ``(p - p') (q - p')``; with h and l the larger and the smaller of |a| and |b| that is
+    ``+-sigmoid(h)**2 sigmoid(l) sigmoid(-l) (1 - exp(-|a - b|)) (1 - exp(-|a + b|))``.
+    """
+    return _density_difference(a, b, 1)
+
+
+def tanh_square_difference(a: Value, b: Value) -> Value:
+    """``tanh(a)**2 - tanh(b)**2``."""
+    return times(4, _density_difference(b, a, 2))
+
+
+def _density_difference(a: Value, b: Value, scale: int) -> Value:
+    """That of a logistic density at multiples of two arguments, which are subtracted unscaled."""
+    sizes = abs(a), abs(b)
+    first = sizes[0] >= sizes[1]
+    high, low = (_scaled(scale, switch(first, *pair)) for pair in (sizes, sizes[::-1]))
+    top, slope = symbols.sigmoid(high), symbols.sigmoid(low) * symbols.sigmoid(negated(low))
+    shares = _share(_scaled(scale, minus(b, a))) * _share(_scaled(scale, plus(a, b)))
+    return top * top * slope * shares
+
+
+def _scaled(number: int, x: Value) -> Value:
+    return x if number == 1 else times(number, x)
+
+
+def _share(d: Value) -> Value:
+    """``1 - exp(-|d|)`` with the sign of d."""
+    above = d >= _number(0, d)
+    e = symbols.expm1(switch(above, negated(d), d))
+    return switch(above, -e, e)
 
 
 def exp_difference(a: Value, b: Value) -> Value:

@@ -19,6 +19,7 @@ from pytensor_stabilize.rewrites.algebra.arguments import softplus_below
 from pytensor_stabilize.rewrites.arithmetic import as_dtype, build_product, factors, signed_sum
 from pytensor_stabilize.rewrites.checked import is_only_checked
 from pytensor_stabilize.rewrites.differences import forms
+from pytensor_stabilize.rewrites.differences.densities import DENSITY_RULES
 from pytensor_stabilize.rewrites.differences.pairs import (
     EXP,
     SIGMOID,
@@ -246,4 +247,4 @@ LOG_RULES: tuple[Rule, ...] = (
 )
 # These see a difference as a factor, and come before the rules that multiply sums out.
 OVER_DIFFERENCES: tuple[Rule, ...] = RATIO_RULES + LOG_RULES
-DIFFERENCES: tuple[Rule, ...] = VALUE_RULES
+DIFFERENCES: tuple[Rule, ...] = VALUE_RULES + DENSITY_RULES
