@@ -6,6 +6,7 @@ from pytensor_stabilize.rewrites.algebra.families import (
     Family,
     Member,
     Residue,
+    Symbol,
     members,
     stable_key,
 )
@@ -58,7 +59,12 @@ def over_residues(terms: list[Term]) -> list[Term]:
             for _ in range(int(lifted)):
                 own = multiplied(own, [(c, m) for m, c in generator.form.items()])
             total += own
-        if len(total) > MOST_TERMS and len(total := gathered(total)) > MOST_TERMS:
+        if len(total) > MOST_TERMS and any(
+            isinstance(g, Symbol) for g in generators(generator.form)
+        ):
+            # Not of numbers: q - 0.95 p multiplied out is more terms that cancel in the middle.
+            total = gathered(total)
+        if len(total) > MOST_TERMS:
             return terms
         terms = total
     return terms

@@ -84,9 +84,7 @@ def _single(form: Form) -> Symbol | None:
     return generator if power == 1 and isinstance(generator, Symbol) else None
 
 
-def _homogeneous(
-    found: Factored, weight: Symbol, complement: Generator, sums: Sums
-) -> Factored:
+def _homogeneous(found: Factored, weight: Symbol, complement: Generator, sums: Sums) -> Factored:
     vector = _coefficients(_opened(found.residual, weight, complement, sums), weight, complement)
     if vector is None:
         return found
@@ -104,7 +102,9 @@ def _homogeneous(
         part = canonical([(c, m) for m, c in form.items()], _no_leaf)
         hidden += part.hidden
         own = monomial([(weight, k), (complement, degree - k)])
-        total += [(part.coefficient * c, times(own, part.factors, m)) for m, c in part.residual.items()]
+        total += [
+            (part.coefficient * c, times(own, part.factors, m)) for m, c in part.residual.items()
+        ]
     result = merged(total)
     if len(result) > len(found.residual) or (len(result) == len(found.residual) and not hidden):
         return found
@@ -125,9 +125,7 @@ def _no_leaf(symbol: Symbol, family: Family) -> bool:
     return False
 
 
-def _coefficients(
-    terms: list[Term], weight: Symbol, complement: Generator
-) -> list[Form] | None:
+def _coefficients(terms: list[Term], weight: Symbol, complement: Generator) -> list[Form] | None:
     """Those of ``w**k (1 - w)**(n - k)``, for the smallest n that will do."""
     rows: list[tuple[int, int, Monomial, Fraction]] = []
     for c, factors in terms:
