@@ -14,6 +14,8 @@ from fractions import Fraction
 import numpy as np
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.fg import FunctionGraph
+from pytensor.scalar import basic as ps
+from pytensor.scalar.math import Sigmoid
 from pytensor.tensor.math import add, sub
 
 from pytensor_stabilize.rewrites import symbols
@@ -28,6 +30,7 @@ from pytensor_stabilize.rewrites.differences.pairs import (
     family_of,
     flat_terms,
     key_of,
+    may_hold_pair,
 )
 from pytensor_stabilize.rewrites.rules import REAL, Left, Rule
 
@@ -74,7 +77,7 @@ def _densities(index: int, sign: int, term: Variable) -> Iterator[_Density]:
 def density_difference(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
     """``c p q - c p' q'``, and ``c tanh(a)**2 - c tanh(b)**2``, as a product."""
     (output,) = node.outputs
-    if np.dtype(output.type.dtype).kind != "f":
+    if np.dtype(output.type.dtype).kind != "f" or not may_hold_pair(node):
         return None
     summed = flat_terms(node)
     if len(summed) > _MOST_TERMS:
@@ -128,6 +131,7 @@ DENSITY_RULES: tuple[Rule, ...] = (
         databases=("stabilize", "specialize"),
         tracks=(add, sub),
         transform=density_difference,
+        needs=(Sigmoid, ps.Tanh),
         source="p q - p' q' = (p - p') (q - p') for p = sigmoid(a), p' = sigmoid(b), p + q = 1",
     ),
 )

@@ -41,7 +41,7 @@ _JOINS = (Join, MakeVector)
 _SETS = (IncSubtensor, AdvancedIncSubtensor)
 _MOST_TERMS = 12
 _MOST_LEVELS = 6
-_ARITHMETIC = (ps.Mul, ps.TrueDiv, ps.Add, ps.Sub, ps.Neg)
+_ARITHMETIC = (ps.Mul, ps.TrueDiv, ps.Add, ps.Sub, ps.Neg, ps.Sqr)
 # Levels of arithmetic between a sum and the functions in its terms.
 _NEAR = 3
 
@@ -241,7 +241,7 @@ def find_pair(node: Apply) -> Pair | None:
 
 def _find_pair(node: Apply) -> Pair | None:
     (output,) = node.outputs
-    if np.dtype(output.type.dtype).kind != "f" or not _may_hold_pair(node):
+    if np.dtype(output.type.dtype).kind != "f" or not may_hold_pair(node):
         return None
     summed = flat_terms(node)
     if not 2 <= len(summed) <= _MOST_TERMS:
@@ -308,7 +308,7 @@ def _without(counted: Counter[Variable], *factors: Variable) -> Counter[Variable
     return Counter({v: p for v, p in counted.items() if v not in factors})
 
 
-def _may_hold_pair(node: Apply) -> bool:
+def may_hold_pair(node: Apply) -> bool:
     """Cheap test, asked of every sum in a graph: whether one function stands near it twice."""
     found: dict[str, Variable] = {}
     todo = [(v, 0) for v in node.inputs]
