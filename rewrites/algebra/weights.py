@@ -39,7 +39,8 @@ def in_weights(found: Factored, sums: Sums) -> Factored:
     w + (1 - w) is 1 as p + q is.  Homogeneous in w and 1 - w as well, a sum shows each of its
     values at the four ends, ``t - w p**2`` as ``(1 - w) t - w q**2``, and 2 w - 1 divides it
     exactly if it vanishes at w = 1/2.  Only of a w that is a weight, since for large ones the
-    terms would cancel: where a factor is a sum with terms in w and 1 - w, as that of a mixture is.
+    terms would cancel: where it is divided by a sum with 1 - w, and with w or 1 in its other
+    terms, as a mixture is.
     """
     if len(found.residual) < 2:
         return found
@@ -51,8 +52,10 @@ def in_weights(found: Factored, sums: Sums) -> Factored:
 def _weights(found: Factored, sums: Sums) -> Iterator[tuple[Symbol, Generator]]:
     """Symbols that are weights, each with the generator of its complement."""
     seen: set[Generator] = set()
-    for factor, _ in found.factors:
-        if not isinstance(factor, Residue) or not families(m for m, _ in factor.items):
+    for factor, power in found.factors:
+        if power > 0 or not isinstance(factor, Residue):
+            continue
+        if not families(m for m, _ in factor.items):
             continue
         if len({c > 0 for _, c in factor.items}) > 1:
             continue
