@@ -13,6 +13,7 @@ from helpers import (
     ulps,
     with_gradients,
 )
+from pytensor.compile.mode import Mode
 
 from pytensor_stabilize.graphs import explain, truth
 from pytensor_stabilize.rewrites.differences.forms import (
@@ -145,3 +146,25 @@ def test_log_of_hazard_is_a_limit_far_out():
     np.testing.assert_allclose(
         found, [np.log1p(-np.exp(-1.0))] * 2 + [-799.0 + np.log(1 - np.exp(-1))]
     )
+
+
+@pytest.mark.parametrize("dtypes", ["float32 float32", "float64 float32", "float64 int8"])
+def test_shapes_and_dtypes(dtypes):
+    """Cutpoints of one row beside a column of predictors, moved about, in floats of two widths."""
+    first, second = dtypes.split()
+    c, eta = pt.vector("c", dtype=first), pt.col("eta", dtype=second)
+    p, r = sigmoid(c - eta), sigmoid(c[::-1] - eta)
+    differences = {
+        "densities": (p * (1 - p) - r * (1 - r), "sigmoid_density_minus_density"),
+        "squares": (tanh(c) ** 2 - tanh(eta) ** 2, "sigmoid_density_minus_density"),
+        "hazard": (1 - sigmoid(c - eta - 1) / p, "sigmoid_minus_sigmoid"),
+        "log": (pt.log1p(-sigmoid(c - eta - 1) / p), "log1p_neg_sigmoid_ratio"),
+    }
+    at = np.array([-3.7, 0.3, 9.1], first), np.array([[1], [-2]], second)
+    for difference, rule in differences.values():
+        mode = Mode("py", "fast_run").excluding("fusion", "inplace")
+        found = compile_rewritten([c, eta], difference, mode)(*at)
+        assert found.dtype == difference.type.dtype
+        assert explain(difference).fired[rule] == 1
+        exact = truth(difference, dict(zip([c, eta], at, strict=True)))
+        assert ulps(found, exact).max() <= 32
