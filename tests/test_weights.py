@@ -88,3 +88,16 @@ def test_no_weight():
         compiled = compile_rewritten([x, a], value)
         at = np.array([-13.7, -3.1, 0.4]), np.array([3e5, -2e4, 1e6])
         assert ulps(compiled(*at), truth(value, dict(zip([x, a], at, strict=True)))).max() <= 4
+
+
+@pytest.mark.parametrize("name", ["numba_strict", "jax"])
+def test_what_is_called_a_weight_may_be_negative(name):
+    """``1 - w s`` is positive for any w below 1; terms in w and 1 - w would cancel there."""
+    args, outputs = with_gradients(MIXTURES["detection"], 2, 2)
+    weights = np.array([-1e4, -100.0, -7.0, 0.0])
+    at = [np.repeat(X, len(weights)), np.tile(weights, len(X))]
+    exact = truth(outputs[2], dict(zip(args, at, strict=True)))
+    with linker(name) as mode:
+        for values in together_and_alone(args, outputs, at, mode):
+            errors = ulps(values[2], exact)
+            assert errors.max() <= 8, [column[errors.argmax()] for column in at]

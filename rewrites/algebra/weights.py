@@ -39,18 +39,33 @@ def in_weights(found: Factored, sums: Sums) -> Factored:
     w + (1 - w) is 1 as p + q is.  Homogeneous in w and 1 - w as well, a sum shows each of its
     values at the four ends, ``t - w p**2`` as ``(1 - w) t - w q**2``, and 2 w - 1 divides it
     exactly if it vanishes at w = 1/2.  Only of a w that is a weight, since for large ones the
-    terms would cancel: where it is divided by a sum with 1 - w, and with w or 1 in its other
-    terms, as a mixture is.
+    terms would cancel: where it is divided by a sum with terms in w and 1 - w, as a mixture is.
     """
     if len(found.residual) < 2:
         return found
-    for weight, complement in _weights(found, sums):
-        found = _homogeneous(found, weight, complement, sums)
+    for weight, complement, both in _weights(found, sums):
+        if both:
+            found = _homogeneous(found, weight, complement, sums)
     return found
 
 
-def _weights(found: Factored, sums: Sums) -> Iterator[tuple[Symbol, Generator]]:
-    """Symbols that are weights, each with the generator of its complement."""
+def where_positive(found: Factored, sums: Sums) -> tuple[Variable, Factored] | None:
+    """A weight that may be negative, and what a sum in it is written as where it is not.
+
+    What is divided by ``q + (1 - w) p`` may have any w below 1.
+    """
+    if len(found.residual) < 2:
+        return None
+    own = Factored(Fraction(1), residual=found.residual)
+    for weight, complement, both in _weights(found, sums):
+        changed = own if both else _homogeneous(own, weight, complement, sums)
+        if changed is not own:
+            return weight.variable, changed
+    return None
+
+
+def _weights(found: Factored, sums: Sums) -> Iterator[tuple[Symbol, Generator, bool]]:
+    """Symbols that are weights, with their complements and whether they cannot be negative."""
     seen: set[Generator] = set()
     for factor, power in found.factors:
         if power > 0 or not isinstance(factor, Residue):
@@ -59,12 +74,13 @@ def _weights(found: Factored, sums: Sums) -> Iterator[tuple[Symbol, Generator]]:
             continue
         if len({c > 0 for _, c in factor.items}) > 1:
             continue
-        for generator in generators(m for m, _ in factor.items):
+        named = list(generators(m for m, _ in factor.items))
+        for generator in named:
             items = _items(generator, sums)
             weight = None if items is None else _single(items)
             if weight is not None and weight not in seen:
                 seen.add(weight)
-                yield weight, generator
+                yield weight, generator, weight in named
 
 
 def _items(generator: Generator, sums: Sums) -> Form | None:
@@ -84,7 +100,9 @@ def _single(form: Form) -> Symbol | None:
     if form[other] != -1 or len(other) != 1:
         return None
     ((generator, power),) = other
-    return generator if power == 1 and isinstance(generator, Symbol) else None
+    if power != 1 or not isinstance(generator, Symbol) or generator.moves:
+        return None
+    return generator
 
 
 def _homogeneous(found: Factored, weight: Symbol, complement: Generator, sums: Sums) -> Factored:
