@@ -190,9 +190,9 @@ def _factored_sum(output: Variable, ways: Iterable[Reader]) -> Variable | Left |
         split = where_positive(gathered, reader.sums)
         if split is None:
             return builder.product(gathered)
-        weight, positive = split
+        weight, changed = split
         otherwise = Factored(Fraction(1), residual=gathered.residual)
-        both = map(builder.product, (positive, otherwise))
+        both = map(builder.product, (changed, otherwise))
         either = pt.switch(pt.gt(weight, 0), *both)
         return mul(builder.product(replace(gathered, residual={ONE: Fraction(1)})), either)
     chosen = later or conjugate or shorter
