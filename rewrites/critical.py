@@ -52,6 +52,7 @@ from pytensor_stabilize.rewrites.algebra.products import grows_one_way, spelled_
 from pytensor_stabilize.rewrites.algebra.reading import Reader
 from pytensor_stabilize.rewrites.algebra.shorter_sums import over_common_sum, without_opposites
 from pytensor_stabilize.rewrites.algebra.survey import leaves_of
+from pytensor_stabilize.rewrites.algebra.weights import in_weights, where_positive
 from pytensor_stabilize.rewrites.interning import interned, same_up_to_order
 from pytensor_stabilize.rewrites.matching import exact_constant
 from pytensor_stabilize.rewrites.memory import once
@@ -155,7 +156,7 @@ def _factored_sum(output: Variable, ways: Iterable[Reader]) -> Variable | Left |
             # What is a common factor of the sum stays one when inner sums are opened.
             later = conjugate = None
             break
-        found = canonical(terms, reader.is_leaf, reduce_all=False)
+        found = in_weights(canonical(terms, reader.is_leaf, reduce_all=False), reader.sums)
         if not found.coefficient:
             return pt.zeros_like(output)
         below = [len(g.items) for _, m in terms for g, _ in m if isinstance(g, Residue)]
@@ -185,7 +186,15 @@ def _factored_sum(output: Variable, ways: Iterable[Reader]) -> Variable | Left |
         gathered = labels.with_labels_gathered(found, reader.sums)
         if not gathered.residual:
             return pt.zeros_like(output)
-        return Builder(reader, dtype).product(gathered)
+        builder = Builder(reader, dtype)
+        split = where_positive(gathered, reader.sums)
+        if split is None:
+            return builder.product(gathered)
+        weight, changed = split
+        otherwise = Factored(Fraction(1), residual=gathered.residual)
+        both = map(builder.product, (changed, otherwise))
+        either = pt.switch(pt.gt(weight, 0), *both)
+        return mul(builder.product(replace(gathered, residual={ONE: Fraction(1)})), either)
     chosen = later or conjugate or shorter
     if chosen is not None:
         reader, found = chosen

@@ -85,12 +85,16 @@ class Memory(Feature):
     factorings
         What forms of the algebra were factored to: the terms say all, whatever graph they are
         read from.
+    twins
+        Of nodes that do the same to the same variables, the output of the first: PyTensor makes one
+        of them beside the other, and merges them afterwards only.
     changes
         How many inputs of nodes were changed so far.
     """
 
     def __init__(self) -> None:
         self.factorings: dict[Any, Any] = {}
+        self.twins: dict[Hashable, Variable] = {}
         self.changes = 0
         self._known: dict[Apply, Known] = {}
         # Nodes with new inputs, below which everything is to be forgotten: PyTensor changes many
@@ -195,7 +199,14 @@ class Memory(Feature):
 
     def forget(self) -> None:
         """Drop all that is known: functions keep their graphs, and would keep this."""
-        for known in (self._known, self._changed, self.factorings, self._readings, self._kinds):
+        for known in (
+            self._known,
+            self._changed,
+            self.factorings,
+            self.twins,
+            self._readings,
+            self._kinds,
+        ):
             known.clear()
         self._untracked.clear()
         self._templates.clear()

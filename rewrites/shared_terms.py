@@ -38,6 +38,33 @@ def subtract(a: Variable, b: Variable) -> Variable:
     return sub(a, b) if shorter is None else shorter
 
 
+def add_up(a: Variable, b: Variable) -> Variable:
+    """``a + b`` with the terms added up that both have: ``(a + b) + a`` is ``2 a + b``.
+
+    Where the sum vanishes the rounding of its parts would be all that is left.
+    """
+    total: dict[Variable | Fraction, int] = {}
+    variables: dict[Variable | Fraction, Variable] = {}
+    signed = [term for side in (a, b) for term in signed_terms(side)]
+    for sign, v in signed:
+        key = _value_or_itself(v)
+        if isinstance(key, Fraction) and key < 0:
+            sign, key, v = -sign, -key, pt.constant(-np.asarray(v.data))  # type: ignore[attr-defined]
+        total[key] = total.get(key, 0) + sign
+        variables.setdefault(key, v)
+    if len(total) == len(signed) or not any(total.values()):
+        return add(a, b)
+    dtype = np.result_type(a.type.dtype, b.type.dtype)
+    return difference_of(
+        [
+            (1 if n > 0 else -1, v if abs(n) == 1 else mul(np.asarray(abs(n), dtype), v))
+            for key, n in total.items()
+            for v in [variables[key]]
+            if n
+        ]
+    )
+
+
 def _without_common(a: Variable, b: Variable) -> Variable | None:
     node_a, node_b = a.owner, b.owner
     if node_a is not None and node_b is not None and is_a(node_a.op, *MOVES):

@@ -13,6 +13,7 @@ from pytensor.scalar import basic as ps
 from pytensor.tensor.math import Sum
 
 from pytensor_stabilize.rewrites import memory as memory_module
+from pytensor_stabilize.rewrites.algebra.arguments import as_multiple
 from pytensor_stabilize.rewrites.engine import RuleRewriter
 from pytensor_stabilize.rewrites.memory import Wanted, memory_of
 from pytensor_stabilize.rewrites.rules import Left
@@ -163,3 +164,31 @@ def test_what_one_rule_leaves_for_another_is_found():
     written_out = 1 / (1 + pt.exp(-x))
     function = pytensor.function([x], 1 - written_out, mode="CVM")
     np.testing.assert_allclose(function([40.0]), np.exp(-40.0), rtol=1e-14)
+
+
+def test_equal_indices_are_one_argument():
+    """PyTensor makes an index of what was replaced beside the one that there is."""
+    x = pt.dvector("x")
+    p = pt.sigmoid(x[0])
+    value = pt.log(pt.stack([1 - p, p])[0])
+    second = pt.grad(pt.grad(value, x)[0], x)[0]
+    for outputs in ([second], [value, second, p]):
+        function = pytensor.function([x], outputs, mode="CVM")
+        found = function([38.0])[outputs.index(second)]
+        np.testing.assert_allclose(found, -np.exp(-38.0), rtol=1e-14)
+
+
+def test_what_had_an_input_changed_is_no_twin():
+    """A node stands for others by what it is computed from now."""
+    fgraph = graph(pt.exp(x[0]), pt.exp(y))
+    token = memory_module.at_hand.set(memory_of(fgraph))
+    try:
+        first = fgraph.outputs[0].owner.inputs[0]
+        assert as_multiple(first).core is first
+        assert as_multiple(x[0]).core is first
+        assert as_multiple(x[1]).core is not first
+        fgraph.change_node_input(first.owner, 0, y)
+        again = x[0]
+        assert as_multiple(again).core is again
+    finally:
+        memory_module.at_hand.reset(token)

@@ -43,6 +43,7 @@ CASES = {
     "rows, one twice": pt.log(pt.stack([s, 1 - s])[np.array([1, 0, 1])]),
     "the first row and others": pt.log(pt.stack([s, 1 - s, s**2])[1:]),
     "one of two scalars": pt.log(pt.stack([s[0], 1 - s[0]])[1]),
+    "the other of two scalars": pt.log(pt.stack([1 - s[0], s[0]])[0]),
     "a slice of a join": pt.log(pt.join(0, s, 1 - s)[1:]),
     "a slice of a join, from its end": pt.log(pt.join(0, s, 1 - s)[-4:-1]),
     "a label": (y[:, None] * pt.log(pt.stack([s, 1 - s], axis=1))),

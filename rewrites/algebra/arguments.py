@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 import pytensor.scalar.math as psm
 import pytensor.tensor as pt
-from pytensor.graph.basic import Apply, Variable
+from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.scalar import basic as ps
 from pytensor.tensor.basic import Alloc
 from pytensor.tensor.elemwise import DimShuffle
@@ -27,6 +27,7 @@ from pytensor_stabilize.rewrites.matching import (
     same_pattern,
     scalar_op_of,
 )
+from pytensor_stabilize.rewrites.memory import at_hand
 
 Moves = tuple[Apply, ...]
 
@@ -98,7 +99,22 @@ def as_multiple(variable: Variable) -> Multiple:
             break
         if core.type.broadcastable != variable.type.broadcastable:
             return Multiple(Fraction(1), variable, variable)
-    return Multiple(coefficient, core, variable)
+    return Multiple(coefficient, _twin(core), variable)
+
+
+def _twin(core: Variable) -> Variable:
+    """The first variable of a graph that holds the same elements of the same variable."""
+    memory, node = at_hand.get(), core.owner
+    if memory is None or node is None or not is_a(node.op, *MOVES):
+        return core
+    numbers = [isinstance(v, Constant) and np.ndim(v.data) == 0 for v in node.inputs]
+    inputs = zip(node.inputs, numbers, strict=True)
+    key = (node.op, *(v.data.item() if number else v for v, number in inputs))
+    found = memory.twins.get(key)
+    # The inputs of a node may have changed since.
+    if found is None or found.owner is None or found.owner.inputs[0] is not node.inputs[0]:
+        memory.twins[key] = found = core
+    return found
 
 
 def _named(term: Variable) -> Hashable:

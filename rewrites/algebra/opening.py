@@ -13,6 +13,7 @@ from pytensor_stabilize.rewrites.algebra.forms import (
     MOST_TERMS,
     Form,
     Term,
+    gathered,
     generators,
     monomial,
     multiplied,
@@ -57,6 +58,11 @@ def over_residues(terms: list[Term]) -> list[Term]:
             for _ in range(int(lifted)):
                 own = multiplied(own, [(c, m) for m, c in generator.form.items()])
             total += own
+        others = [g for g in generators(generator.form) if not isinstance(g, Member)]
+        if len(total) > MOST_TERMS and len(others) > 1:
+            # A mixture, w p + (1 - w) q.  Not of numbers: q - 0.95 p multiplied out is more
+            # terms that cancel in the middle.
+            total = gathered(total)
         if len(total) > MOST_TERMS:
             return terms
         terms = total

@@ -13,7 +13,7 @@ from pytensor.graph.basic import Variable
 
 from pytensor_stabilize.rewrites import symbols
 from pytensor_stabilize.rewrites.matching import negate
-from pytensor_stabilize.rewrites.shared_terms import subtract
+from pytensor_stabilize.rewrites.shared_terms import add_up, subtract
 from pytensor_stabilize.rewrites.symbols import Value, switch
 
 
@@ -44,14 +44,24 @@ def _at_equal_infinities(a: Value, b: Value, value: Value) -> Value:
 
 def minus(a: Value, b: Value) -> Value:
     """``a - b``, and 0 where both are the same infinity."""
-    return _at_equal_infinities(a, b, subtract(a, b) if isinstance(a, Variable) else a - b)
+    return _at_equal_infinities(a, b, difference(a, b))
+
+
+def plus(a: Value, b: Value) -> Value:
+    """``a + b``, of two sums without what cancels between them."""
+    return add_up(a, b) if isinstance(a, Variable) else a + b
+
+
+def difference(a: Value, b: Value) -> Value:
+    """``a - b`` without the terms that both have."""
+    return subtract(a, b) if isinstance(a, Variable) else a - b
 
 
 class Ordered:
     """Two arguments in order, the sign of their difference and minus its size."""
 
     def __init__(self, a: Value, b: Value) -> None:
-        d: Value = subtract(a, b) if isinstance(a, Variable) else a - b
+        d = difference(a, b)
         self.above = d >= _number(0, a)
         # Its derivative at 0 is not 0, as that of abs is.
         self.size = _at_equal_infinities(a, b, switch(self.above, -d, d))
@@ -83,6 +93,42 @@ def tanh_difference(a: Value, b: Value) -> Value:
     return _number(2, a) * sigmoid_difference(times(2, a), times(2, b))
 
 
+def sigmoid_density_difference(a: Value, b: Value) -> Value:
+    """``sigmoid(a) sigmoid(-a) - sigmoid(b) sigmoid(-b)``.
+
+    It is ``(p - p') (q - p')``; with h and l the larger and the smaller of |a| and |b| that is
+    ``+-sigmoid(h)**2 sigmoid(l) sigmoid(-l) (1 - exp(-|a - b|)) (1 - exp(-|a + b|))``.
+    """
+    return _density_difference(a, b, 1)
+
+
+def tanh_square_difference(a: Value, b: Value) -> Value:
+    """``tanh(a)**2 - tanh(b)**2``."""
+    return times(4, _density_difference(b, a, 2))
+
+
+def _density_difference(a: Value, b: Value, scale: int) -> Value:
+    """That of a logistic density at multiples of two arguments, which are subtracted unscaled."""
+    sizes = abs(a), abs(b)
+    first = sizes[0] >= sizes[1]
+    high, low = (_scaled(scale, switch(first, *pair)) for pair in (sizes, sizes[::-1]))
+    top, slope = symbols.sigmoid(high), symbols.sigmoid(low) * symbols.sigmoid(negated(low))
+    shares = _share(b, a, difference(b, a), scale) * _share(a, negated(b), plus(a, b), scale)
+    return top * top * slope * shares
+
+
+def _scaled(number: int, x: Value) -> Value:
+    return x if number == 1 else times(number, x)
+
+
+def _share(a: Value, b: Value, d: Value, scale: int = 1) -> Value:
+    """``1 - exp(-|d|)`` with the sign of d, a multiple of ``a - b``."""
+    d = _scaled(scale, d)
+    above = d >= _number(0, d)
+    e = symbols.expm1(_at_equal_infinities(a, b, switch(above, negated(d), d)))
+    return switch(above, -e, e)
+
+
 def exp_difference(a: Value, b: Value) -> Value:
     """``exp(a) - exp(b)``."""
     order = Ordered(a, b)
@@ -93,6 +139,11 @@ def log_sigmoid_difference(a: Value, b: Value) -> Value:
     """``log(sigmoid(a) - sigmoid(b))``; nan where a < b."""
     outside = symbols.softplus(negated(a)) + symbols.softplus(b)
     return symbols.log1mexp(minus(b, a)) - outside
+
+
+def log_one_minus_sigmoid_ratio(a: Value, b: Value) -> Value:
+    """``log(1 - sigmoid(a) / sigmoid(b))``; nan where a > b."""
+    return symbols.log1mexp(minus(a, b)) - symbols.softplus(a)
 
 
 def log_tanh_difference(a: Value, b: Value) -> Value:

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
-from itertools import combinations
+from itertools import combinations, permutations
 from math import inf
 
 import numpy as np
@@ -41,7 +41,7 @@ _JOINS = (Join, MakeVector)
 _SETS = (IncSubtensor, AdvancedIncSubtensor)
 _MOST_TERMS = 12
 _MOST_LEVELS = 6
-_ARITHMETIC = (ps.Mul, ps.TrueDiv, ps.Add, ps.Sub, ps.Neg)
+_ARITHMETIC = (ps.Mul, ps.TrueDiv, ps.Add, ps.Sub, ps.Neg, ps.Sqr)
 # Levels of arithmetic between a sum and the functions in its terms.
 _NEAR = 3
 
@@ -241,7 +241,7 @@ def find_pair(node: Apply) -> Pair | None:
 
 def _find_pair(node: Apply) -> Pair | None:
     (output,) = node.outputs
-    if np.dtype(output.type.dtype).kind != "f" or not _may_hold_pair(node):
+    if np.dtype(output.type.dtype).kind != "f" or not may_hold_pair(node):
         return None
     summed = flat_terms(node)
     if not 2 <= len(summed) <= _MOST_TERMS:
@@ -264,7 +264,7 @@ def _find_pair(node: Apply) -> Pair | None:
             pair = _pair(families[bucket], bucket, candidates, summed, read)
             if pair is not None:
                 return pair
-    return _crossed(summed, read)
+    return _crossed(summed, read) or _over_another(summed, read)
 
 
 def _crossed(summed: list[tuple[int, Variable]], read: list[_Read]) -> Pair | None:
@@ -286,11 +286,29 @@ def _crossed(summed: list[tuple[int, Variable]], read: list[_Read]) -> Pair | No
     return None
 
 
+def _over_another(summed: list[tuple[int, Variable]], read: list[_Read]) -> Pair | None:
+    """``1 - s(a) / s(b)``, one minus a ratio of survivals, as ``(s(b) - s(a)) / s(b)``."""
+    for i, j in permutations(range(len(read)), 2):
+        own = [sign * constant for sign, constant, _ in (read[i], read[j])]
+        whole, part = read[i][2], read[j][2]
+        change = {v: part[v] - whole[v] for v in {**whole, **part} if part[v] != whole[v]}
+        if sum(own) or not own[0] or sorted(change.values()) != [-1, 1]:
+            continue
+        below, above = sorted(change, key=lambda v: change[v])
+        if whole[below] or not family_of(above) is family_of(below) is SIGMOID:
+            continue
+        if key_of(above)[1] != key_of(below)[1]:
+            left = Counter({**whole, below: -1})
+            rest = [term for k, term in enumerate(summed) if k not in (i, j)]
+            return Pair(SIGMOID, own[0], left, below, above, (1, 1), "difference", rest)
+    return None
+
+
 def _without(counted: Counter[Variable], *factors: Variable) -> Counter[Variable]:
     return Counter({v: p for v, p in counted.items() if v not in factors})
 
 
-def _may_hold_pair(node: Apply) -> bool:
+def may_hold_pair(node: Apply) -> bool:
     """Cheap test, asked of every sum in a graph: whether one function stands near it twice."""
     found: dict[str, Variable] = {}
     todo = [(v, 0) for v in node.inputs]

@@ -12,19 +12,22 @@ from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.fg import FunctionGraph
 from pytensor.scalar import basic as ps
 from pytensor.tensor.elemwise import Elemwise
-from pytensor.tensor.math import add, log, log2, log10, mul, neg, sub
+from pytensor.tensor.math import add, log, log1p, log2, log10, mul, neg, sub
 
 from pytensor_stabilize.rewrites import symbols
 from pytensor_stabilize.rewrites.algebra.arguments import softplus_below
 from pytensor_stabilize.rewrites.arithmetic import as_dtype, build_product, factors, signed_sum
 from pytensor_stabilize.rewrites.checked import is_only_checked
 from pytensor_stabilize.rewrites.differences import forms
+from pytensor_stabilize.rewrites.differences.densities import DENSITY_RULES
 from pytensor_stabilize.rewrites.differences.pairs import (
     EXP,
     SIGMOID,
     TANH,
+    Arguments,
     Family,
     Pair,
+    family_of,
     find_pair,
     flat_terms,
     moved,
@@ -128,6 +131,23 @@ def log_of_difference(family: Family) -> Transform:
     return transform
 
 
+def log_of_ratio(fgraph: FunctionGraph, node: Apply) -> Variable | None:
+    """``log1p(-s(a) / s(b))``, the logarithm of a hazard of two survivals."""
+    (argument,), (output,) = node.inputs, node.outputs
+    if is_complex(output):
+        return None
+    constant, counted = factors(argument)
+    if constant != -1 or sorted(counted.values()) != [-1, 1]:
+        return None
+    above, below = sorted(counted, key=lambda v: -counted[v])
+    if not family_of(above) is family_of(below) is SIGMOID:
+        return None
+    arguments = Arguments(SIGMOID, output.type.dtype)
+    a, b = arguments.of(above), arguments.of(below)
+    wide = str(np.result_type(a.type.dtype, b.type.dtype))
+    return forms.log_one_minus_sigmoid_ratio(as_dtype(a, wide), as_dtype(b, wide))
+
+
 def _pair_factor(core: Variable, family: Family) -> tuple[Pair, Fraction, Counter[Variable]] | None:
     """The difference among the factors of `core`, the constant, and the other factors."""
     assert core.owner is not None
@@ -220,6 +240,18 @@ LOG_RULES: tuple[Rule, ...] = (
         source="as sigmoid_minus_sigmoid; log sigmoid(x) = -softplus(-x)",
     ),
     Rule(
+        name="log1p_neg_sigmoid_ratio",
+        before=lambda gap, b: symbols.log1p(-symbols.sigmoid(b) / symbols.sigmoid(b + gap)),
+        after=lambda gap, b: forms.log_one_minus_sigmoid_ratio(b, b + gap),
+        domain={"gap": _GAP, "b": REAL},
+        promise=4.0,
+        mends="the logarithm is -inf where both sigmoids are 1, nan where they are 0",
+        databases=("stabilize", "specialize"),
+        tracks=(log1p,),
+        transform=log_of_ratio,
+        source="1 - sigmoid(a) / sigmoid(b) = sigmoid(-a) (1 - exp(a - b))",
+    ),
+    Rule(
         name="log_tanh_minus_tanh",
         before=lambda gap, b: symbols.log(symbols.tanh(b + gap) - symbols.tanh(b)),
         after=lambda gap, b: forms.log_tanh_difference(b + gap, b),
@@ -246,4 +278,4 @@ LOG_RULES: tuple[Rule, ...] = (
 )
 # These see a difference as a factor, and come before the rules that multiply sums out.
 OVER_DIFFERENCES: tuple[Rule, ...] = RATIO_RULES + LOG_RULES
-DIFFERENCES: tuple[Rule, ...] = VALUE_RULES
+DIFFERENCES: tuple[Rule, ...] = VALUE_RULES + DENSITY_RULES

@@ -1,0 +1,103 @@
+"""Mixtures in a weight w and 1 - w: what their second derivatives leave of the two."""
+
+import numpy as np
+import pytensor.tensor as pt
+import pytest
+from helpers import (
+    compile_rewritten,
+    fired_again,
+    linker,
+    together_and_alone,
+    ulps,
+    with_gradients,
+)
+
+from pytensor_stabilize.graphs import explain, truth
+
+sigmoid = pt.sigmoid
+X = np.array([-37.4, -18.4, -7.1, -1.3, -1e-7, 0.0, 0.7, 2.5, 7.8, 19.2, 36.7])
+W = np.array([1e-8, 0.0313, 0.41, 0.97, 1 - 1e-9])
+AT = [np.repeat(X, len(W)), np.tile(W, len(X))]
+# The complement of a weight as people write it.
+MIXTURES = {
+    "two Bernoullis": lambda x, w: pt.log(w * sigmoid(x) + (1 - w) * (1 - sigmoid(x))),
+    "multiplied out": lambda x, w: pt.log(1 - w - sigmoid(x) + 2 * w * sigmoid(x)),
+    "detection": lambda x, w: pt.log1p(-w * sigmoid(x)),
+    "the other end": lambda x, w: pt.log(1 - w * (1 - sigmoid(x))),
+    "two parts": lambda x, w: pt.log((1 - w) + w * (1 - sigmoid(x))),
+    "posterior": lambda x, w: w * sigmoid(x) / (w * sigmoid(x) + (1 - w) * 0.5),
+    "posterior of the other": lambda x, w: (
+        (1 - w) * (1 - sigmoid(x)) / (1 - w * sigmoid(x) - (1 - w) * (1 - sigmoid(x)) * 0.5)
+    ),
+    "tanh": lambda x, w: pt.log(w * (1 + pt.tanh(x / 2)) + (1 - w) * (1 - pt.tanh(x / 2))),
+}
+
+
+@pytest.mark.parametrize("name", ["numba_strict", "jax"])
+@pytest.mark.parametrize("mixture", MIXTURES)
+def test_second_derivative(mixture, name):
+    args, outputs = with_gradients(MIXTURES[mixture], 2, 2)
+    exact = truth(outputs[2], dict(zip(args, AT, strict=True)))
+    with linker(name) as mode:
+        for values in together_and_alone(args, outputs, AT, mode):
+            errors = ulps(values[2], exact)
+            assert errors.max() <= 16, [column[errors.argmax()] for column in AT]
+
+
+# Of the posterior PyTensor opens the denominator, 2 w p + (1 - w), when it is asked again.
+@pytest.mark.parametrize("mixture", [m for m in MIXTURES if m != "posterior"])
+def test_nothing_is_left_to_rewrite(mixture):
+    args, outputs = with_gradients(MIXTURES[mixture], 2, 2)
+    assert not fired_again(compile_rewritten(args, outputs).maker.fgraph)
+
+
+def p(x):
+    return sigmoid(x)
+
+
+def q(x):
+    return sigmoid(-x)
+
+
+def of_two(x, w):
+    """``log(w p + (1 - w) q)``, twice differentiated."""
+    return (
+        (2 * w - 1)
+        * (p(x) * q(x) * ((1 - w) * q(x) ** 2 - w * p(x) ** 2))
+        / (w * p(x) + (1 - w) * q(x)) ** 2
+    )
+
+
+@pytest.mark.parametrize("mixture", ["two Bernoullis", "multiplied out"])
+def test_graph(mixture):
+    args, outputs = with_gradients(MIXTURES[mixture], 2, 2)
+    found = compile_rewritten(args, outputs[2])
+    expected = compile_rewritten(args, of_two(*args))
+    assert len(found.maker.fgraph.apply_nodes) <= len(expected.maker.fgraph.apply_nodes) + 1
+    assert explain(outputs[2]).fired["sum_at_critical_value"] == 1
+
+
+def test_no_weight():
+    """Where w may be large the terms in w and 1 - w would cancel: t + a q is w t + (1 - a) p."""
+    x, a = pt.dvectors("x", "a")
+    for value in (
+        pt.tanh(x / 2) - a * sigmoid(x) ** 2,
+        (1 - a) * pt.exp(pt.tanh(x / 2) + a * sigmoid(-x)),
+        (pt.tanh(x / 2) - a * sigmoid(x) ** 2) / (1 + a**2 * sigmoid(x)) + (1 - a),
+    ):
+        compiled = compile_rewritten([x, a], value)
+        at = np.array([-13.7, -3.1, 0.4]), np.array([3e5, -2e4, 1e6])
+        assert ulps(compiled(*at), truth(value, dict(zip([x, a], at, strict=True)))).max() <= 4
+
+
+@pytest.mark.parametrize("name", ["numba_strict", "jax"])
+def test_what_is_called_a_weight_may_be_negative(name):
+    """``1 - w s`` is positive for any w below 1; terms in w and 1 - w would cancel there."""
+    args, outputs = with_gradients(MIXTURES["detection"], 2, 2)
+    weights = np.array([-1e4, -100.0, -7.0, 0.0])
+    at = [np.repeat(X, len(weights)), np.tile(weights, len(X))]
+    exact = truth(outputs[2], dict(zip(args, at, strict=True)))
+    with linker(name) as mode:
+        for values in together_and_alone(args, outputs, at, mode):
+            errors = ulps(values[2], exact)
+            assert errors.max() <= 8, [column[errors.argmax()] for column in at]
