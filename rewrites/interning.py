@@ -12,7 +12,6 @@ from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.graph.fg import FunctionGraph
 from pytensor.scalar import basic as ps
 from pytensor.tensor.elemwise import DimShuffle
-from pytensor.tensor.type import TensorType
 from pytensor.tensor.variable import TensorConstant
 
 from pytensor_stabilize.rewrites.matching import exact_constant, is_a, same_pattern, scalar_op_of
@@ -126,8 +125,7 @@ def _equal(client: Apply, made: Apply, inputs: list[Variable]) -> bool:
 
 def _same_value(a: Variable, b: Variable) -> bool:
     """Whether both are one number, of whatever dtype: what they are in shows in its own type."""
-    # Indices of single elements are no tensors.
-    if not (is_a(a.type, TensorType) and is_a(b.type, TensorType) and same_pattern(a, b)):
+    if not same_pattern(a, b):
         return False
     value = exact_constant(a)
     return value is not None and value == exact_constant(b)
