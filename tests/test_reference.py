@@ -112,3 +112,12 @@ def test_what_is_left(value):
     fired = explain(value).fired
     assert not fired["logit_and_reference"]
     assert not fired["one_minus_sum_of_squares"]
+
+
+def test_an_exponential_in_what_stays_as_it_is_is_no_reason_to_write_it_again():
+    """It fired four hundred times on its own result, of which a sum below a bar is a part."""
+    x, y = pt.dvectors("xy")
+    loss = pt.log(y + pt.exp(x) / (1 + pt.exp(x).sum())).sum()
+    gradient = pytensor.grad(loss, x)
+    assert explain(gradient).fired["softmax_element_written_out"] == 1
+    assert not fired_again(compile_rewritten([x, y], gradient).maker.fgraph)

@@ -12,27 +12,21 @@ of its own and cannot overflow.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import prod
-from typing import cast
 
-import pytensor.tensor as pt
 from pytensor.graph.basic import Apply, Constant, Variable
-from pytensor.graph.fg import FunctionGraph
 from pytensor.scalar import basic as ps
 from pytensor.tensor.basic import Alloc
 from pytensor.tensor.elemwise import DimShuffle, Elemwise
 from pytensor.tensor.math import Sum
 from pytensor.tensor.special import Softmax
 from pytensor.tensor.subtensor import (
-    AdvancedIncSubtensor,
     AdvancedSubtensor,
-    IncSubtensor,
     Subtensor,
 )
-from pytensor.tensor.variable import TensorVariable
 
 from pytensor_stabilize.rewrites.algebra.families import Companion, Member
 from pytensor_stabilize.rewrites.algebra.forms import (
@@ -47,7 +41,6 @@ from pytensor_stabilize.rewrites.algebra.forms import (
     to_power,
 )
 from pytensor_stabilize.rewrites.matching import exact_constant, is_a, scalar_op, without_cast
-from pytensor_stabilize.rewrites.softmax.components import without_element
 from pytensor_stabilize.rewrites.softmax.generators import (
     Hot,
     Mean,
@@ -60,7 +53,6 @@ from pytensor_stabilize.rewrites.softmax.generators import (
     constant_row,
     exp_of_log_softmax,
     hot,
-    known,
     minus,
     number_at,
     of_any_shape,
@@ -77,65 +69,53 @@ from pytensor_stabilize.rewrites.softmax.matching import (
     SCATTERS,
     adds_up,
     axes_of,
-    constant_key,
     is_exp,
-    kept_dims,
-    row_indices,
 )
+from pytensor_stabilize.rewrites.softmax.picks import Picks
 
+Seen = dict[Variable, tuple[list[Term], bool]]
+Read = Callable[[Variable, int], list[Term]]
 # What is deeper is opaque; shared parts are read once, so that this bounds recursion, not work.
 _DEPTH = 80
 
 
 @dataclass
-class Forms:
+class Forms(Picks):
     """Reads what has to do with the rows of one softmax.
 
     Attributes
     ----------
-    exponents, axis
-        Logits of that softmax, and the dimension along which its rows run.
-    picks
-        By index a node that takes this element of each row.
     written_out
-        Whether an exponential was read as a softmax.
+        Whether an exponential was read as a softmax in what is not opaque.
     """
 
-    fgraph: FunctionGraph
-    exponents: Variable
-    axis: int
-    dtype: str
-    picks: dict[Hashable, Apply] = field(default_factory=dict)
-    made: dict[Hashable, Variable] = field(default_factory=dict)
     written_out: bool = False
-    _rows: dict[Variable, list[Term]] = field(default_factory=dict)
-    _scalars: dict[Variable, list[Term]] = field(default_factory=dict)
-
-    @property
-    def ndim(self) -> int:
-        return self.exponents.type.ndim
-
-    def is_row(self, variable: Variable) -> bool:
-        return variable.type.ndim == self.ndim and not variable.type.broadcastable[self.axis]
-
-    def shaped(self, variable: Variable, like: Variable) -> Variable:
-        """One number a row, in the dimensions that another has for it."""
-        kept = like.type.ndim == self.ndim
-        return pt.expand_dims(variable, self.axis) if kept else variable
+    _rows: Seen = field(default_factory=dict)
+    _scalars: Seen = field(default_factory=dict)
 
     def row(self, variable: Variable, depth: int = 0) -> list[Term]:
         """The terms of a row, or of what is broadcast along it."""
         if not self.is_row(variable):
             return self.scalar(variable, depth)
-        if variable not in self._rows:
-            self._rows[variable] = with_shares(self._row(variable, depth + 1))
-        return self._rows[variable]
+        return self._once(self._rows, variable, self._row, depth)
 
     def scalar(self, variable: Variable, depth: int = 0) -> list[Term]:
         """The terms of what is constant along the axis."""
-        if variable not in self._scalars:
-            self._scalars[variable] = with_shares(self._scalar(variable, depth + 1))
-        return self._scalars[variable]
+        return self._once(self._scalars, variable, self._scalar, depth)
+
+    def _once(self, seen: Seen, variable: Variable, read: Read, depth: int) -> list[Term]:
+        if variable not in seen:
+            outside, self.written_out = self.written_out, False
+            seen[variable] = with_shares(read(variable, depth + 1)), self.written_out
+            self.written_out = outside
+        terms, written_out = seen[variable]
+        self.written_out |= written_out
+        return terms
+
+    def _known(self, terms: list[Term] | None, opaque: list[Term]) -> list[Term]:
+        # What is opaque keeps its exponentials.
+        self.written_out &= terms is not None
+        return opaque if terms is None else terms
 
     def _row(self, variable: Variable, depth: int) -> list[Term]:
         constant = exact_constant(variable)
@@ -154,14 +134,14 @@ class Forms:
                 return opaque
             return [(Fraction(1), monomial([(Row(self.softmax(node.inputs[0])), 1)]))]
         if is_a(node.op, *SCATTERS):
-            return known(self._scattered(node, depth), opaque)
+            return self._known(self._scattered(node, depth), opaque)
         if is_a(node.op, Alloc) and not self.is_row(node.inputs[0]):
-            return known(self._alloc(node, depth), opaque)
+            return self._known(self._alloc(node, depth), opaque)
         if is_exp(variable) and self._is_ours(node.inputs[0]):
             return self._exponential(node.inputs[0])
         if complemented(variable) is not None:
             return opaque
-        return known(self._arithmetic(node, depth, rows=True), opaque)
+        return self._known(self._arithmetic(node, depth, rows=True), opaque)
 
     def _scalar(self, variable: Variable, depth: int) -> list[Term]:
         constant = exact_constant(variable)
@@ -193,7 +173,7 @@ class Forms:
             return read
         if (component := complemented(variable)) is not None:
             return other_companion(self.scalar(component, depth)) or opaque
-        return known(self._arithmetic(node, depth, rows=False), opaque)
+        return self._known(self._arithmetic(node, depth, rows=False), opaque)
 
     def _arithmetic(self, node: Apply, depth: int, rows: bool) -> list[Term] | None:
         if not is_a(node.op, Elemwise):
@@ -237,6 +217,7 @@ class Forms:
                 return None
             sign = -1 if is_a(op, ps.Neg) else 1
             return prod((c for c, _ in read), start=Fraction(sign)), times(*(m for _, m in read))
+        before = self.written_out
         form = merged((self.row if rows else self.scalar)(variable, depth))
         if (share := one_over_one_and_total(form) or one_over_pair(form)) is not None:
             return share
@@ -246,8 +227,11 @@ class Forms:
             if rows:
                 return None
             others = others_of_several([(c, m) for m, c in form.items()])
+            if others:
+                return others.inverse()
             # What is divided by as a whole, another division by it will be of the same.
-            return others.inverse() if others else (Fraction(1), monomial([(Scalar(variable), -1)]))
+            self.written_out = before
+            return Fraction(1), monomial([(Scalar(variable), -1)])
         ((factors, coefficient),) = form.items()
         if any(isinstance(g, Hot) for g, _ in factors):
             return None
@@ -269,59 +253,6 @@ class Forms:
         value = node.inputs[0]
         fits = value.type.ndim == self.ndim or value.type.ndim == self.ndim - 1 == 0
         return self.scalar(value, depth) if fits else None
-
-    def index_of(self, node: Apply) -> Hashable | None:
-        """Key of the index at which a node takes, or adds to, one element of each row."""
-        adds = is_a(node.op, IncSubtensor, AdvancedIncSubtensor)
-        if is_a(node.op, AdvancedSubtensor, AdvancedIncSubtensor):
-            rows = row_indices(node, (self.axis,))
-            if rows is None:
-                return None
-            place = rows[1]
-            ours = constant_key(place.data) if isinstance(place, Constant) else place
-            if ours not in self.picks:
-                op = AdvancedSubtensor(node.op.idx_list)  # type: ignore[attr-defined]
-                self.picks[ours] = op.make_node(node.inputs[0], *rows)
-            return ours
-        if kept_dims(node) != [dim for dim in range(self.ndim) if dim != self.axis]:
-            return None
-        inputs = node.inputs[2 if adds else 1 :]
-        if len(inputs) != 1:
-            return None
-        (place,) = inputs
-        key = int(place.data) if isinstance(place, Constant) else place
-        if key not in self.picks:
-            self.picks[key] = Subtensor(node.op.idx_list).make_node(node.inputs[0], *inputs)
-        return key
-
-    def pick(self, variable: Variable, index: Hashable) -> Variable:
-        """The element of each row at an index."""
-        key = (variable, index)
-        if key not in self.made:
-            node = self.picks[index]
-            if is_a(node.op, AdvancedSubtensor) and variable.type.broadcastable[0]:
-                self.made[key] = cast(TensorVariable, variable)[0][node.inputs[2]]
-            else:
-                self.made[key] = node.op.make_node(variable, *node.inputs[1:]).outputs[0]
-        return self.made[key]
-
-    def softmax(self, x: Variable) -> Variable:
-        """The softmax of `x`, the one that the graph has if there is one."""
-        if x not in self.made:
-            for client, _ in self.fgraph.clients.get(x, ()):
-                if is_a(client.op, Softmax) and adds_up(client.outputs[0], self.axis):
-                    self.made[x] = client.outputs[0]
-                    break
-            else:
-                self.made[x] = Softmax(axis=(self.axis,))(x)
-        return self.made[x]
-
-    def without_element(self, p: Variable, index: Hashable) -> Variable:
-        """The softmax of the other logits."""
-        key = ("without", p, index)
-        if key not in self.made:
-            self.made[key] = without_element(p, self.picks[index], self.axis)
-        return self.made[key]
 
     def _exponential(self, exponents: Variable) -> list[Term]:
         p = self.softmax(unshifted(exponents, self.axis))

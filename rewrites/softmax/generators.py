@@ -128,10 +128,6 @@ def other_companion(terms: list[Term]) -> list[Term]:
     return [(Fraction(1), monomial([(Member(generator.family, "q"), 1)]))]
 
 
-def known(terms: list[Term] | None, opaque: list[Term]) -> list[Term]:
-    return opaque if terms is None else terms
-
-
 def minus(terms: list[Term]) -> list[Term]:
     return [(-c, m) for c, m in terms]
 
