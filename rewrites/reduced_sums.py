@@ -15,14 +15,20 @@ from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.fg import FunctionGraph
 from pytensor.raise_op import CheckAndRaise
 from pytensor.scalar import basic as ps
-from pytensor.tensor.basic import Alloc
+from pytensor.tensor.basic import Alloc, Join, MakeVector
 from pytensor.tensor.elemwise import DimShuffle
 from pytensor.tensor.math import Sum, add, log1mexp, mul, sub
 
 from pytensor_stabilize.rewrites import symbols
 from pytensor_stabilize.rewrites.algebra.arguments import is_float
 from pytensor_stabilize.rewrites.algebra.limits import within_limits
-from pytensor_stabilize.rewrites.arithmetic import as_dtype, constant_like, product_of, signed_sum
+from pytensor_stabilize.rewrites.arithmetic import (
+    as_dtype,
+    constant_like,
+    factors,
+    product_of,
+    signed_sum,
+)
 from pytensor_stabilize.rewrites.branches import hides_a_root, shortens
 from pytensor_stabilize.rewrites.guards import is_companion
 from pytensor_stabilize.rewrites.matching import (
@@ -30,11 +36,14 @@ from pytensor_stabilize.rewrites.matching import (
     exact_constant,
     is_a,
     negate,
+    same_pattern,
     scalar_op_of,
     strip_sign,
     terms,
 )
 from pytensor_stabilize.rewrites.rules import REAL, Left, Rule
+from pytensor_stabilize.rewrites.shapes.joins import natural_lengths
+from pytensor_stabilize.rewrites.shapes.pieces import Pieces, equal_lengths
 
 
 @within_limits
@@ -134,6 +143,46 @@ def _without_axes(variable: Variable, ndim: int) -> Variable:
     return variable.dimshuffle(["x"] * ndim)  # type: ignore[attr-defined]
 
 
+@within_limits
+def sum_over_join(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
+    """``1 - sum(join(a, b)**2)`` as ``1 - a**2 - b**2``, where that cancels."""
+    (output,) = node.outputs
+    if not is_float(output):
+        return None
+    signed: list[tuple[int, Variable]] = []
+    for sign, term in terms(node):
+        constant, counted = factors(term)
+        core, power = next(iter(counted.items()), (term, 0))
+        parts = _parts_of_sum(fgraph, core) if len(counted) == power == 1 else None
+        if parts is None or not constant or Fraction(float(constant)) != constant:
+            signed.append((sign, term))
+            continue
+        size = constant_like(float(abs(constant)), output)
+        scaled = parts if abs(constant) == 1 else [pt.mul(size, part) for part in parts]
+        signed += [(sign if constant > 0 else -sign, part) for part in scaled]
+    if len(signed) == len(node.inputs):
+        return None
+    combined = signed_sum(signed)
+    return combined if same_pattern(combined, output) and hides_a_root(combined) else None
+
+
+def _parts_of_sum(fgraph: FunctionGraph, variable: Variable) -> list[Variable] | None:
+    """What a sum along the axis of a join, of single parts, adds up."""
+    node = variable.owner
+    if node is None or type(node.op) is not Sum:
+        return None
+    (inner,) = node.inputs
+    axes = range(inner.type.ndim) if node.op.axis is None else node.op.axis
+    if len(axes) != 1:
+        return None
+    (axis,) = axes
+    lengths = natural_lengths(fgraph, inner, axis)
+    if lengths is None or not all(equal_lengths(n, 1) for n in lengths):
+        return None
+    parts = Pieces(fgraph, axis, lengths).of(inner)
+    return parts and [as_dtype(pt.squeeze(v, axis), variable.type.dtype) for v in parts]
+
+
 def log1mexp_of_softplus(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
     """``log1mexp(-softplus(x)) -> -softplus(-x)``: the logarithm of one minus ``sigmoid(-x)``."""
     (argument,) = node.inputs
@@ -179,6 +228,20 @@ REDUCED_SUMS: tuple[Rule, ...] = (
         transform=sum_over_data_with_term,
         needs=tuple((kind, Sum) for kind in (psm.Sigmoid, ps.Tanh, ps.Exp, psm.Erf, psm.Erfc)),
         source="n e is the sum of e over n elements",
+    ),
+    Rule(
+        name="sum_over_join",
+        before=lambda x: 1 - (symbols.sigmoid(x) ** 2 + symbols.sigmoid(-x) ** 2),
+        after=lambda x: 2 * symbols.sigmoid(x) * symbols.sigmoid(-x),
+        domain={"x": REAL},
+        tested_in="tests/test_sums_over_joins.py",
+        promise=4.0,
+        mends="1 - sum(stack([p, 1 - p])**2) is 0 where p rounds to 1",
+        databases=("stabilize", "specialize"),
+        tracks=(add, sub),
+        transform=sum_over_join,
+        needs=((Sum, Join), (Sum, MakeVector)),
+        source="A sum along the axis of a join is that of its parts",
     ),
     Rule(
         name="log1mexp_of_softplus",
