@@ -42,8 +42,7 @@ from pytensor_stabilize.rewrites.matching import (
     terms,
 )
 from pytensor_stabilize.rewrites.rules import REAL, Left, Rule
-from pytensor_stabilize.rewrites.shapes.joins import natural_lengths
-from pytensor_stabilize.rewrites.shapes.pieces import Pieces, equal_lengths
+from pytensor_stabilize.rewrites.shapes.pieces import MOST_PIECES, Pieces
 
 
 @within_limits
@@ -147,7 +146,7 @@ def _without_axes(variable: Variable, ndim: int) -> Variable:
 def sum_over_join(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
     """``1 - sum(join(a, b)**2)`` as ``1 - a**2 - b**2``, where that cancels."""
     (output,) = node.outputs
-    if not is_float(output):
+    if not (any(_has_sum(v.owner) for v in node.inputs) and is_float(output)):
         return None
     signed: list[tuple[int, Variable]] = []
     for sign, term in terms(node):
@@ -166,6 +165,15 @@ def sum_over_join(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
     return combined if same_pattern(combined, output) and hides_a_root(combined) else None
 
 
+def _has_sum(term: Apply | None) -> bool:
+    """Whether a term is a sum over an axis, or a product with one."""
+    if term is None or type(term.op) is Sum:
+        return term is not None
+    if not is_a(scalar_op_of(term), ps.Mul, ps.Neg):
+        return False
+    return any(v.owner is not None and type(v.owner.op) is Sum for v in term.inputs)
+
+
 def _parts_of_sum(fgraph: FunctionGraph, variable: Variable) -> list[Variable] | None:
     """What a sum along the axis of a join, of single parts, adds up."""
     node = variable.owner
@@ -176,10 +184,10 @@ def _parts_of_sum(fgraph: FunctionGraph, variable: Variable) -> list[Variable] |
     if len(axes) != 1:
         return None
     (axis,) = axes
-    lengths = natural_lengths(fgraph, inner, axis)
-    if lengths is None or not all(equal_lengths(n, 1) for n in lengths):
+    count = inner.type.shape[axis]
+    if count is None or count > MOST_PIECES:
         return None
-    parts = Pieces(fgraph, axis, lengths).of(inner)
+    parts = Pieces(fgraph, axis, [1] * count).of(inner)
     return parts and [as_dtype(pt.squeeze(v, axis), variable.type.dtype) for v in parts]
 
 

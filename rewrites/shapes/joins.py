@@ -68,7 +68,7 @@ def _sliced(
     fgraph: FunctionGraph, variable: Variable, axis: int, index: slice
 ) -> list[Variable] | None:
     """What a slice leaves of pieces whose lengths are not known."""
-    lengths = natural_lengths(fgraph, variable, axis)
+    lengths = _natural_lengths(fgraph, variable, axis)
     if lengths is None:
         return None
     pieces = Pieces(fgraph, axis, lengths).of(variable)
@@ -78,15 +78,13 @@ def _sliced(
     return [view.part(p, *bounds) for p, bounds in zip(pieces, view.bounds, strict=True)]
 
 
-def natural_lengths(fgraph: FunctionGraph, variable: Variable, axis: int) -> list[Length] | None:
+def _natural_lengths(fgraph: FunctionGraph, variable: Variable, axis: int) -> list[Length] | None:
     """The lengths of the pieces that a variable was joined of."""
     node = variable.owner
     if node is None:
         return None
     if is_a(node.op, Join) and node.op.axis == axis and len(node.inputs) <= MOST_PIECES:
         return [length_of(fgraph, piece, axis) for piece in node.inputs]
-    if is_a(node.op, MakeVector) and len(node.inputs) <= MOST_PIECES:
-        return [1] * len(node.inputs)
     if is_a(node.op, Elemwise):
         candidates: list[tuple[Variable, Any]] = [
             (v, axis) for v in node.inputs if not v.type.broadcastable[axis]
@@ -95,7 +93,7 @@ def natural_lengths(fgraph: FunctionGraph, variable: Variable, axis: int) -> lis
         candidates = [(node.inputs[0], node.op.new_order[axis])]
     else:
         return None
-    found = (natural_lengths(fgraph, v, a) for v, a in candidates)
+    found = (_natural_lengths(fgraph, v, a) for v, a in candidates)
     return next((lengths for lengths in found if lengths is not None), None)
 
 
