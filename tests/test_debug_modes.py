@@ -31,6 +31,8 @@ some_rules = pytest.mark.parametrize(
 )
 # What PyTensor compares, it compares to six digits; points where stock has these.
 DIGITS = 2.0**30
+# Of a step on the way to the gradient 1 / gap**2 digits are lost, and mended by the next.
+MORE_DIGITS = {"log1p_neg_sigmoid_ratio": 2.0**16}
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +55,8 @@ def graph_of(rule):
             continue
         columns = np.transpose(sample(replace(rule, domain=domain), 60, limit=3.0))
         everywhere, kept = np.ones(len(columns[0]), bool), []
-        for output, where in zip(outputs, right(args, outputs, columns), strict=True):
+        digits = MORE_DIGITS.get(rule.name, DIGITS)
+        for output, where in zip(outputs, right(args, outputs, columns, digits), strict=True):
             if (everywhere & where).any():
                 everywhere &= where
                 kept.append(output)
@@ -62,13 +65,13 @@ def graph_of(rule):
     raise AssertionError("stock is right nowhere")
 
 
-def right(args, outputs, columns):
+def right(args, outputs, columns, digits):
     """Of each output, where stock has its digits."""
     with excluding("all"):
         stock = computed("py", args, outputs, columns)
     exact = truth(outputs, dict(zip(args, columns, strict=True)))
     return [
-        np.isfinite(s) & ((ulp_error(s, e) < DIGITS) if s.dtype.kind == "f" else s == e.value)
+        np.isfinite(s) & ((ulp_error(s, e) < digits) if s.dtype.kind == "f" else s == e.value)
         for s, e in zip(stock, exact, strict=True)
     ]
 

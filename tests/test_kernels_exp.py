@@ -208,7 +208,8 @@ x, y = pt.dvectors("x", "y")
 
 def test_what_is_lowered():
     small = TensorType("float64", (3,))("small")
-    outputs = [pt.exp(pt.dscalar("t")), pt.exp(small), pt.exp(pt.fvector("f").astype("int8"))]
+    # Counts are cast to floats before anything else is done, and have a kernel then.
+    outputs = [pt.exp(pt.dscalar("t")), pt.exp(small), pt.exp(pt.vector("h", dtype="float16"))]
     inputs = [v for v in pytensor.graph.traversal.graph_inputs(outputs) if v.name]
     for mode, graphs in (("NUMBA", outputs), ("CVM", [pt.expm1(x)])):
         given = inputs if mode == "NUMBA" else [x]
