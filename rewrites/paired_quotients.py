@@ -7,7 +7,7 @@ of quotients as one quotient again when it canonicalizes, so that this is done a
 from __future__ import annotations
 
 from collections.abc import Hashable
-from itertools import product
+from itertools import islice, product
 
 import pytensor.scalar.math as psm
 import pytensor.tensor as pt
@@ -36,6 +36,7 @@ _SUMS = (ps.Add, ps.Sub)
 End = tuple[Hashable, bool]
 _MOST_LEVELS = 8
 _MOST_FACTORS = 8
+_MOST_CORNERS = 64
 
 
 def quotient_in_pairs(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
@@ -59,15 +60,19 @@ def quotient_in_pairs(fgraph: FunctionGraph, node: Apply) -> Variable | Left | N
 def _pairs(above: list[Variable], below: list[Variable]) -> list[tuple[Variable, Variable]]:
     """Factors of both sides that vanish together, each with one of the other side.
 
-    The quotient of others may overflow where the whole is an ordinary number.
+    The quotient of others may overflow where the whole is an ordinary number.  What is divided by
+    twice, and vanishes at two corners, comes once beside what vanishes at each.
     """
-    ends = {v: _ends(v) for v in (*above, *below)}
-    left, pairs = list(below), []
-    for top in above:
-        partner = next((v for v in left if ends[top] & ends[v]), None)
-        if partner is not None:
-            left.remove(partner)
-            pairs.append((top, partner))
+    ends, left, pairs = {v: _ends(v) for v in above}, list(above), []
+    for place, v in enumerate(below):
+        corners = _corners(v)
+        turn = below[:place].count(v) % max(1, len(corners))
+        for corner in [*corners[turn:], *corners[:turn]]:
+            top = next((u for u in left if ends[u] & corner), None)
+            if top is not None:
+                left.remove(top)
+                pairs.append((top, v))
+                break
     return pairs
 
 
@@ -92,27 +97,32 @@ def _factors(variable: Variable) -> list[Variable]:
 
 
 def _ends(variable: Variable, depth: int = 0) -> set[End]:
-    """Ends of the ranges of arguments at which a variable vanishes exponentially.
+    """Ends of the ranges of arguments at which a variable vanishes exponentially, at a corner."""
+    return next(iter(_corners(variable, depth)), set())
+
+
+def _corners(variable: Variable, depth: int = 0) -> list[set[End]]:
+    """The same for each corner: a sum vanishes where all its terms do.
 
     ``sigmoid(x)**2 + sigmoid(-x)**2`` has none: its terms vanish at opposite ends.
     """
     node = variable.owner
     op = scalar_op_of(node)
     if node is None or depth > _MOST_LEVELS:
-        return set()
+        return []
     if is_a(op, *VANISHING):
         argument = as_multiple(node.inputs[0])
-        return {(argument.core, (argument.coefficient > 0) == is_a(op, psm.Erfc))}
+        return [{(argument.core, (argument.coefficient > 0) == is_a(op, psm.Erfc))}]
     if is_a(op, ps.Neg) or is_a(node.op, *MOVES):
-        return _ends(node.inputs[0], depth + 1)
+        return _corners(node.inputs[0], depth + 1)
     if is_a(op, ps.Mul):
-        return set[End]().union(*(_ends(v, depth + 1) for v in node.inputs))
+        return [set[End]().union(*(_ends(v, depth + 1) for v in node.inputs))]
     if is_a(op, *_SUMS):
         terms = [_ends(v, depth + 1) for v in node.inputs]
-        together = (set(ends) for ends in product(*terms))
-        return next((e for e in together if not any((c, not up) in e for c, up in e)), set())
+        together = (set(ends) for ends in islice(product(*terms), _MOST_CORNERS))
+        return [e for e in together if not any((c, not up) in e for c, up in e)]
     power = constant_exponent(node)
-    return _ends(node.inputs[0], depth + 1) if power is not None and power > 0 else set()
+    return _corners(node.inputs[0], depth + 1) if power is not None and power > 0 else []
 
 
 PAIRS: tuple[Rule, ...] = (

@@ -33,6 +33,10 @@ SAFE = {
     "the parts of a join": pt.log(pt.concatenate([s, x])),
     "an element of two probabilities": pt.log(pt.concatenate([s, 1 - s])[i]),
     "an element beside zeros": pt.log(pt.concatenate([s, np.zeros(2)])[i]),
+    "a complementary log-log link": pt.log(
+        pt.switch(pt.eq(x, 1), 1 - pt.exp(-pt.exp(y)), pt.exp(-pt.exp(y)))
+    ),
+    "log(1 + exp) in a switch": pt.log(pt.switch(y > 1, pt.tanh(pt.softplus(y)), 0.5)),
     "a write to zeros": pt.log(pt.set_subtensor(pt.zeros(3)[1], s[0])),
     "writes to what is empty": pt.log(
         pt.set_subtensor(pt.set_subtensor(pt.empty(2)[0], s[0])[1], 1 - s[0])

@@ -308,6 +308,26 @@ def test_a_quotient_of_unrelated_functions_stays_finite(form):
     assert ulps(found, truth(value, at)) <= 16
 
 
+sp, sq = pt.sigmoid(p), pt.sigmoid(q)
+BOTH = sp * sq / (sp * sq + (1 - sp) * (1 - sq))
+# What is divided by twice vanishes where p is large and q is small, and the other way round.
+CORNERS = {
+    "two probabilities": pytensor.grad(BOTH, p),
+    "... of the other": pytensor.grad(BOTH, q),
+    "... twice": pytensor.grad(pytensor.grad(BOTH, p), p),
+    "tanh(p + q)": pytensor.grad((pt.tanh(p) + pt.tanh(q)) / (1 + pt.tanh(p) * pt.tanh(q)), p),
+}
+
+
+@pytest.mark.parametrize("form", CORNERS)
+@pytest.mark.parametrize("at", [(-301.7, 300.3), (300.3, -301.7), (-20.5, 20.0), (3.0, 1.0)])
+def test_a_quotient_whose_denominator_vanishes_at_two_corners(form, at):
+    value = CORNERS[form]
+    with linker("cvm") as mode:
+        found = pytensor.function([p, q], value, mode=mode)(*at)
+    assert ulps(found, truth(value, {p: at[0], q: at[1]})) <= 8
+
+
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_the_product_of_three_roots_leaves_the_floats_first(dtype):
     u, v = (pt.vector(name, dtype=dtype) for name in "uv")

@@ -2,9 +2,16 @@
 
 from collections.abc import Hashable
 
+from pytensor.graph.basic import Variable
+from pytensor.scalar import basic as ps
+from pytensor.scalar.math import Sigmoid, Softplus
+
 from pytensor_stabilize.rewrites.algebra.families import Member, Residue, Symbol
 from pytensor_stabilize.rewrites.algebra.forms import Exponent, Generator, Term
-from pytensor_stabilize.rewrites.matching import is_condition
+from pytensor_stabilize.rewrites.matching import is_a, is_condition, scalar_op
+
+# Functions that are above 0 at all finite arguments.
+_POSITIVE = (ps.Exp, ps.Cosh, Sigmoid, Softplus)
 
 
 def is_positive_companion(generator: Hashable) -> bool:
@@ -30,10 +37,18 @@ def is_bounded(terms: list[Term]) -> bool:
 def is_above_0(generator: Hashable) -> bool:
     """Whether it is a companion, or a sum of companions, without a zero at finite arguments."""
     if not isinstance(generator, Residue):
-        return is_positive_companion(generator)
+        return is_positive_companion(generator) or _is_odd_of_positive(generator)
     return is_positive((generator, 1)) and not any(
         isinstance(g, Symbol) for m, _ in generator.items for g, _ in m
     )
+
+
+def _is_odd_of_positive(generator: Hashable) -> bool:
+    """``1 - exp(-exp(x))``: the companion with a zero, at an argument that has none."""
+    if not isinstance(generator, Member) or generator.family.kind == "cosine":
+        return False
+    core = generator.family.core
+    return isinstance(core, Variable) and is_a(scalar_op(core), *_POSITIVE)
 
 
 def is_positive(factor: tuple[Generator, Exponent]) -> bool:
