@@ -5,7 +5,6 @@ import os
 import sys
 import sysconfig
 from collections.abc import Iterator, Mapping
-from functools import cache
 from pathlib import Path
 from types import FrameType
 
@@ -28,11 +27,14 @@ _OPERANDS = 6
 _NEAREST = 30
 _ROOT = Path(__file__).parents[1]
 # Frames below these are library code: the user's line is the nearest one outside.
-_LIBRARIES = (
-    Path(pytensor.__file__).parent,
-    _ROOT / "rewrites",
-    _ROOT / "graphs",
-    *(Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib")),
+_LIBRARIES = tuple(
+    str(folder) + os.sep
+    for folder in (
+        Path(pytensor.__file__).parent,
+        _ROOT / "rewrites",
+        _ROOT / "graphs",
+        *(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")),
+    )
 )
 
 
@@ -166,6 +168,5 @@ def _user_frames(variable: Variable) -> Iterator[tuple[str, int, str]]:
                 break
 
 
-@cache
 def _is_library(filename: str) -> bool:
-    return any(Path(filename).is_relative_to(folder) for folder in _LIBRARIES)
+    return filename.startswith(_LIBRARIES)

@@ -31,7 +31,7 @@ at_hand: ContextVar["Memory | None"] = ContextVar("at_hand", default=None)
 _bits: dict[type, int] = {}
 # A bit for each rule, what it needs, and the rules that look at an op or a class of ops.
 _rule_bits: dict[tuple[str, Needs, tuple], int] = {}
-_wanted: list[tuple[int, "Wanted"]] = []
+_wanted: dict["Wanted", int] = {}
 _tracked: dict[Op | type, int] = {}
 
 
@@ -269,7 +269,8 @@ def bit_of_rule(rule: Rule) -> int:
     key = rule.name, rule.needs, rule.tracks
     if key not in _rule_bits:
         _rule_bits[key] = bit = 1 << len(_rule_bits)
-        _wanted.append((bit, Wanted.of(rule.needs)))
+        wanted = Wanted.of(rule.needs)
+        _wanted[wanted] = _wanted.get(wanted, 0) | bit
         for op in rule.tracks:
             _tracked[op] = _tracked.get(op, 0) | bit
     return _rule_bits[key]
@@ -294,9 +295,9 @@ def _tracked_class(kind: type, rules: int) -> int:
 def _unwanted(kinds: int, rules: int) -> int:
     """Of so many rules those that need other classes of ops, as bits."""
     found = 0
-    for bit, wanted in _wanted[:rules]:
+    for wanted, bits in _wanted.items():
         if not wanted.among(kinds):
-            found |= bit
+            found |= bits
     return found
 
 
