@@ -11,7 +11,6 @@ from pytensor.graph.fg import FunctionGraph
 from pytensor.scalar import basic as ps
 from pytensor.scalar.math import Sigmoid, Softplus
 from pytensor.tensor.math import add, log, mul, sub
-from pytensor.tensor.special import Softmax
 from pytensor.tensor.subtensor import Subtensor
 
 from pytensor_stabilize.rewrites import symbols
@@ -33,6 +32,7 @@ from pytensor_stabilize.rewrites.matching import (
 from pytensor_stabilize.rewrites.memory import once
 from pytensor_stabilize.rewrites.products import Factors
 from pytensor_stabilize.rewrites.rules import REAL, Interval, Left, Rule
+from pytensor_stabilize.rewrites.softmax.matching import is_softmax
 
 
 def signed_terms(variable: Variable) -> list[tuple[int, Variable]]:
@@ -254,7 +254,7 @@ def _are_of_one_softmax(*variables: Variable) -> bool:
     if len(known) < len(variables) or len(rows) > 1:
         return False
     node = rows.pop().owner
-    return node is not None and is_a(node.op, Softmax)
+    return node is not None and is_softmax(node)
 
 
 def log_of_share(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:

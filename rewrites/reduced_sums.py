@@ -43,6 +43,7 @@ from pytensor_stabilize.rewrites.matching import (
 )
 from pytensor_stabilize.rewrites.rules import REAL, Left, Rule
 from pytensor_stabilize.rewrites.shapes.pieces import MOST_PIECES, Pieces
+from pytensor_stabilize.rewrites.softmax.matching import axes_of
 
 
 @within_limits
@@ -180,7 +181,7 @@ def _parts_of_sum(fgraph: FunctionGraph, variable: Variable) -> list[Variable] |
     if node is None or type(node.op) is not Sum:
         return None
     (inner,) = node.inputs
-    axes = range(inner.type.ndim) if node.op.axis is None else node.op.axis
+    axes = axes_of(node)
     if len(axes) != 1:
         return None
     (axis,) = axes

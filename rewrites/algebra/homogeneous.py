@@ -117,14 +117,20 @@ def homogeneous(form: Form, family: Family) -> list[Form] | None:
     degree = max(p + q for p, q, _, _ in flat)
     if degree > _LARGEST_DEGREE:
         return None
-    collected: list[list[Term]] = [[] for _ in range(degree + 1)]
-    for p, q, rest, c in flat:
-        missing = degree - p - q
-        for k in range(missing + 1):
-            collected[p + k].append((c * comb(missing, k), rest))
+    collected = of_one_degree(flat, degree)
     if sum(map(len, collected)) > MOST_TERMS:
         raise TooBigError
     return [merged(terms) for terms in collected]
+
+
+def of_one_degree(rows: list[tuple[int, int, Monomial, Fraction]], degree: int) -> list[list[Term]]:
+    """The terms of each ``p**k q**(degree - k)``, of products with powers of p and q = 1 - p."""
+    collected: list[list[Term]] = [[] for _ in range(degree + 1)]
+    for p, q, rest, c in rows:
+        missing = degree - p - q
+        for k in range(missing + 1):
+            collected[p + k].append((c * comb(missing, k), rest))
+    return collected
 
 
 def of_one_sign(form: Form) -> Form | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
-from math import comb
 
 from pytensor.graph.basic import Variable
 
@@ -26,6 +25,7 @@ from pytensor_stabilize.rewrites.algebra.forms import (
     raised,
     times,
 )
+from pytensor_stabilize.rewrites.algebra.homogeneous import of_one_degree
 
 _LARGEST_DEGREE = 4
 
@@ -158,11 +158,7 @@ def _coefficients(terms: list[Term], weight: Symbol, complement: Generator) -> l
     degree = max(k + m for k, m, _, _ in rows)
     if not degree or degree > _LARGEST_DEGREE:
         return None
-    collected: list[list[Term]] = [[] for _ in range(degree + 1)]
-    for k, m, rest, c in rows:
-        missing = degree - k - m
-        for extra in range(missing + 1):
-            collected[k + extra].append((c * comb(missing, extra), rest))
+    collected = of_one_degree(rows, degree)
     if sum(map(len, collected)) > MOST_TERMS:
         return None
     return [merged(terms) for terms in collected]

@@ -304,15 +304,17 @@ def with_shares(terms: list[Term]) -> list[Term]:
 
 def with_shares_of_pairs(terms: list[Term]) -> list[Term]:
     """``p[i] = P D``, with ``P = p[i] / D``, where something is divided by ``D = p[i] + p[j]``."""
-    totals = dict.fromkeys(g for _, m in terms for g, n in m if isinstance(g, PairTotal))
+    totals = dict.fromkeys(g for _, m in terms for g, _ in m if isinstance(g, PairTotal))
     for total in totals:
-        shares = _shares_of(total)
-        for i, (coefficient, factors) in enumerate(terms):
-            for p, share in shares:
-                n = power_of(factors, p)
-                factors = times(factors, monomial([(p, -n), (share, n), (total, n)]))
-            terms = [*terms[:i], (coefficient, factors), *terms[i + 1 :]]
+        terms = [(c, _in_shares(m, total)) for c, m in terms]
     return terms
+
+
+def _in_shares(factors: Monomial, total: PairTotal) -> Monomial:
+    for p, share in _shares_of(total):
+        n = power_of(factors, p)
+        factors = times(factors, monomial([(p, -n), (share, n), (total, n)]))
+    return factors
 
 
 def with_components(factors: Monomial) -> Monomial:
