@@ -274,6 +274,8 @@ def _crossed(summed: list[tuple[int, Variable]], read: list[_Read]) -> Pair | No
         for _, _, counted in read
     ]
     for i, j in combinations(range(len(read)), 2):
+        if read[i][2] == read[j][2]:
+            continue  # s(a) s(-a) twice: what cancels altogether is no difference
         own = [sign * constant for sign, constant, _ in (read[i], read[j])]
         found = [(v, sides[j][-s, k]) for (s, k), v in sides[i].items() if (-s, k) in sides[j]]
         if sum(own) or not own[0] or len(found) != 2:
