@@ -217,7 +217,7 @@ class Region:
         assert total is not None
         return total, min(lowest)
 
-    def holds(self, *kinds: type) -> bool:
+    def holds(self, *kinds: type[ps.ScalarOp]) -> bool:
         """Whether a factor of a term is one of these functions, or made of one by arithmetic."""
         return any(holds_function(v, kinds) for _, counted in self.terms for v in counted)
 
@@ -250,7 +250,9 @@ def region_of(node: Apply, reader: Reader) -> Region | None:
     return Region(x, opaque[0], terms) if all(o == opaque[0] for o in opaque) else None
 
 
-def holds_function(variable: Variable, kinds: tuple[type, ...], level: int = 0) -> bool:
+def holds_function(
+    variable: Variable, kinds: tuple[type[ps.ScalarOp], ...], level: int = 0
+) -> bool:
     """Whether a variable is a function of these kinds, or made of some by arithmetic."""
     op = scalar_op(variable)
     if is_a(op, *kinds):
