@@ -24,6 +24,7 @@ from pytensor_stabilize.rewrites.exponentials.logaddexp import LOGADDEXP
 from pytensor_stabilize.rewrites.exponentials.logs import LOG_SUMS
 from pytensor_stabilize.rewrites.exponentials.nested import NESTED
 from pytensor_stabilize.rewrites.exponentials.shares import SHARES
+from pytensor_stabilize.rewrites.extremes import EXTREMES
 from pytensor_stabilize.rewrites.guards import GUARDS
 from pytensor_stabilize.rewrites.jax_lowering import JAX_LOWERING
 from pytensor_stabilize.rewrites.log_parts import LOG_PARTS
@@ -80,6 +81,7 @@ RULES: tuple[Rule, ...] = (
     + COMMON_POWERS
     + LOG_SHARES
     + DISTANCES
+    + local(EXTREMES)
     + local(CRITICAL)
     + LOG_PARTS
     + PRODUCTS_OVER_AXES

@@ -98,3 +98,13 @@ def log_two(like: Value) -> Value:
     if isinstance(like, Variable):
         return pt.constant(np.asarray(np.log(2.0), dtype=like.type.dtype))
     return (like * 0 + 2).log()
+
+
+def maximum(a: Value, b: Value) -> Value:
+    """The larger one of two."""
+    return pt.maximum(a, b) if isinstance(a, Variable) else a.max(b)
+
+
+def minimum(a: Value, b: Value) -> Value:
+    """The smaller one of two."""
+    return pt.minimum(a, b) if isinstance(a, Variable) else a.min(b)
