@@ -258,26 +258,27 @@ def _are_of_one_softmax(*variables: Variable) -> bool:
 
 
 def log_of_share(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
-    """``log(a / (a + b)) -> -log1p(b / a)`` where b is small beside a."""
+    """``log(a / (a + b)) -> -log1p(b / a)`` where b is small beside a, and the reciprocal."""
     (argument,), (output,) = node.inputs, node.outputs
     dtype = output.type.dtype
     if dtype not in FLOATS or not is_a(scalar_op(argument), ps.TrueDiv):
         return None
     above, below = argument.owner.inputs  # type: ignore[union-attr]
-    if exact_constant(above) is not None or not is_a(scalar_op(below), ps.Add):
-        return None
-    summed = signed_terms(below)
-    if (1, above) not in summed or any(v.type.dtype != dtype for v in (above, below)):
-        return None
-    summed.remove((1, above))
-    if len(summed) == 1 and _are_of_one_softmax(above, summed[0][1]):
-        return None  # their share is the sigmoid of a difference of logits, and its logarithm more
-    ratio = pt.true_div(difference_of(summed), above)
-    near = pt.lt(pt.abs(ratio), constant_like(0.5, ratio))
-    small = pt.log1p(pt.switch(near, ratio, constant_like(0, ratio)))
-    return pt.switch(
-        near, pt.neg(small), pt.log(pt.switch(near, constant_like(1, ratio), argument))
-    )
+    for part, whole, sign in ((above, below, -1), (below, above, 1)):
+        if exact_constant(part) is not None or not is_a(scalar_op(whole), ps.Add):
+            continue
+        summed = signed_terms(whole)
+        if (1, part) not in summed or any(v.type.dtype != dtype for v in (part, whole)):
+            continue
+        summed.remove((1, part))
+        if len(summed) == 1 and _are_of_one_softmax(part, summed[0][1]):
+            return None  # their share is the sigmoid of a difference of logits, its logarithm more
+        ratio = pt.true_div(difference_of(summed), part)
+        near = pt.lt(pt.abs(ratio), constant_like(0.5, ratio))
+        small = pt.log1p(pt.switch(near, ratio, constant_like(0, ratio)))
+        far = pt.log(pt.switch(near, constant_like(1, ratio), argument))
+        return pt.switch(near, small if sign > 0 else pt.neg(small), far)
+    return None
 
 
 _OWN_COMPANIONS = ("Tanh", "Sigmoid", "Sin", "Cos", "Erf", "Erfc", "Exp", "Expm1", "Cosh", "Sinh")

@@ -96,24 +96,31 @@ class LogBuilder:
         return None
 
     def _both_tails(self, coefficient: Fraction, factors: Monomial) -> Variable | None:
-        """``log(c erfc(-u) erfc(u))``: of ``Phi (1 - Phi)``, and of ``1 - erf**2``, 0 from 6 on."""
+        """``log(c erfc(-u) erfc(u))``, of ``Phi (1 - Phi)``, or of their quotient.
+
+        Either is 0 far out, and the logarithm has no digit where what it is taken of is next to 1.
+        """
         found = families([factors])
         if len(found) != 1 or found[0].kind != "normal":
             return None
         (family,) = found
         p, q, t = powers(factors, family)
-        if p != q or t or p.denominator != 1 or len(factors) != 2:
+        if abs(p) != abs(q) or t or p.denominator != 1 or len(factors) != 2:
             return None
         u = self.builder.argument(family, Fraction(1))
-        logs = self._scaled(log_erfc(pt.neg(u)) + log_erfc(u), Fraction(p))
-        rest = coefficient / 4 ** int(p)
+        both = log_erfc(pt.neg(u)), log_erfc(u)
+        logs = self._scaled(pt.add(*both) if p == q else pt.sub(*both), Fraction(p))
+        rest = coefficient / 4 ** int(p) if p == q else coefficient
         if rest != 1:
             return pt.add(pt.log(self.builder.constant(rest)), self.builder.moved(logs, family))
         # Next to 0 the two cancel; log1p(-erf**2) would be the sum that this rule looks for.
         half = self.builder.constant(Fraction(1, 2))
         inner = pt.clip(u, pt.neg(half), half)
-        ratio = pt.true_div(pt.sqr(pt.erf(inner)), pt.erfc(pt.neg(inner)) * pt.erfc(inner))
-        near = self._scaled(pt.log1p(ratio), Fraction(-p))
+        if p == q:
+            ratio = pt.true_div(pt.sqr(pt.erf(inner)), pt.erfc(pt.neg(inner)) * pt.erfc(inner))
+            near = self._scaled(pt.log1p(ratio), Fraction(-p))
+        else:
+            near = self._scaled(pt.arctanh(pt.erf(inner)), 2 * Fraction(p))
         return self.builder.moved(pt.switch(pt.lt(pt.abs(u), half), near, logs), family)
 
     def _closed(
