@@ -334,7 +334,10 @@ def log_of_companions(fgraph: FunctionGraph, node: Apply) -> Variable | Left | N
     plus_one = node.op == log1p
     for reader in readings(argument, open_sums=True):
         if plus_one:
-            found = canonical([*_ONE_TERM, *reader.terms(argument)], reader.is_leaf)
+            summed = [*_ONE_TERM, *reader.terms(argument)]
+            found = canonical(summed, reader.is_leaf)
+            if not found.hidden and (roots := of_roots(summed, reader)) is not None:
+                _, found = roots
             # 1 + (1 - f) / f is what the logarithm of f was written as
             if not found.hidden or OVER_DENOMINATOR in found.hidden or not found.coefficient:
                 continue

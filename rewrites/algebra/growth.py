@@ -90,11 +90,10 @@ class _Reader:
         if is_a(node.op, *MOVES) or is_float_cast(node) or is_a(op, ps.Neg):
             return self.growth(node.inputs[0])
         if is_a(op, *SUMS):
-            parts = [self.growth(v) for v in node.inputs]
+            parts = self._terms(node.inputs)
             for part in parts:
                 self._may_overflow(part)
-            ends = {end for part in parts for end in part.rates}
-            largest = {e: max(part.rates.get(e, Fraction(0)) for part in parts) for e in ends}
+            largest = _largest(parts)
             arguments = frozenset[Hashable]().union(*(part.arguments for part in parts))
             return Growth(largest, all(part.known for part in parts), arguments)
         if is_a(op, ps.Mul):
@@ -108,6 +107,30 @@ class _Reader:
         if power is not None:
             return self._product([(self.growth(node.inputs[0]), power)])
         return Growth({}, known=False)
+
+    def _terms(self, terms: list[Variable]) -> list[Growth]:
+        """Terms of a sum; that one is 0 too early does not matter where another is larger.
+
+        What was read for such a term is read again where it stands outside of the sum.
+        """
+        read = []
+        for term in terms:
+            known, before = len(self.parts), len(self._risks)
+            part = self.growth(term)
+            read.append((part, list(self.parts)[known:], self._risks[before:]))
+            del self._risks[before:]
+        largest = _largest([part for part, _, _ in read])
+        for part, inner, risks in read:
+            kept = [
+                (factor, end, size)
+                for factor, end, size in risks
+                if factor.rates[end] > 0 or part.rates.get(end, 0) >= largest.get(end, 0)
+            ]
+            self._risks += kept
+            if len(kept) < len(risks):
+                for variable in inner:
+                    del self.parts[variable]
+        return [part for part, _, _ in read]
 
     def _product(self, powers: list[tuple[Growth, Fraction]]) -> Growth:
         rates: Rates = defaultdict(Fraction)
@@ -126,6 +149,11 @@ class _Reader:
 
     def _may_overflow(self, part: Growth) -> None:
         self._risks += [(part, end, rate) for end, rate in part.rates.items() if rate > 0]
+
+
+def _largest(parts: list[Growth]) -> Rates:
+    ends = {end for part in parts for end in part.rates}
+    return {end: max(part.rates.get(end, Fraction(0)) for part in parts) for end in ends}
 
 
 def _rate(op: ps.ScalarOp | None, steep: Fraction) -> Fraction:
