@@ -17,6 +17,7 @@ from pytensor_stabilize.rewrites.critical import CRITICAL
 from pytensor_stabilize.rewrites.differences.addition import ADDITION
 from pytensor_stabilize.rewrites.differences.rules import DIFFERENCES, OVER_DIFFERENCES
 from pytensor_stabilize.rewrites.distances import DISTANCES
+from pytensor_stabilize.rewrites.exponentials.log1mexp_sums import LOG1MEXP_SUMS
 from pytensor_stabilize.rewrites.exponentials.log_exprel import LOG_EXPREL
 from pytensor_stabilize.rewrites.exponentials.log_shares import LOG_SHARES
 from pytensor_stabilize.rewrites.exponentials.log_two import LOG_TWO_RULES
@@ -103,6 +104,7 @@ RULES: tuple[Rule, ...] = (
     + local(ROOTS)
     + LOG_TWO_RULES
     + local(LOG_EXPREL)
+    + local(LOG1MEXP_SUMS)
     + local(ARCTANGENTS)
     + LOG_SUMS
     + LOGADDEXP
