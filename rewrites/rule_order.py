@@ -49,6 +49,7 @@ from pytensor_stabilize.rewrites.scaling import SCALING
 from pytensor_stabilize.rewrites.shapes.indexed_sums import INDEXED_SUMS
 from pytensor_stabilize.rewrites.shapes.joins import JOINS
 from pytensor_stabilize.rewrites.shapes.scatters import SCATTERS
+from pytensor_stabilize.rewrites.softmax.cumulative import CUMULATIVE
 from pytensor_stabilize.rewrites.softmax.logs import LOG_SOFTMAX
 from pytensor_stabilize.rewrites.softmax.one_row import ONE_ROW
 from pytensor_stabilize.rewrites.softmax.parts import PARTS
@@ -113,6 +114,7 @@ RULES: tuple[Rule, ...] = (
     + needing(NORMAL, *NORMAL_FAMILY)
     + INVERSE
     + ONE_ROW
+    + CUMULATIVE
     + PARTS
     + needing(SOFTMAX, *SOFTMAX_NEEDS)
     + needing(LOG_SOFTMAX, *SOFTMAX_NEEDS)

@@ -365,6 +365,8 @@ def test_every_rule_fires():
         pt.log(1 - softmax(x)),
         1 - softmax(x)[:2].sum(),
         pt.log(softmax(x)[:2].sum()),
+        1 - pt.cumsum(softmax(x)),
+        pt.cumsum(softmax(x))[1],
         naive(x)[0],
     ]
     assert set(RULES_HERE) <= set(explain(graphs).fired)

@@ -78,7 +78,7 @@ def part_of(term: Term) -> Part | None:
         return None
     p = pick.inputs[0]
     axes = softmax_axes(p)
-    if axes is None or len(axes) != 1 or (entry := _entry(pick, axes[0])) is None:
+    if axes is None or len(axes) != 1 or (entry := entry_along(pick, axes[0])) is None:
         return None
     summed: tuple[int, ...] = ()
     if is_sum:
@@ -90,7 +90,7 @@ def part_of(term: Term) -> Part | None:
     return Part(p, axes[0], shape, pick, entry, is_sum)
 
 
-def _entry(pick: Apply, axis: int) -> Any:
+def entry_along(pick: Apply, axis: int) -> Any:
     """The index along the axis, if that is the only one: a slice, an int or a scalar, an array."""
     entries = indices_from_subtensor(pick.inputs[1:], pick.op.idx_list)
     others = [entry for dim, entry in enumerate(entries) if dim != axis]
@@ -215,20 +215,20 @@ def log_of_parts(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
     return pt.switch(pt.gt(total, half), above, below)
 
 
-def _p(a: Value, b: Value) -> Value:
+def share_of_three(a: Value, b: Value) -> Value:
     """The first component of a softmax with three, the last of them of the logit 0."""
     return symbols.exp(a) / (symbols.exp(a) + symbols.exp(b) + 1)
 
 
-def _last(a: Value, b: Value) -> Value:
+def last_of_three(a: Value, b: Value) -> Value:
     return 1 / (symbols.exp(a) + symbols.exp(b) + 1)
 
 
 PARTS: tuple[Rule, ...] = (
     Rule(
         name="one_minus_softmax_parts",
-        before=lambda a, b: 1 - _p(a, b) - _p(b, a),
-        after=_last,
+        before=lambda a, b: 1 - share_of_three(a, b) - share_of_three(b, a),
+        after=last_of_three,
         domain={"a": REAL, "b": REAL},
         promise=4.0,
         mends="1 - p[:k].sum() is 0 where these are nearly all",
@@ -242,8 +242,8 @@ PARTS: tuple[Rule, ...] = (
     ),
     Rule(
         name="log_of_softmax_parts",
-        before=lambda a, b: symbols.log(_p(a, b) + _p(b, a)),
-        after=lambda a, b: symbols.log1p(-_last(a, b)),
+        before=lambda a, b: symbols.log(share_of_three(a, b) + share_of_three(b, a)),
+        after=lambda a, b: symbols.log1p(-last_of_three(a, b)),
         domain={"a": REAL, "b": REAL},
         promise=4.0,
         mends="log(p[:k].sum()) is 0 where these are nearly all, log(1 - p[:k].sum()) -inf",
