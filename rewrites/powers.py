@@ -14,6 +14,7 @@ from pytensor.tensor.math import add, log, mul, sub
 
 from pytensor_stabilize.rewrites import symbols
 from pytensor_stabilize.rewrites.additive import signed_terms
+from pytensor_stabilize.rewrites.algebra.arguments import FUNCTIONS
 from pytensor_stabilize.rewrites.arithmetic import (
     as_dtype,
     constant_like,
@@ -27,6 +28,8 @@ from pytensor_stabilize.rewrites.rules import ConstantPower, Interval, Left, Rul
 from pytensor_stabilize.rewrites.scaling import read_squares
 from pytensor_stabilize.rewrites.symbols import Value
 
+# Below it the zero of x**p - 1 at x = 1 is no ordinary one: it has lost 1 / p ulps before.
+_SMALL_POWER = Fraction(1, 4)
 _NARROW = ("bool", "int8", "uint8", "int16", "uint16", "float16", "float32")
 
 
@@ -85,7 +88,8 @@ def _minus_one(variable: Variable, dtype: str) -> Variable | None:
         return _power_minus_one(*found)
     constant = constant_base(variable)
     if constant is None or variable.type.dtype != dtype:
-        return power_less_one(variable, dtype)
+        found_less = power_less_one(variable, dtype)
+        return _small_power_minus_one(variable, dtype) if found_less is None else found_less
     base, x = constant
     if x.type.dtype != dtype or is_a(scalar_op(x), ps.Switch):
         return None
@@ -97,6 +101,29 @@ def _minus_one(variable: Variable, dtype: str) -> Variable | None:
     assert variable.owner is not None
     inputs = [pt.switch(near, limit, x) if v is x else v for v in variable.owner.inputs]
     far = pt.add(constant_like(-1, x), variable.owner.op(*inputs))
+    return pt.switch(near, small, far)
+
+
+def _small_power_minus_one(variable: Variable, dtype: str) -> Variable | None:
+    """``x**p - 1`` of a variable for a p that may be small, as Box and Cox divide it by p."""
+    if not is_a(scalar_op(variable), ps.Pow):
+        return None
+    x, p = variable.owner.inputs  # type: ignore[union-attr]
+    exponent = exact_constant(p)
+    if x.owner is not None and is_a(scalar_op(x), *FUNCTIONS, ps.Switch):
+        return None  # powers of these have rules of their own; a switch is what is left here
+    if {x.type.dtype, variable.type.dtype} != {dtype} or exact_constant(x) is not None:
+        return None
+    if p.type.dtype != dtype if exponent is None else not 0 < abs(exponent) < _SMALL_POWER:
+        return None
+    p = as_dtype(p, dtype)
+    one = constant_like(1, x)
+    above = pt.gt(x, constant_like(0, x))
+    t = pt.mul(p, pt.log(pt.switch(above, x, one)))
+    # Further from 0 the rounding of t would cost digits.
+    near = pt.and_(above, pt.lt(pt.abs(t), constant_like(0.5, t)))
+    small = pt.expm1(pt.switch(near, t, constant_like(0, t)))
+    far = pt.add(constant_like(-1, x), pt.pow(pt.switch(near, one, x), p))
     return pt.switch(near, small, far)
 
 

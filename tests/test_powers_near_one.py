@@ -112,7 +112,7 @@ def test_what_was_finite_stays_so(made, power, dtype):
 
 
 LEFT = {
-    "no 1": 1 - (2 + w * x) ** k,
+    "no 1": 1 - (2 + w * x) ** 2.5,
     "a power of one function": pt.log1p(x**k),
     "1 + power": 1 + (1 + w * x) ** k,
     "log1p of a power": pt.log1p((1 + w * x) ** k),
@@ -123,7 +123,6 @@ LEFT = {
     "no power": 1 - (1 + w * x) * pt.sqr(k),
     "a power of erfc": 1 - (1 - pt.erf(x)) ** k,
     "a float32 base": 1 - (1 + single * single[0]) ** k,
-    "a base of another shape": 1 - (1 + pair * w[0]) ** k,
     "float16": 1 - (1 + half * half[0]) ** half,
     "its logarithm": pt.log1p(-((1 + half * half[0]) ** half)),
     "another number": 2 - (1 + w * x) ** k,
