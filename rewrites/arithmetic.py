@@ -13,7 +13,6 @@ from pytensor.tensor.math import add, mul, neg, sub, true_div
 
 from pytensor_stabilize.rewrites.matching import (
     FLOATS,
-    constant_exponent,
     exact_constant,
     is_a,
     scalar_op,
@@ -125,8 +124,6 @@ def factors(variable: Variable) -> tuple[Fraction, Counter[Variable]]:
             todo.append((node.inputs[0], 2 * power))
         elif kind is ps.Reciprocal:
             todo.append((node.inputs[0], -power))
-        elif kind is ps.Composite and (n := constant_exponent(node)) is not None:
-            todo.append((node.inputs[0], int(n) * power))
         else:
             found[v] += power
     return constant, Counter({v: p for v, p in found.items() if p})

@@ -145,7 +145,7 @@ class Reader:
         node, op = variable.owner, scalar_op(variable)
         assert node is not None
         if is_a(op, *_POWERS):
-            exponent = constant_exponent(node)
+            exponent = _squared_power(op) if is_a(op, ps.Composite) else constant_exponent(node)
             if exponent is None:
                 raise NoSeriesError
             return self.series(node.inputs[0]).power(exponent)
@@ -226,7 +226,7 @@ def region_of(node: Apply, reader: Reader) -> Region | None:
     """A sum, or product, as functions of one variable; None where it is none."""
     (output,) = node.outputs
     summed = flat_terms(node) if node.op in (add, sub) else [(1, output)]
-    read = [(sign, *factors(term)) for sign, term in summed]
+    read = [(sign, *_factors(term)) for sign, term in summed]
     inner = [v for _, _, counted in read for v in counted]
     reader.look_for_softplus(inner)
     candidates = {
@@ -248,6 +248,45 @@ def region_of(node: Apply, reader: Reader) -> Region | None:
         opaque.append(Counter({v: n for v, n in counted.items() if v not in own}))
         terms.append((sign * constant, Counter(own)))
     return Region(x, opaque[0], terms) if all(o == opaque[0] for o in opaque) else None
+
+
+def _factors(term: Variable) -> tuple[Fraction, Counter[Variable]]:
+    """Factors of a term, and of what specialize writes of a power: squares in one op.
+
+    Only here: built again as a power it would be written so again.
+    """
+    constant, counted = factors(term)
+    for v, n in list(counted.items()):
+        op = scalar_op(v)
+        exponent = _squared_power(op) if is_a(op, ps.Composite) else None
+        if exponent is not None:
+            c, inner = factors(v.owner.inputs[0])  # type: ignore[union-attr]
+            times = n * int(exponent)
+            constant *= c**times if c else 0
+            del counted[v]
+            counted.update({w: m * times for w, m in inner.items()})
+    return constant, Counter({v: n for v, n in counted.items() if n})
+
+
+def _squared_power(op: ps.Composite) -> Fraction | None:
+    """The n of ``x**n`` as specialize writes it, squares and products in one scalar op."""
+    if len(op.inputs) != 1 or len(op.outputs) != 1:
+        return None
+    powers = {op.inputs[0]: 1}
+
+    def power_of(variable: Variable) -> int:
+        if variable not in powers:
+            node = variable.owner
+            if node is None or not is_a(node.op, ps.Sqr, ps.Mul):
+                return 0
+            parts = [power_of(v) for v in node.inputs]
+            powers[variable] = 2 * parts[0] if is_a(node.op, ps.Sqr) else sum(parts)
+            if not all(parts):
+                powers[variable] = 0
+        return powers[variable]
+
+    n = power_of(op.outputs[0])
+    return Fraction(n) if n else None
 
 
 def holds_function(

@@ -132,30 +132,7 @@ def constant_exponent(node: Apply) -> Fraction | None:
         return Fraction(2)
     if is_a(op, ps.Sqrt):
         return Fraction(1, 2)
-    if is_a(op, ps.Composite):
-        return squared_power(op)
     return exact_constant(node.inputs[1]) if is_a(op, ps.Pow) else None
-
-
-def squared_power(op: ps.Composite) -> Fraction | None:
-    """The n of ``x**n`` as specialize writes it, squares and products in one scalar op."""
-    if len(op.inputs) != 1 or len(op.outputs) != 1:
-        return None
-    powers = {op.inputs[0]: 1}
-
-    def power_of(variable: Variable) -> int:
-        if variable not in powers:
-            node = variable.owner
-            if node is None or not is_a(node.op, ps.Sqr, ps.Mul):
-                return 0
-            parts = [power_of(v) for v in node.inputs]
-            powers[variable] = 2 * parts[0] if is_a(node.op, ps.Sqr) else sum(parts)
-            if not all(parts):
-                powers[variable] = 0
-        return powers[variable]
-
-    n = power_of(op.outputs[0])
-    return Fraction(n) if n else None
 
 
 def is_condition(variable: Variable) -> bool:

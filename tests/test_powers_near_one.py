@@ -16,7 +16,6 @@ from pytensor_stabilize.rewrites.trace import recording
 
 x, k, w = pt.dvectors("x", "k", "w")
 half, single = pt.vector("half", dtype="float16"), pt.fvector("single")
-pair = pt.tensor("pair", dtype="float64", shape=(1,))
 m = pt.exp(x)
 p = pt.sigmoid(x)
 POINTS = {
