@@ -93,7 +93,8 @@ class _Reader:
             parts = self._terms(node.inputs)
             for part in parts:
                 self._may_overflow(part)
-            largest = _largest(parts)
+            ends = {end for part in parts for end in part.rates}
+            largest = {e: max(part.rates.get(e, Fraction(0)) for part in parts) for e in ends}
             arguments = frozenset[Hashable]().union(*(part.arguments for part in parts))
             return Growth(largest, all(part.known for part in parts), arguments)
         if is_a(op, ps.Mul):
@@ -109,22 +110,23 @@ class _Reader:
         return Growth({}, known=False)
 
     def _terms(self, terms: list[Variable]) -> list[Growth]:
-        """Terms of a sum; that one is 0 too early does not matter where another is larger.
+        """Terms of a sum; that one is 0 too early does not matter beside a number.
 
         What was read for such a term is read again where it stands outside of the sum.
         """
+        if not any(map(exact_constant, terms)):
+            return [self.growth(term) for term in terms]
         read = []
         for term in terms:
             known, before = len(self.parts), len(self._risks)
             part = self.growth(term)
             read.append((part, list(self.parts)[known:], self._risks[before:]))
             del self._risks[before:]
-        largest = _largest([part for part, _, _ in read])
         for part, inner, risks in read:
             kept = [
                 (factor, end, size)
                 for factor, end, size in risks
-                if factor.rates[end] > 0 or part.rates.get(end, 0) >= largest.get(end, 0)
+                if factor.rates[end] > 0 or part.rates.get(end, 0) >= 0
             ]
             self._risks += kept
             if len(kept) < len(risks):
@@ -149,11 +151,6 @@ class _Reader:
 
     def _may_overflow(self, part: Growth) -> None:
         self._risks += [(part, end, rate) for end, rate in part.rates.items() if rate > 0]
-
-
-def _largest(parts: list[Growth]) -> Rates:
-    ends = {end for part in parts for end in part.rates}
-    return {end: max(part.rates.get(end, Fraction(0)) for part in parts) for end in ends}
 
 
 def _rate(op: ps.ScalarOp | None, steep: Fraction) -> Fraction:
