@@ -41,6 +41,8 @@ from pytensor_stabilize.rewrites.rules import Interval, Left, Rule
 _FUNCTIONS = (ps.Tanh, psm.Erf, psm.Erfc, psm.Sigmoid, psm.Softplus)
 _BENDS = (ps.Abs, ps.Sign, ps.Maximum, ps.Switch)
 _HALF = Fraction(1, 2)
+# Of the argument: sigmoid(-1e4) is 0.
+_TAILS_END = 10_000
 _REASON = Left("no function approaches the broken line beside it")
 
 
@@ -60,14 +62,13 @@ class Line(NamedTuple):
 
 
 class Approach(NamedTuple):
-    """A function of x as a line and ``coefficient * tail * sign(x)**odd * |x|**n``."""
+    """A function of x as a line and ``coefficient * tail * sign(x)**odd``."""
 
     taken: Counter[Variable]
     line: Line
     coefficient: Fraction
     tail: Counter[Variable]
     odd: bool = False
-    n: int = 0
 
 
 class Bend(NamedTuple):
@@ -240,9 +241,9 @@ def _groups(x: Variable, sign: Variable, read: list[_Read]) -> dict[_Key, _Group
         group.whole = group.whole.plus(c, line)
         if approach is not None:
             group.approached = group.approached.plus(c, line)
-            beside = Counter([*[sign] * approach.odd, *[pt.abs(x)] * approach.n])
-            beside.update(approach.tail)
-            group.tails.append((c * approach.coefficient, beside))
+            tail = Counter([sign] if approach.odd else [])
+            tail.update(approach.tail)
+            group.tails.append((c * approach.coefficient, tail))
         elif bend is not None:
             group.bends += 1
     return found
@@ -295,7 +296,11 @@ def _approach(v: Variable, x: Variable, counted: Counter[Variable]) -> Approach 
         if is_a(op, psm.Erfc):
             coefficient, straight, bent = -coefficient, Fraction(1), -bent
     line = Line(not beside, straight, bent)
-    return Approach(taken, line, coefficient, Counter([tail]), odd=not beside, n=int(beside))
+    if not beside:
+        return Approach(taken, line, coefficient, Counter([tail]), odd=True)
+    # Where the tail is 0 the x beside it may be large, or infinite.
+    beyond = constant_like(float(_TAILS_END / abs(k)), x)
+    return Approach(taken, line, coefficient, Counter([tail, pt.minimum(pt.abs(x), beyond)]))
 
 
 def _root(root: Variable, x: Variable) -> Approach | None:
@@ -314,7 +319,7 @@ ASYMPTOTES: tuple[Rule, ...] = (
     Rule(
         name="function_beside_its_line",
         before=lambda x: x * symbols.tanh(x) - abs(x),
-        after=lambda x: -2 * abs(x) * symbols.sigmoid(-2 * abs(x)),
+        after=lambda x: -2 * symbols.minimum(abs(x), x * 0 + 10_000) * symbols.sigmoid(-2 * abs(x)),
         domain={"x": Interval(-300.0, 300.0)},
         promise=4.0,
         mends="tanh(x) - sign(x), softplus(x) - max(x, 0) and silu(x) - relu(x) are 0 far out",
