@@ -4,6 +4,8 @@ They run in canonicalize too: PyTensor's own rules for ``log(erfc(x))`` and its 
 stabilize, put a series in their place that keeps six digits beyond 26.
 """
 
+import math
+from collections import Counter
 from fractions import Fraction
 
 import numpy as np
@@ -13,7 +15,14 @@ from pytensor.graph.fg import FunctionGraph
 from pytensor.scalar import basic as ps
 from pytensor.scalar.math import Erf, Erfc, Erfcx
 
-from pytensor_stabilize.rewrites.arithmetic import product_of, signed_sum
+from pytensor_stabilize.rewrites.additive import signed_terms
+from pytensor_stabilize.rewrites.arithmetic import (
+    build_product,
+    difference_of,
+    factors,
+    product_of,
+    signed_sum,
+)
 from pytensor_stabilize.rewrites.matching import FLOATS, MOVES, exact_constant, is_a, scalar_op
 from pytensor_stabilize.rewrites.normal import ops
 from pytensor_stabilize.rewrites.normal.forms import call
@@ -30,6 +39,8 @@ from pytensor_stabilize.rewrites.rules import Left, Transform
 
 C = Fraction(2 / np.sqrt(np.pi))
 HALF = Fraction(1, 2)
+# Denominators of numbers that nobody has rounded.
+_WRITTEN = 16
 
 
 def may_be_erf_sum(variable: Variable) -> bool:
@@ -137,6 +148,12 @@ def ratio_transform(pair: bool) -> Transform:
             n, above_left, ratio, c = built
             if n > sum(v is variable for v in below):
                 continue
+            if not pair and n == 1:
+                spread = _over_both_tails(above_left, total, ratio, dtype)
+                if spread is not None:
+                    below.remove(variable)
+                    below += [pt.constant(float(c), dtype=dtype)] * (c != 1)
+                    return pt.true_div(spread, product_of(below)) if below else spread
             other = None if pair or n > 1 else _other_tail(total, found)
             if other is not None:
                 # 1 / (erfc(u) erfc(-u)) = (1 / erfc(u) + 1 / erfc(-u)) / 2, because they add to 2.
@@ -163,7 +180,20 @@ def _ratio(above: list[Variable], total: ErfSum, dtype: str) -> Built | None:
         return None
     c, u = tail
     taken = _take_exp(above, u, dtype)
-    return taken and (*taken, call(ops.erfc_ratio, u.k, u.core), c)
+    if taken is None:
+        return None
+    n, left, square = taken
+    k = u.k
+    if square.denominator <= _WRITTEN and square != k * k:
+        # exp(-x**2 / 2) as the user wrote it: 1 / sqrt(2) beside it in erfc is rounded.
+        k = _root(square) * (1 if k > 0 else -1)
+    return n, left, call(ops.erfc_ratio, k, u.core), c
+
+
+def _root(square: Fraction) -> Fraction:
+    """A square root to 40 digits."""
+    scale = 10**80
+    return Fraction(math.isqrt(square.numerator * scale // square.denominator), 10**40)
 
 
 def _other_tail(
@@ -181,6 +211,44 @@ def _other_tail(
     return None
 
 
+def _over_both_tails(
+    above: list[Variable], total: ErfSum, ratio: Variable, dtype: str
+) -> Variable | None:
+    """A probit score, ``(y / Phi(x) - 1) phi(x) / Phi(-x)``: a ratio of each tail, not 0 times inf.
+
+    With r the ratio of erfc(u) and s that of erfc(-u), ``r / erfc(-u) = (r + s) / 2``.
+    """
+    assert total.tail is not None
+    u = total.tail[1]
+    for at, factor in enumerate(above):
+        if not is_a(scalar_op(factor), ps.Add, ps.Sub) or factor.type.dtype != dtype:
+            continue
+        halves: list[tuple[int, Variable]] = []
+        plain: list[tuple[int, Variable]] = []
+        for sign, term in signed_terms(factor):
+            c, counted = factors(term)
+            tails = [(v, _read(v)) for v, n in counted.items() if n == -1]
+            found = [(v, s.tail[0]) for v, s in tails if s and s.tail and s.tail[1] == -u]
+            if len(found) != 1 or found[0][1] <= 0:
+                plain.append((sign, term))
+                continue
+            ((tail, scale),) = found
+            counted[tail] = 0
+            half = build_product(
+                c / (2 * scale), Counter({v: n for v, n in counted.items() if n}), dtype
+            )
+            halves.append((sign, half))
+        if not halves:
+            continue
+        k = argument_of(ratio.owner).k
+        other = call(ops.erfc_ratio, -k, u.core)
+        both = pt.add(
+            pt.mul(difference_of(halves), other), pt.mul(difference_of([*halves, *plain]), ratio)
+        )
+        return product_of([*above[:at], both, *above[at + 1 :]])
+    return None
+
+
 def _pair_ratio(above: list[Variable], total: ErfSum, dtype: str) -> Built | None:
     difference = total.difference
     if difference is None:
@@ -189,8 +257,9 @@ def _pair_ratio(above: list[Variable], total: ErfSum, dtype: str) -> Built | Non
     for first, other, sign in ((a, b, 1), (b, a, -1)):
         taken = _take_exp(above, first, dtype)
         if taken is not None:
+            n, left, _ = taken
             k, x, y = common_scale(first, other)
-            return *taken, call(ops.erf_difference_ratio, k, x, y), sign * c
+            return n, left, call(ops.erf_difference_ratio, k, x, y), sign * c
     return None
 
 
@@ -211,8 +280,10 @@ def _factors(variable: Variable) -> list[Variable]:
     return [variable]
 
 
-def _take_exp(above: list[Variable], u: Argument, dtype: str) -> tuple[int, list[Variable]] | None:
-    """Take ``exp(-n u**2)`` out of the factors: return n and what is left."""
+def _take_exp(
+    above: list[Variable], u: Argument, dtype: str
+) -> tuple[int, list[Variable], Fraction] | None:
+    """Take ``exp(-n u**2)`` out of the factors: return n, what is left, and the k**2 in it."""
     for i, factor in enumerate(above):
         if not is_a(scalar_op(factor), ps.Exp):
             continue
@@ -225,7 +296,9 @@ def _take_exp(above: list[Variable], u: Argument, dtype: str) -> tuple[int, list
             if n:
                 rest = exponents[:j] + exponents[j + 1 :]
                 left = above[:i] + above[i + 1 :]
-                return n, [*left, pt.exp(signed_sum(rest))] if rest else left
+                if rest:
+                    left.append(pt.exp(signed_sum(rest)))
+                return n, left, abs(monomial.coefficient) / n
     return None
 
 
