@@ -5,6 +5,7 @@ import pytensor
 import pytensor.tensor as pt
 import pytest
 from helpers import compile_rewritten, fired_again, linker
+from pytensor.compile.mode import Mode
 from pytensor.tensor.special import Softmax, softmax
 from test_softmax_second import LARGE, ROWS, worst
 
@@ -146,3 +147,27 @@ def test_what_only_looks_like_it_is_left(name):
     with pytensor_stabilize.excluding("all"):
         stock = compile_rewritten([x, k], value)(row, 2)
     np.testing.assert_allclose(ours, stock, rtol=1e-14)
+
+
+CASTS = {
+    "share": share_of_columns,
+    "log(share)": lambda p: pt.log(share_of_columns(p)),
+    "log(1 - p)": lambda p: pt.log(1 - p[:, 0]),
+    "2 p - 1": lambda p: 2 * p[:, 0] - 1,
+    "odds": lambda p: p[:, 0] / (1 - p[:, 1]),
+}
+
+
+@pytest.mark.parametrize("dtypes", [("float32", "float64"), ("float64", "float32")])
+@pytest.mark.parametrize("name", list(CASTS))
+def test_of_a_softmax_that_is_cast(name, dtypes):
+    """Below the cast is the softmax, and not its logits."""
+    x = pt.matrix("x", dtype=dtypes[0])
+    p = softmax(x, axis=1).astype(dtypes[1])
+    value = CASTS[name](p)
+    outputs = [value, pytensor.grad(value.sum(), x)]
+    rows = np.asarray(ROWS[[0, 1, -2]], dtypes[0])
+    function = compile_rewritten([x], outputs, Mode("py", "fast_run"))
+    for actual, output in zip(function(rows), outputs, strict=True):
+        exact = truth(output, {x: rows}).value
+        np.testing.assert_allclose(actual, exact, rtol=1e-4, atol=1e-6 * np.abs(exact).max())

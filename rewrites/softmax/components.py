@@ -7,7 +7,8 @@ from pytensor.tensor.math import Max, exp
 from pytensor.tensor.special import Softmax
 from pytensor.tensor.subtensor import set_subtensor
 
-from pytensor_stabilize.rewrites.matching import FLOATS, is_a
+from pytensor_stabilize.rewrites.arithmetic import as_dtype
+from pytensor_stabilize.rewrites.matching import FLOATS, is_a, is_float_cast
 from pytensor_stabilize.rewrites.softmax.matching import component, row_sum, softmax_axes
 from pytensor_stabilize.rewrites.symbols import Value
 
@@ -65,24 +66,36 @@ def like_row(g: Value, p: Variable) -> Value:
 
 def without_element(p: Variable, pick: Apply, axis: int) -> Variable:
     """The softmax of the other logits: ``p / (1 - p[i])``, and 0 at the index that `pick` has."""
-    return Softmax(axis=(axis,))(_others(p, pick))
+    return as_dtype(Softmax(axis=(axis,))(_others(p, pick)), p.type.dtype)
+
+
+def logits_of_rows(p: Variable) -> Variable:
+    """The x of ``softmax(x)``, moved about as a softmax is, and in no narrower dtype."""
+    node = p.owner
+    assert node is not None
+    if is_a(node.op, Softmax):
+        return node.inputs[0]
+    x = logits_of_rows(node.inputs[0])
+    if is_float_cast(node):
+        return as_dtype(x, str(np.promote_types(x.type.dtype, p.type.dtype)))
+    return node.op.make_node(x, *node.inputs[1:]).outputs[0]
 
 
 def log_odds(p: Variable, pick: Apply, axis: int) -> Variable:
     """The logit of the component at an index: ``x[i] - logsumexp(the others)``."""
-    x = p.owner.inputs[0]
+    x = logits_of_rows(p)
     others = _others(p, pick)
     top = pt.max(others, axis=axis)
     # Without others, or with infinite ones, inf - inf would be nan.
     shift = pt.switch(pt.isinf(top), pt.zeros((), dtype=top.type.dtype), top)
     exponent = others - pt.expand_dims(shift, axis)
     rest = log1p_argument(exp(exponent), exponent, (axis,))
-    return (_taken(x, pick) - shift) - pt.log1p(rest)
+    return as_dtype((_taken(x, pick) - shift) - pt.log1p(rest), p.type.dtype)
 
 
 def twice_minus_one(p: Variable, pick: Apply, axis: int) -> Variable:
     """``2 p[i] - 1`` as ``p[i] - max(p[j])``, an expm1, minus what the others add up to."""
-    x = p.owner.inputs[0]
+    x = logits_of_rows(p)
     others = _others(p, pick)
     top = pt.max(others, axis=axis)
     own = _taken(x, pick)
@@ -96,7 +109,7 @@ def twice_minus_one(p: Variable, pick: Apply, axis: int) -> Variable:
     # A minimum and not -abs: |gap| has no derivative at 0.
     ratio = pt.expm1(pt.switch(pt.gt(gap, zero), pt.neg(gap), gap))
     first = pt.switch(pt.gt(gap, zero), pt.neg(_taken(p, pick)), highest) * ratio
-    return first - (rest + pt.cast(more, p.type.dtype) * highest)
+    return as_dtype(first - (rest + pt.cast(more, p.type.dtype) * highest), p.type.dtype)
 
 
 def log1p_argument(e: Variable, exponent: Variable, axis: tuple[int, ...] | None) -> Variable:
@@ -110,7 +123,7 @@ def log1p_argument(e: Variable, exponent: Variable, axis: tuple[int, ...] | None
 
 def _others(p: Variable, pick: Apply) -> Variable:
     """The logits with -inf at the index."""
-    x = p.owner.inputs[0]
+    x = logits_of_rows(p)
     return set_subtensor(_taken(x, pick), np.asarray(-np.inf, dtype=x.type.dtype))
 
 

@@ -252,8 +252,7 @@ def _log_of_member(forms: Forms, generator: Member) -> Variable:
         return pt.neg(pt.softplus(u if generator.companion == "q" else pt.neg(u)))
     p, index = component_of(generator.family)
     if generator.companion == "p":
-        x = p.owner.inputs[0]  # type: ignore[union-attr]
-        return forms.pick(LogSoftmax(axis=(forms.axis,))(x), index)
+        return forms.pick(LogSoftmax(axis=(forms.axis,))(forms.logits(p)), index)
     component = forms.pick(p, index)
     far = pt.neg(pt.softplus(log_odds(p, forms.picks[index], forms.axis)))
     return pt.switch(above_half(component), far, pt.log1p(pt.neg(rest_of(component))))

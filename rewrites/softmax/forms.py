@@ -219,7 +219,7 @@ class Forms(Picks):
             return prod((c for c, _ in read), start=Fraction(sign)), times(*(m for _, m in read))
         before = self.written_out
         form = merged((self.row if rows else self.scalar)(variable, depth))
-        if (share := one_over_one_and_total(form) or one_over_pair(form)) is not None:
+        if (share := one_over_one_and_total(form) or one_over_pair(form, self.logits)) is not None:
             return share
         if len(form) == 2 and form.get(ONE) == 1:
             form = {m: c for c, m in other_companion([(-c, m) for m, c in form.items() if m])}

@@ -81,6 +81,7 @@ class PairTotal(NamedTuple):
     """Generator: the sum of two components."""
 
     p: Variable
+    logits: Variable
     places: Pair
     kind: str = "pair total"
 
@@ -255,7 +256,7 @@ def is_in_shares_of_pairs(terms: list[Term]) -> bool:
     return any(shares) and (len(terms) == 1 or all(shares))
 
 
-def one_over_pair(form: Form) -> Term | None:
+def one_over_pair(form: Form, logits_of: Callable[[Variable], Variable]) -> Term | None:
     """``1 / (c p[i] + c p[j])``, of a choice between two of several."""
     if len(form) != 2 or len(set(form.values())) > 1:
         return None
@@ -268,7 +269,7 @@ def one_over_pair(form: Form) -> Term | None:
     (p, i), (other, j) = found
     if p is not other or not (isinstance(i, int) and isinstance(j, int)) or (i < 0) != (j < 0):
         return None
-    total = PairTotal(p, Pair(min(i, j), max(i, j)))
+    total = PairTotal(p, logits_of(p), Pair(min(i, j), max(i, j)))
     return 1 / next(iter(form.values())), monomial([(total, -1)])
 
 
@@ -330,8 +331,7 @@ def with_components(factors: Monomial) -> Monomial:
 def _shares_of(total: PairTotal) -> list[tuple[Member, Member]]:
     """Each component of a pair, and its share of both."""
     p, (first, second, _) = total.p, total.places
-    logits = p.owner.inputs[0]  # type: ignore[union-attr]
-    pair = Family("logistic", (logits, total.places), (), Fraction(1))
+    pair = Family("logistic", (total.logits, total.places), (), Fraction(1))
     return [
         (Member(component_family(p, first), "p"), Member(pair, "p")),
         (Member(component_family(p, second), "p"), Member(pair, "q")),

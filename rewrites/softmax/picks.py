@@ -19,7 +19,7 @@ from pytensor.tensor.subtensor import (
 from pytensor.tensor.variable import TensorVariable
 
 from pytensor_stabilize.rewrites.matching import is_a
-from pytensor_stabilize.rewrites.softmax.components import without_element
+from pytensor_stabilize.rewrites.softmax.components import logits_of_rows, without_element
 from pytensor_stabilize.rewrites.softmax.matching import (
     adds_up,
     constant_key,
@@ -104,6 +104,13 @@ class Picks:
             else:
                 self.made[x] = Softmax(axis=(self.axis,))(x)
         return self.made[x]
+
+    def logits(self, p: Variable) -> Variable:
+        """The logits of a softmax of the graph, or of what moves one about."""
+        key = ("logits", p)
+        if key not in self.made:
+            self.made[key] = logits_of_rows(p)
+        return self.made[key]
 
     def without_element(self, p: Variable, index: Hashable) -> Variable:
         """The softmax of the other logits."""
