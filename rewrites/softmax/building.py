@@ -188,18 +188,20 @@ class Builder:
             own = frozenset((g, n) for g, n in powers.items() if isinstance(g, Row))
             scalars = frozenset(powers.items()) - own
             above, below = self._factors(own)
-            above += ratios
+            above += map(self._along_axis, ratios)
             size = replace(found, coefficient=abs(found.coefficient), factors=scalars)
             if scalars or size.coefficient != 1 or not size.is_product:
-                number = self.scalar(size)
-                # One for all rows stays without dimensions.
-                per_row = number.type.ndim == self.forms.ndim - 1
-                above.append(pt.expand_dims(number, self.forms.axis) if per_row else number)
+                above.append(self._along_axis(self.scalar(size)))
             product = self._assembled(Fraction(1), above, below)
             if not same_pattern(product, like):
                 product = pt.second(like, product)
             parts.append((1 if found.coefficient > 0 else -1, product))
         return difference_of(parts) if parts else pt.zeros_like(like)
+
+    def _along_axis(self, factor: Variable) -> Variable:
+        """A row, or a number a row as one; a number for all rows stays without dimensions."""
+        per_row = factor.type.ndim == self.forms.ndim - 1
+        return pt.expand_dims(factor, self.forms.axis) if per_row else factor
 
 
 def argument_of_share(forms: Forms, family: Family) -> Variable:
