@@ -31,6 +31,7 @@ VALUES = {
     "log(1 - p - p)": lambda p: pt.log(1 - p[:, 0] - p[:, 1]),
     "share": lambda p: p[:, 0] / (p[:, 0] + p[:, 1]),
     "log(share)": lambda p: pt.log(p[:, 0] / (p[:, 0] + p[:, 1])),
+    "two shares": lambda p: p[:, 0] / (p[:, 2] + p[:, 0]) - p[:, 0] / (p[:, 0] + p[:, 1]),
     "Gini": lambda p: 1 - (p**2).sum(axis=1),
     "entropy": lambda p: -(p * pt.log(p)).sum(axis=1),
     "log of a mean": lambda p: pt.log((p * np.array([0.5, 2.0, 0.25])).sum(axis=1)),

@@ -80,6 +80,8 @@ def _with_components(found: Factored | None) -> Factored | None:
     if found is None:
         return None
     residual = merged((c, with_components(m)) for m, c in found.residual.items())
+    if not residual:
+        return replace(found, coefficient=Fraction(0))  # the shares of one component cancel
     return replace(found, factors=with_components(found.factors), residual=residual)
 
 
