@@ -5,11 +5,12 @@ import pytensor
 import pytensor.tensor as pt
 import pytest
 from helpers import compile_rewritten, fired_again, linker
+from pytensor.compile.mode import Mode
 from pytensor.tensor.special import log_softmax, softmax
 from test_softmax_second import ROWS, quantities, worst
 
 import pytensor_stabilize
-from pytensor_stabilize.graphs import diff, explain
+from pytensor_stabilize.graphs import diff, explain, truth
 
 RULES = ("softmax_of_one_row", "gradient_of_one_row")
 PICKED = np.array([0]), np.array([0])
@@ -149,3 +150,28 @@ def test_the_gradient_is_that_of_the_vector():
     ours = compile_rewritten([x], pytensor.grad(FORMS["row"](x), x))
     plain = compile_rewritten([x], pytensor.grad(softmax(x)[0], x))
     assert not diff(ours, plain)
+
+
+ASKED = {
+    "p": lambda x, rows, y: softmax(x, axis=1)[rows, y],
+    "p (1 - p)": lambda x, rows, y: softmax(x, axis=1)[rows, y] * (1 - softmax(x, axis=1)[rows, y]),
+    "log p": lambda x, rows, y: pt.log(softmax(x, axis=1)[rows, y]),
+    "log_softmax": lambda x, rows, y: log_softmax(x, axis=1)[rows, y],
+    "written out": lambda x, rows, y: pt.log((pt.exp(x) / pt.exp(x).sum(axis=1))[rows, y]),
+}
+
+
+@pytest.mark.parametrize("length", [None, 1, 4])
+@pytest.mark.parametrize("name", list(ASKED))
+def test_one_row_is_asked_for_several_elements(name, length):
+    """The index of the row is broadcast to those of the elements, of which two may be one."""
+    x, y = pt.matrix("x", shape=(1, 3)), pt.lvector("y", shape=(length,))
+    value = ASKED[name](x, pt.arange(x.shape[0]), y)
+    first = pytensor.grad(value.sum(), x)
+    outputs = [value, first, pytensor.grad((first * np.array([0.5, 2.0, 0.25])).sum(), x)]
+    row, places = np.array([[1.0, 0.5, 0.25]]), np.array([0, 2, 2, 1])[:length]
+    mode = Mode("py", "fast_run").excluding("fusion", "inplace")
+    function = compile_rewritten([x, y], outputs, mode)
+    for actual, output in zip(function(row, places), outputs, strict=True):
+        exact = truth(output, {x: row, y: places}).value
+        np.testing.assert_allclose(actual, exact, rtol=1e-12, atol=1e-15)

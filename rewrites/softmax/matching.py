@@ -240,6 +240,8 @@ def row_indices(node: Apply, axes: tuple[int, ...]) -> tuple[Variable, Variable]
         return None
     if getattr(node.op, "idx_list", None) != (0, 1):
         return None
+    if x.type.broadcastable[0] and not place.type.broadcastable[0]:
+        return None  # of one row several elements may be asked for, the same one twice
     if isinstance(rows, Constant):
         # Of an unknown number of rows the first two might be asked for.
         count = x.type.shape[0]

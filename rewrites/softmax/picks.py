@@ -88,7 +88,8 @@ class Picks:
         key = (variable, index)
         if key not in self.made:
             node = self.picks[index]
-            if is_a(node.op, AdvancedSubtensor) and variable.type.broadcastable[0]:
+            rows = (self.exponents.type.broadcastable[0], variable.type.broadcastable[0])
+            if is_a(node.op, AdvancedSubtensor) and rows == (False, True):
                 self.made[key] = cast(TensorVariable, variable)[0][node.inputs[2]]
             else:
                 self.made[key] = node.op.make_node(variable, *node.inputs[1:]).outputs[0]
