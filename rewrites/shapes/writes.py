@@ -168,7 +168,7 @@ class Scatter:
         source = variable
         while source.owner is not None and is_a(source.owner.op, *READS):
             source = source.owner.inputs[0]
-            if source.type.ndim != self.nodes[0].inputs[0].type.ndim:
+            if not same_pattern(source, self.nodes[0].outputs[0]):
                 continue
             if same(self.gather(source), variable):
                 return self.below(source)
