@@ -15,9 +15,14 @@ def written_out(x):
     return pt.exp(x) / pt.exp(x).sum(axis=1, keepdims=True)
 
 
+def shifted(x):
+    return written_out(x - x.max(axis=1, keepdims=True))
+
+
 SOFTMAX = {
     "softmax": lambda x: softmax(x, axis=1),
     "written out": written_out,
+    "shifted": shifted,
     "transposed": lambda x: softmax(x.T, axis=0).T,
 }
 VALUES = {
@@ -32,6 +37,7 @@ VALUES = {
     "share": lambda p: p[:, 0] / (p[:, 0] + p[:, 1]),
     "log(share)": lambda p: pt.log(p[:, 0] / (p[:, 0] + p[:, 1])),
     "two shares": lambda p: p[:, 0] / (p[:, 2] + p[:, 0]) - p[:, 0] / (p[:, 0] + p[:, 1]),
+    "constant": lambda p: (p[:, 1] / (p[:, 1] + p[:, 1])) ** 2,
     "Gini": lambda p: 1 - (p**2).sum(axis=1),
     "entropy": lambda p: -(p * pt.log(p)).sum(axis=1),
     "log of a mean": lambda p: pt.log((p * np.array([0.5, 2.0, 0.25])).sum(axis=1)),

@@ -155,7 +155,9 @@ class Reader:
         empty = exact_constant(base) == 0
         if node.op.set_instead_of_inc or (empty and constant in (None, 1)):
             return [of_key(node.outputs[0])]
-        outside = Term(constant or Fraction(1))
+        if constant == 0:
+            return self.read(base, depth)
+        outside = Term(Fraction(1) if constant is None else constant)
         if constant is not None:
             increment = pt.second(increment, np.ones((), dtype=increment.type.dtype))
         for client, _ in self.fgraph.clients.get(node.inputs[-1], ()):
