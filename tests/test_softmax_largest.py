@@ -46,6 +46,21 @@ def test_value(name):
         assert max(worst(x, [VALUES[name](x)], ROWS, mode)) <= 5
 
 
+MULTIPLES = {
+    "2 max": lambda x: 2 * x.max() - pt.logsumexp(2 * x),
+    "-max": lambda x: -x.max() - pt.logsumexp(-x),
+    "-2 max": lambda x: -2 * x.max() - pt.logsumexp(-2 * x),
+    "-max, rows": lambda x: -two_rows(x).max(axis=1) - pt.logsumexp(-two_rows(x), axis=1),
+}
+
+
+@pytest.mark.parametrize("name", list(MULTIPLES))
+def test_the_largest_is_the_least_of_the_negatives(name):
+    x = pt.vector("x")
+    with linker("cvm") as mode:
+        assert max(worst(x, [MULTIPLES[name](x)], ROWS, mode)) <= 5
+
+
 @pytest.mark.parametrize("name", ["log(1 - p)", "1 - max", "log(1 - max)", "lse - max"])
 def test_float32(name):
     x = pt.vector("x", dtype="float32")

@@ -111,7 +111,10 @@ def log_softmax_of(core: Key, lse: Variable, scale: Fraction, reader: Reader) ->
         return None
     result = LogSoftmax(axis=axes)(multiple)
     for step in reversed(path):
-        result = step.op.make_node(result, *step.inputs[1:]).outputs[0]
+        if is_a(step.op, Max) and scale < 0:
+            result = pt.min(result, axis=step.op.axis)  # -max(x) is the least of -x
+        else:
+            result = step.op.make_node(result, *step.inputs[1:]).outputs[0]
     return result
 
 
