@@ -6,9 +6,12 @@ import pytensor.tensor as pt
 import pytest
 from helpers import compile_rewritten
 from pytensor.compile.mode import Mode
+from pytensor.graph.fg import FunctionGraph
+from pytensor.tensor.basic import scalar_from_tensor
 from pytensor.tensor.special import softmax
 
 from pytensor_stabilize.graphs import truth
+from pytensor_stabilize.rewrites.softmax.reader import Reader
 
 
 def written_out(x):
@@ -58,3 +61,17 @@ def test_rows(name, made):
     for actual, output in zip(function(rows), outputs, strict=True):
         exact = truth(output, {x: rows}).value
         np.testing.assert_allclose(actual, exact, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("downstream", [False, True])
+def test_ones_of_what_is_computed_from_a_write_do_not_stand_for_it(downstream):
+    """Zeros may have the shape of anything; with these in it the graph would be a circle."""
+    x, k = pt.matrix("x"), pt.lscalar("k")
+    i, p = scalar_from_tensor(k), softmax(x, axis=1)
+    twos = pt.inc_subtensor(pt.zeros_like(p)[i], 2.0)
+    output = twos * p
+    ones = pt.inc_subtensor(pt.zeros_like(output if downstream else p)[i], 1.0)
+    fgraph = FunctionGraph([x, k], [output, ones], clone=False)
+    (term,) = Reader(fgraph, "float64").read(twos)
+    assert term.coefficient == 2
+    assert ({key for key, _ in term.powers} == {ones}) is not downstream

@@ -45,6 +45,7 @@ from pytensor_stabilize.rewrites.softmax.terms import (
 _DEPTH = 8
 _MOST_TERMS = 12
 _LARGEST_POWER = 4
+_MOST_LOOKED_AT = 200
 
 
 class InexactError(Exception):
@@ -167,7 +168,8 @@ class Reader:
                 wanted = client.inputs[1] is increment
             else:
                 wanted = _unchecked_constant(client.inputs[1]) == 1
-            if wanted and exact_constant(client.inputs[0]) == 0:
+            empty_too = wanted and exact_constant(client.inputs[0]) == 0
+            if empty_too and _is_apart(client.inputs[:2], node.outputs[0]):
                 scatter = client.outputs[0]
                 break
         else:
@@ -344,6 +346,21 @@ class Reader:
         if not above:
             return neg(sum_of(below))
         return sub(sum_of(above), sum_of(below)) if below else sum_of(above)
+
+
+def _is_apart(variables: Sequence[Variable], other: Variable) -> bool:
+    """Whether variables are known not to be computed from another; zeros may have its shape."""
+    todo = list(dict.fromkeys(variables))
+    seen = set(todo)
+    for current in todo:
+        if current is other:
+            return False
+        fresh = [i for i in current.owner.inputs if i not in seen] if current.owner else []
+        seen.update(fresh)
+        todo += fresh
+        if len(todo) > _MOST_LOOKED_AT:
+            return False
+    return True
 
 
 def _unchecked_constant(variable: Variable) -> Fraction | None:
