@@ -120,3 +120,12 @@ def test_what_only_looks_like_it_keeps_its_value(graph):
     with pytensor_stabilize.excluding("all"):
         stock = compile_rewritten([x], value)(row)
     np.testing.assert_allclose(ours, stock, rtol=1e-14)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_what_a_whole_row_leaves_of_1(sign):
+    """Its terms cancel as they are read, and there is nothing to look for in them."""
+    x = pt.matrix("x")
+    total = softmax(x, axis=1).sum(axis=1, keepdims=True)
+    value = pt.log1p(-total) if sign > 0 else pt.log(1 - total)
+    assert not explain(value).fired["log_of_softmax_complement"]

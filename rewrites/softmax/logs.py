@@ -157,13 +157,12 @@ def log_of_complement(fgraph: FunctionGraph, node: Apply) -> Variable | Left | N
     (argument,) = node.inputs
     if not is_near(argument, is_softmax) or argument.type.dtype not in FLOATS:
         return None
-    terms = Reader(fgraph, argument.type.dtype).read(argument)
-    if node.op == log1p:
-        terms = [*terms, ONE]
-    one, minus = merged(terms) if len(terms) == 2 else (None, None)
-    if minus is not None and minus == ONE:
-        one, minus = minus, one
-    if one != ONE or minus is None or minus.coefficient != -1 or len(minus.powers) != 1:
+    read = Reader(fgraph, argument.type.dtype).read(argument)
+    terms = merged([*read, ONE] if node.op == log1p else read)
+    if len(terms) != 2 or ONE not in terms:
+        return None
+    minus = terms[1 - terms.index(ONE)]
+    if minus.coefficient != -1 or len(minus.powers) != 1:
         return None
     ((p, power),) = minus.powers
     if power != 1 or not isinstance(p, Variable) or (gap := complement(p)) is None:
