@@ -134,6 +134,9 @@ LEFT = {
     "of two softmaxes": lambda p, k: p[0] / (p[0] + softmax(2 * p)[1]),
     "a difference below": lambda p, k: p[0] / (p[0] - p[1]),
     "more in the sum": lambda p, k: p[0] / (p[0] + p[1] + 1),
+    "of squares": lambda p, k: p[0] / (p[0] ** 2 + p[1] ** 2),
+    "a factor of both": lambda p, k: p[0] / (p[0] * p[2] + p[1] * p[2]),
+    "of complements": lambda p, k: p[0] / ((1 - p)[0] + (1 - p)[1]),
 }
 
 
