@@ -1,6 +1,7 @@
 """Mixtures in a weight w and 1 - w: what their second derivatives leave of the two."""
 
 import numpy as np
+import pytensor
 import pytensor.tensor as pt
 import pytest
 from helpers import (
@@ -11,7 +12,9 @@ from helpers import (
     ulps,
     with_gradients,
 )
+from pytensor.compile.mode import Mode
 
+import pytensor_stabilize
 from pytensor_stabilize.graphs import explain, truth
 
 sigmoid = pt.sigmoid
@@ -101,3 +104,66 @@ def test_what_is_called_a_weight_may_be_negative(name):
         for values in together_and_alone(args, outputs, at, mode):
             errors = ulps(values[2], exact)
             assert errors.max() <= 8, [column[errors.argmax()] for column in at]
+
+
+# What takes the place of 1 - w.
+NO_COMPLEMENT = {
+    "1 - 2 w": lambda w: 1 - 2 * w,
+    "1 + w": lambda w: 1 + w,
+    "2 - w": lambda w: 2 - w,
+    "1 - w**2": lambda w: 1 - w**2,
+    "1 - w - w**2": lambda w: 1 - w - w**2,
+    "1 - 1/w": lambda w: 1 - 1 / w,
+    "w / 2": lambda w: w / 2,
+    "1 - w v": lambda w: 1 - w * w[::-1],
+}
+
+
+def second_derivative(of):
+    """Ours, and as stock PyTensor has it, where both are right."""
+    x, w = pt.dvectors("x", "w")
+    value = of(x, w)
+    first = pytensor.grad(value.sum(), x)
+    output = pytensor.grad(first.sum(), x)
+    at = np.array([-2.5, -0.7, 0.3, 1.9]), np.array([0.11, 0.23, 0.37, 0.46])
+    mode = Mode("py", "fast_run").excluding("fusion", "inplace")
+    ours = compile_rewritten([x, w], output, mode)(*at)
+    with pytensor_stabilize.excluding("all"):
+        return ours, compile_rewritten([x, w], output, mode)(*at)
+
+
+@pytest.mark.parametrize("name", list(NO_COMPLEMENT))
+def test_what_is_no_complement_keeps_its_value(name):
+    other = NO_COMPLEMENT[name]
+    ours, stock = second_derivative(lambda x, w: pt.log(w * sigmoid(x) + other(w) * sigmoid(-x)))
+    np.testing.assert_allclose(ours, stock, rtol=1e-11)
+
+
+MOVES = {
+    "reversed": lambda w: w[::-1],
+    "a column": lambda w: w[:, None],
+    "one of them": lambda w: w[1],
+    "repeated": lambda w: w[np.array([0, 0, 2, 1])],
+}
+
+
+@pytest.mark.parametrize("mixture", ["two Bernoullis", "detection"])
+@pytest.mark.parametrize("name", list(MOVES))
+def test_weights_that_are_moved_about(name, mixture):
+    move = MOVES[name]
+    ours, stock = second_derivative(lambda x, w: MIXTURES[mixture](x, move(w)))
+    np.testing.assert_allclose(ours, stock, rtol=1e-11)
+
+
+INSIDE = {
+    "two Bernoullis": lambda x, w: w * sigmoid(x) + (1 - w) * sigmoid(-x),
+    "detection": lambda x, w: 1 - w * sigmoid(x),
+}
+
+
+@pytest.mark.parametrize("mixture", list(INSIDE))
+@pytest.mark.parametrize("name", list(MOVES))
+def test_mixtures_that_are_moved_about(name, mixture):
+    move = MOVES[name]
+    ours, stock = second_derivative(lambda x, w: pt.log(move(INSIDE[mixture](x, w))))
+    np.testing.assert_allclose(ours, stock, rtol=1e-11)
