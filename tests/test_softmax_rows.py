@@ -8,7 +8,7 @@ from helpers import compile_rewritten
 from pytensor.compile.mode import Mode
 from pytensor.graph.fg import FunctionGraph
 from pytensor.tensor.basic import scalar_from_tensor
-from pytensor.tensor.special import softmax
+from pytensor.tensor.special import log_softmax, softmax
 
 from pytensor_stabilize.graphs import truth
 from pytensor_stabilize.rewrites.softmax.reader import Reader
@@ -75,3 +75,27 @@ def test_ones_of_what_is_computed_from_a_write_do_not_stand_for_it(downstream):
     (term,) = Reader(fgraph, "float64").read(twos)
     assert term.coefficient == 2
     assert ({key for key, _ in term.powers} == {ones}) is not downstream
+
+
+OTHER_AXIS = {
+    "log_softmax": lambda x: log_softmax(x, axis=0),
+    "log(softmax)": lambda x: pt.log(softmax(x, axis=0)),
+}
+
+
+@pytest.mark.parametrize("name", list(OTHER_AXIS))
+def test_log_softmax_along_another_axis(name):
+    """It does not deviate from its mean over a row as the logits do: it is not x - c of a row."""
+    x = pt.matrix("x")
+    p, g = softmax(x, axis=1), OTHER_AXIS[name](x)
+    mean = (p * g).sum(axis=1)
+    deviation = p * g - p * mean[:, None]
+    outputs = [deviation, deviation[:, 0], pytensor.grad(mean.sum(), x)]
+    rows = np.random.default_rng(0).normal(size=(3, 3))
+    mode = Mode("py", "fast_run").excluding("fusion", "inplace")
+    together = compile_rewritten([x], outputs, mode)(rows)
+    for actual, output in zip(together, outputs, strict=True):
+        exact = truth(output, {x: rows}).value
+        np.testing.assert_allclose(actual, exact, rtol=1e-12, atol=1e-14)
+        alone = compile_rewritten([x], output, mode)(rows)
+        np.testing.assert_allclose(alone, exact, rtol=1e-12, atol=1e-14)

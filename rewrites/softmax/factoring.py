@@ -179,7 +179,7 @@ def centred_at(forms: Forms, terms: list[Term], family: Family) -> list[Term]:
                 assert isinstance(generator, Mean)
                 rows = monomial((g, n - 1 if g == Row(p) else n) for g, n in generator.rows)
                 ((number, element),) = forms.at(index, [(Fraction(1), rows)])
-                deviation = Deviation(p, of_logits(rows), index)
+                deviation = Deviation(p, of_logits(rows, forms.axis), index)
                 inner = [
                     (number, element),
                     (Fraction(-1), monomial([(deviation, 1)])),
@@ -192,14 +192,14 @@ def centred_at(forms: Forms, terms: list[Term], family: Family) -> list[Term]:
     return result
 
 
-def of_logits(rows: Monomial) -> Monomial:
+def of_logits(rows: Monomial, axis: int) -> Monomial:
     """``log p`` deviates from its mean as the logits do from theirs, that are not rounded."""
     if len(rows) != 1:
         return rows
     ((generator, power),) = rows
     if power != 1 or not isinstance(generator, Row):
         return rows
-    return monomial([(Row(logits_of(generator.variable)), 1)])
+    return monomial([(Row(logits_of(generator.variable, (axis,))), 1)])
 
 
 def no_leaf(symbol: object, family: object) -> bool:

@@ -146,16 +146,16 @@ def nearest(variable: Variable) -> tuple[Variable, tuple[int, ...]] | None:
     return x, axes_of(node)
 
 
-def logits_of(variable: Variable) -> Variable:
-    """The x of ``log_softmax(x)``; any other variable itself."""
+def logits_of(variable: Variable, axes: Sequence[int]) -> Variable:
+    """The x of ``log_softmax(x)``, less a constant along axes; any other variable itself."""
     node = variable.owner
-    if node is not None and is_a(node.op, LogSoftmax):
-        return node.inputs[0]
     if node is not None and node.op == log:
-        inner = node.inputs[0].owner
-        if inner is not None and is_a(inner.op, Softmax):
-            return inner.inputs[0]
-    return variable
+        node = node.inputs[0].owner
+        if node is not None and not is_a(node.op, Softmax):
+            return variable
+    elif node is not None and not is_a(node.op, LogSoftmax):
+        return variable
+    return node.inputs[0] if node is not None and set(axes) <= set(axes_of(node)) else variable
 
 
 def is_exp(variable: Variable) -> bool:

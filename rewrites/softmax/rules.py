@@ -12,7 +12,7 @@ Each costs a masked sum over the row.  The masks are switches, not products: PyT
 canonicalization would rearrange ``(g - g0) - s`` to ``g - (g0 + s)``, but not switches.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -151,17 +151,17 @@ def find_pullback(reader: Reader, terms: list[Term]) -> list[Term] | None:
                 continue
             g = inner.without(p)
             if g.powers:
-                new = centred(p, reader.build(_of_logits(g)), axes)
+                new = centred(p, reader.build(_of_logits(g, axes)), axes)
                 return replaced(terms, small, large, factor, new)
     return None
 
 
-def _of_logits(g: Term) -> Term:
+def _of_logits(g: Term, axes: Sequence[int]) -> Term:
     """``log p`` deviates from its mean as the logits do from theirs, that are not rounded."""
     ((key, power), *more) = g.powers
     if more or power != 1 or not isinstance(key, Variable):
         return g
-    return Term(g.coefficient, of_key(logits_of(key)).powers)
+    return Term(g.coefficient, of_key(logits_of(key, axes)).powers)
 
 
 def find_log_pullback(reader: Reader, terms: list[Term]) -> list[Term] | None:
