@@ -75,6 +75,29 @@ OTHERS = {
 }
 
 
+# With a third factor, or power, in place of a density's.
+ALIKE = {
+    "a square": lambda a, b: sigmoid(a) ** 2 * sigmoid(-a) - sigmoid(b) ** 2 * sigmoid(-b),
+    "a third power": lambda a, b: tanh(a) ** 3 - tanh(b) ** 3,
+    "with a factor each": lambda a, b: a * tanh(a) ** 2 - b * tanh(b) ** 2,
+    "one of each": lambda a, b: sigmoid(a) * sigmoid(-a) - tanh(b) ** 2,
+    "crossed": lambda a, b: sigmoid(a) * sigmoid(-b) - sigmoid(b) * sigmoid(-a),
+    "a double": lambda a, b: sigmoid(a) * sigmoid(-a) - 2 * sigmoid(b) * sigmoid(-b),
+    "of a double": lambda a, b: sigmoid(2 * a) * sigmoid(-a) - sigmoid(2 * b) * sigmoid(-b),
+    "beside one": lambda a, b: sigmoid(a) * sigmoid(-a) - sigmoid(b) * sigmoid(-b) + sigmoid(b),
+}
+
+
+@pytest.mark.parametrize("other", ALIKE)
+def test_what_only_looks_like_it_keeps_its_value(other):
+    a, b = pt.dvectors("a", "b")
+    value = ALIKE[other](a, b)
+    assert not explain(value).fired["sigmoid_density_minus_density"]
+    at = np.array([0.3, -1.7, 2.9]), np.array([1.3, -0.4, -2.2])
+    exact = truth(value, dict(zip([a, b], at, strict=True)))
+    assert ulps(compile_rewritten([a, b], value)(*at), exact).max() <= 32
+
+
 @pytest.mark.parametrize("other", OTHERS)
 def test_what_is_no_difference(other):
     a, b = pt.dvectors("a", "b")

@@ -90,7 +90,7 @@ def density_difference(fgraph: FunctionGraph, node: Apply) -> Variable | Left | 
         if len(pair) != 2 or pair[0].constant + pair[1].constant or pair[0].key == pair[1].key:
             continue
         rest = [term for k, term in enumerate(summed) if k not in {d.index for d in pair}]
-        if len(rest) != len(summed) - 2 or _are_used(pair, rest):
+        if _are_used(pair, rest):
             continue
         if is_only_checked(fgraph, output):
             return Left("its value is only checked against bounds", lasts=False)
