@@ -10,6 +10,7 @@ from pytensor.graph.fg import FunctionGraph
 from pytensor.tensor.basic import scalar_from_tensor
 from pytensor.tensor.special import log_softmax, softmax
 
+import pytensor_stabilize
 from pytensor_stabilize.graphs import truth
 from pytensor_stabilize.rewrites.softmax.reader import Reader
 
@@ -99,3 +100,35 @@ def test_log_softmax_along_another_axis(name):
         np.testing.assert_allclose(actual, exact, rtol=1e-12, atol=1e-14)
         alone = compile_rewritten([x], output, mode)(rows)
         np.testing.assert_allclose(alone, exact, rtol=1e-12, atol=1e-14)
+
+
+# An element that may be the one that is divided by.
+PERHAPS_THE_SAME = {
+    "from the end": lambda p, k, j: p[:, -1] / (1 - p[:, 2]),
+    "from both ends": lambda p, k, j: pt.log(1 - p[:, -1]) ** 2,
+    "odds from the end": lambda p, k, j: (p[:, -1] / (1 - p[:, -1])) ** 2,
+    "symbolic above": lambda p, k, j: p[:, k] / (1 - p[:, 0]),
+    "symbolic below": lambda p, k, j: p[:, 0] / (1 - p[:, k]),
+    "both symbolic": lambda p, k, j: p[:, k] / (1 - p[:, j]),
+    "arrays": lambda p, k, j: (
+        p[pt.arange(3), np.array([0, 1, 2])] / (1 - p[pt.arange(3), np.array([0, 2, 1])])
+    ),
+}
+
+
+@pytest.mark.parametrize("made", ["softmax", "written out"])
+@pytest.mark.parametrize("length", [None, 3])
+@pytest.mark.parametrize("name", list(PERHAPS_THE_SAME))
+def test_elements_that_may_be_the_same(name, length, made):
+    """PyTensor counts an index from the start in one place and from the end in another."""
+    x, k, j = pt.matrix("x", shape=(3, length)), pt.lscalar("k"), pt.lscalar("j")
+    value = PERHAPS_THE_SAME[name](SOFTMAX[made](x), k, j)
+    outputs = [value, pytensor.grad(value.sum(), x)]
+    rows = np.random.default_rng(0).normal(size=(3, 3))
+    mode = Mode("py", "fast_run").excluding("fusion", "inplace")
+    function = compile_rewritten([x, k, j], outputs, mode)
+    with pytensor_stabilize.excluding("all"):
+        stock = compile_rewritten([x, k, j], outputs, mode)
+    for places in ((0, 0), (2, 1), (2, -1)):
+        for ours, expected in zip(function(rows, *places), stock(rows, *places), strict=True):
+            np.testing.assert_allclose(ours, expected, rtol=1e-11, atol=1e-13)

@@ -39,6 +39,7 @@ from pytensor_stabilize.rewrites.softmax.generators import (
     PairTotal,
     Row,
     Scalar,
+    are_different,
     component_of,
     is_share,
 )
@@ -108,7 +109,7 @@ class Builder:
                 other = generator
                 if isinstance(generator, Member) and generator.companion == "p":
                     variable, place = component_of(generator.family)
-                    if place == index:
+                    if not are_different([place, index]):
                         continue
                 elif isinstance(generator, Row):
                     variable, place = generator.variable, None

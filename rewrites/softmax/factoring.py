@@ -28,6 +28,7 @@ from pytensor_stabilize.rewrites.softmax.generators import (
     Mean,
     PairTotal,
     Row,
+    are_different,
     component_of,
     is_share,
     with_components,
@@ -110,6 +111,8 @@ def _at_one(forms: Forms, generator: Hashable, p: Variable, index: Hashable) -> 
         if variable is not p:
             return [_single(generator)]
         own = place == index
+        if not own and not are_different([place, index]):
+            return [_single(generator)]
         return [_ONE] if own == (generator.companion == "p") or generator.companion == "t" else []
     if isinstance(generator, PairTotal) and generator.p is p:
         return [_ONE] if index in generator.places[:2] else []
@@ -155,11 +158,11 @@ def conditioned(forms: Forms, terms: list[Term], family: Family) -> list[Term] |
 
 
 def _other_place(generator: Hashable, p: Variable, index: Hashable) -> Hashable | None:
-    """The index of a component of p, if it is another."""
+    """The index of a component of p, if it is known to be another."""
     if not isinstance(generator, Member) or generator.companion != "p":
         return None
     variable, place = component_of(generator.family)
-    return place if variable is p and place != index else None
+    return place if variable is p and are_different([place, index]) else None
 
 
 def _single(generator: Hashable, power: Exponent = 1, coefficient: Fraction | int = 1) -> Term:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Collection, Hashable
 from fractions import Fraction
 from typing import NamedTuple, cast
 
@@ -225,6 +225,12 @@ def same(a: Variable, b: Variable) -> bool:
 def component_of(family: Family) -> tuple[Variable, Hashable]:
     """The softmax and the index whose component a family is of."""
     return cast(tuple[Variable, Hashable], family.core)
+
+
+def are_different(places: Collection[Hashable]) -> bool:
+    """Whether no two indices can name the same component: p[-1] may be p[2], and p[k] any."""
+    numbers = {place for place in places if isinstance(place, int)}
+    return len(numbers) == len(places) and len({place < 0 for place in numbers}) == 1
 
 
 def total_family(exponents: Variable) -> Family:

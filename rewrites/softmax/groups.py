@@ -30,7 +30,12 @@ from pytensor_stabilize.rewrites.algebra.forms import (
     times,
     to_power,
 )
-from pytensor_stabilize.rewrites.softmax.generators import Others, component_of, is_share
+from pytensor_stabilize.rewrites.softmax.generators import (
+    Others,
+    are_different,
+    component_of,
+    is_share,
+)
 
 if TYPE_CHECKING:
     from pytensor_stabilize.rewrites.softmax.forms import Forms
@@ -60,7 +65,7 @@ def others_of_several(terms: list[Term]) -> Factored | None:
 def _homogeneous(terms: list[Term], p: Variable, families: list[Family]) -> Factored | None:
     own = [Member(family, "p") for family in families]
     places = frozenset(component_of(family)[1] for family in families)
-    if not _are_different(places):
+    if not are_different(places):
         return None
     rest = Others(p, places)
     opened: list[Term] = []
@@ -105,12 +110,6 @@ def _homogeneous(terms: list[Term], p: Variable, families: list[Family]) -> Fact
         ((factors, coefficient),) = left.items()
         return Factored(coefficient, times(root, factors), hidden=("the others",))
     return Factored(Fraction(1), root, left, hidden=("the others",))
-
-
-def _are_different(places: frozenset[Hashable]) -> bool:
-    """Whether no two indices can name the same component: p[-1] may be p[2], and p[k] any."""
-    numbers = [place for place in places if isinstance(place, int)]
-    return len(numbers) == len(places) and len({place < 0 for place in numbers}) == 1
 
 
 def _of_p(generator: Member) -> list[Term]:

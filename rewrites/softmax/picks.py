@@ -78,10 +78,15 @@ class Picks:
         if len(inputs) != 1:
             return None
         (place,) = inputs
-        key = int(place.data) if isinstance(place, Constant) else place
+        key = self._number(int(place.data)) if isinstance(place, Constant) else place
         if key not in self.picks:
             self.picks[key] = Subtensor(node.op.idx_list).make_node(node.inputs[0], *inputs)
         return key
+
+    def _number(self, place: int) -> int:
+        """An index from the first element, where the length of a row is known."""
+        length = self.exponents.type.shape[self.axis]  # type: ignore[attr-defined]
+        return place + length if length is not None and -length <= place < 0 else place
 
     def pick(self, variable: Variable, index: Hashable) -> Variable:
         """The element of each row at an index."""
