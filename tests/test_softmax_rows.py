@@ -132,3 +132,26 @@ def test_elements_that_may_be_the_same(name, length, made):
     for places in ((0, 0), (2, 1), (2, -1)):
         for ours, expected in zip(function(rows, *places), stock(rows, *places), strict=True):
             np.testing.assert_allclose(ours, expected, rtol=1e-11, atol=1e-13)
+
+
+ROWS_OF_OTHERS = {
+    "added to another": lambda odds, p, w: pt.inc_subtensor(odds[:, 1], w),
+    "another set": lambda odds, p, w: pt.set_subtensor(odds[:, 1], w),
+    "a difference": lambda odds, p, w: pt.inc_subtensor((odds - p)[:, 1], -p[:, 1]),
+    "added to its own": lambda odds, p, w: pt.inc_subtensor(odds[:, 0], w),
+}
+
+
+@pytest.mark.parametrize("made", ["softmax", "written out"])
+@pytest.mark.parametrize("name", list(ROWS_OF_OTHERS))
+def test_the_element_that_a_whole_row_is_divided_by(name, made):
+    """``p / (1 - p[i])`` is a softmax of the others everywhere but at i."""
+    x, w = pt.matrix("x"), pt.vector("w")
+    p = SOFTMAX[made](x)
+    value = ROWS_OF_OTHERS[name](p / (1 - p[:, 0])[:, None], p, w)
+    mode = Mode("py", "fast_run").excluding("fusion", "inplace")
+    rows, added = np.random.default_rng(0).normal(size=(4, 3)), np.array([0.5, 1.0, -2.0, 3.0])
+    ours = compile_rewritten([x, w], value, mode)(rows, added)
+    with pytensor_stabilize.excluding("all"):
+        stock = compile_rewritten([x, w], value, mode)(rows, added)
+    np.testing.assert_allclose(ours, stock, rtol=1e-12, atol=1e-14)

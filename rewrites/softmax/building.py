@@ -48,9 +48,16 @@ from pytensor_stabilize.rewrites.softmax.groups import sum_of_others
 
 @dataclass
 class Builder:
-    """Builds what was read, at an index and as rows."""
+    """Builds what was read, at an index and as rows.
+
+    Attributes
+    ----------
+    written
+        Indices at which a row gets elements of its own afterwards.
+    """
 
     forms: Forms
+    written: frozenset[Hashable] = frozenset()
     made: dict[Hashable, Variable] = field(default_factory=dict)
 
     def scalar(self, found: Factored) -> Variable:
@@ -111,7 +118,8 @@ class Builder:
                     variable, place = component_of(generator.family)
                     if not are_different([place, index]):
                         continue
-                elif isinstance(generator, Row):
+                elif isinstance(generator, Row) and index in self.written:
+                    # At the index itself this is no component of the others.
                     variable, place = generator.variable, None
                 else:
                     continue

@@ -115,7 +115,7 @@ def _row(
     # Written out, the exponentials of the row overflow.
     if not (forms.written_out or tilted or any(found for _, _, found in found_at)):
         return None
-    builder = Builder(forms)
+    builder = Builder(forms, frozenset(indices))
     if tilted is not None:
         p, g, factor, rest = tilted
         gap = centred(p, builder.row([(Fraction(1), g)], exponents), (forms.axis,))
