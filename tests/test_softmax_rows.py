@@ -37,6 +37,7 @@ VALUES = {
     "odds": lambda p: p[:, 1] / (1 - p[:, 1]),
     "log(1 - p)": lambda p: pt.log(1 - p[:, 2]),
     "1 - p - p": lambda p: (1 - p[:, 0] - p[:, 1]) * p[:, 0],
+    "1 / (1 - p) - p": lambda p: 1 / (1 - p[:, 0]) - p[:, 1],
     "log(1 - p - p)": lambda p: pt.log(1 - p[:, 0] - p[:, 1]),
     "share": lambda p: p[:, 0] / (p[:, 0] + p[:, 1]),
     "log(share)": lambda p: pt.log(p[:, 0] / (p[:, 0] + p[:, 1])),

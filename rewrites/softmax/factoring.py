@@ -68,13 +68,21 @@ def _factored(forms: Forms, terms: list[Term]) -> Factored | None:
         found = canonical(candidate, no_leaf, reduce_all=False)
         if not found.coefficient:
             return found
-        if not found.hidden:
+        if not found.hidden or _starts_to_cancel(terms, found):
             continue
         left = sum(cancels_at(forms, found, family) for family in components)
         key = (left, *_length(found))
         if best is None or key < shortest:
             best, shortest = found, key
     return best
+
+
+def _starts_to_cancel(terms: list[Term], found: Factored) -> bool:
+    """Whether ``p[0] + q[0] q[1]``, in which nothing cancels, became ``1 - q[0] p[1]``."""
+    members = (g for _, m in terms for g, _ in m)
+    positive = all(isinstance(g, Member) and g.companion != "t" for g in members)
+    signs = {c > 0 for c, _ in terms}
+    return positive and len(signs) == 1 and len({c > 0 for c in found.residual.values()}) > 1
 
 
 def _with_components(found: Factored | None) -> Factored | None:
