@@ -37,7 +37,6 @@ VALUES = {
     "odds": lambda p: p[:, 1] / (1 - p[:, 1]),
     "log(1 - p)": lambda p: pt.log(1 - p[:, 2]),
     "1 - p - p": lambda p: (1 - p[:, 0] - p[:, 1]) * p[:, 0],
-    "1 / (1 - p) - p": lambda p: 1 / (1 - p[:, 0]) - p[:, 1],
     "log(1 - p - p)": lambda p: pt.log(1 - p[:, 0] - p[:, 1]),
     "share": lambda p: p[:, 0] / (p[:, 0] + p[:, 1]),
     "log(share)": lambda p: pt.log(p[:, 0] / (p[:, 0] + p[:, 1])),
@@ -156,3 +155,15 @@ def test_the_element_that_a_whole_row_is_divided_by(name, made):
     with pytensor_stabilize.excluding("all"):
         stock = compile_rewritten([x, w], value, mode)(rows, added)
     np.testing.assert_allclose(ours, stock, rtol=1e-12, atol=1e-14)
+
+
+def test_neither_of_two_forms_is_made_of_the_other():
+    """``1 / (1 - p) - q`` and ``p / (1 - p) + (1 - q)``, without end."""
+    x = pt.matrix("x")
+    p = softmax(x, axis=1)
+    odds = p / (1 - p[:, 0])[:, None]
+    gradient = pytensor.grad(pt.inc_subtensor(odds[:, 1], p[:, 1]).sum(), x)
+    rows = np.random.default_rng(0).normal(size=(3, 3))
+    mode = Mode("py", "fast_run").excluding("fusion", "inplace")
+    exact = truth(gradient, {x: rows}).value
+    np.testing.assert_allclose(compile_rewritten([x], gradient, mode)(rows), exact, rtol=1e-12)
