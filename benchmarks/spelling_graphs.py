@@ -17,6 +17,9 @@ from spelling_list import SHORTHANDS, Spelling
 INSIDE = {"Sigmoid", "Tanh", "Exp", "Erf", "Erfc", "Softplus", "Log1p", "Cos", "Cosh"}
 INPUTS = {"pairs": "ab", "power": "ab", "mix": "xw", "label": "xy", "soft": "xy", "vector": "v"}
 
+# Before a kind of points: the spelling counts on inputs that are vectors, if of one element.
+SHAPED = "shaped "
+
 # No round numbers: a graph that is right at 1 and 40 may be wrong beside them.
 NEAR = (1e-300, 3.1e-150, 1.1e-40, 2.3e-20, 1.7e-17, 1.3e-16, 6.1e-13, 2.9e-10, 7.3e-8, 1.9e-6)
 NEAR += (3.7e-5, 8.3e-4, 0.0123, 0.0571, 0.217, 0.4812, 0.713, 0.987)
@@ -39,7 +42,7 @@ def product(first: Any, second: Any) -> list[np.ndarray]:
 
 def columns(kind: str) -> list[np.ndarray]:
     """Points, one array an input."""
-    match kind:
+    match kind.removeprefix(SHAPED):
         case "real":
             return [REAL]
         case "calls":
@@ -75,7 +78,7 @@ def points_of(spelling: Spelling, dtype: str) -> list[Point]:
     """Points of a spelling; for each an array an input."""
     with np.errstate(all="ignore"):
         arrays = [np.asarray(column).astype(dtype) for column in columns(spelling.points)]
-    if spelling.points == "pairs":
+    if spelling.points.removeprefix(SHAPED) == "pairs":
         a, b = arrays
         # Pairs closer than a float32 stay as close as can be.
         lost = (a == b) & (columns("pairs")[0] != columns("pairs")[1])
@@ -127,6 +130,8 @@ class Graph:
 
     Attributes
     ----------
+    scalars
+        Whether the inputs are.
     by_call
         Whether exact values and functions are computed a point at a time, because the spelling
         is not elementwise.
@@ -134,8 +139,9 @@ class Graph:
 
     def __init__(self, spelling: Spelling, dtype: str, quick: bool, scalar: bool = False):
         self.by_call = spelling.points in ("calls", "vector")
-        names = INPUTS.get(spelling.points, "x")
-        make = pt.scalar if scalar and not self.by_call else pt.vector
+        names = INPUTS.get(spelling.points.removeprefix(SHAPED), "x")
+        self.scalars = scalar and not self.by_call and not spelling.points.startswith(SHAPED)
+        make = pt.scalar if self.scalars else pt.vector
         self.inputs = [make(name, dtype=dtype) for name in names]
         namespace = Namespace({"np": Numbers(dtype)} | dict(zip(names, self.inputs, strict=True)))
         with pytensor.config.change_flags(floatX=dtype):

@@ -183,7 +183,7 @@ VECTOR = {
     """,
 }
 
-WRT = {"pairs": ("a", "b"), "power": ("a", "b"), "vector": ("v",)}
+WRT = {"pairs": ("a", "b"), "power": ("a", "b"), "vector": ("v",), "shaped pairs": ("a", "b")}
 
 
 def read(groups: dict[str, str]) -> list[Spelling]:

@@ -3,7 +3,7 @@
     python benchmarks/spellings.py [--list fresh] [--only REGEX] [--every N] [--failures]
         [--joint] [--quick] [--linker cvm] [--dtype float64] [--cache DIR] [--json FILE]
 
-Each spelling of `spelling_list.py`, on which the rules were developed, or of three lists written
+Each spelling of `spelling_list.py`, on which the rules were developed, or of four lists written
 before any of theirs was measured: value, gradient and second derivative, each compiled alone and,
 with --joint, all in one function with the sigmoids and their like as further outputs. Errors are in
 ulps of the exact value (`measuring.py` says what near zeros); `cond` is the condition number at our
@@ -59,6 +59,7 @@ from spelling_list import SPELLINGS, Spelling
 from spelling_list_fresh import LATER
 from spelling_list_fresh import SPELLINGS as FRESH
 from spelling_list_held_out import SPELLINGS as HELD_OUT
+from spelling_list_natural import NATURAL
 
 import pytensor_stabilize
 
@@ -66,6 +67,7 @@ FORMAT = 6  # of the cached files
 LINKERS = ("cvm", "cvm_fused", "numba", "numba_strict", "jax")
 GOOD, PASSES = 4.0, 8.0
 LISTS = {"developed": SPELLINGS, "held-out": HELD_OUT, "fresh": FRESH, "later": LATER}
+LISTS["natural"] = NATURAL
 LISTS["both"] = SPELLINGS + HELD_OUT
 SECONDS = 120  # to compile and call one function
 
@@ -209,7 +211,7 @@ def measured(spelling: Spelling, options: argparse.Namespace) -> Result:
 
     def exact_now() -> dict[str, Exact]:
         graph = Graph(spelling, options.dtype, options.quick, scalar=True)
-        flat = points if graph.by_call else [[c[0] for c in point] for point in points]
+        flat = [[c[0] for c in point] for point in points] if graph.scalars else points
         return exact_values(
             graph.quantities, graph.inputs, graph.wrt, flat, scales=not graph.by_call
         )

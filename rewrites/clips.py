@@ -7,14 +7,16 @@ derivative has nothing left to cancel.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 
+import pytensor.scalar.math as psm
 import pytensor.tensor as pt
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.fg import FunctionGraph
 from pytensor.scalar import basic as ps
-from pytensor.tensor.math import add, mul, sub, true_div
+from pytensor.tensor.math import add, log, mul, sub, true_div
 
 from pytensor_stabilize.rewrites import symbols
 from pytensor_stabilize.rewrites.algebra.arguments import ARITHMETIC, SUMS, is_float
@@ -42,6 +44,7 @@ from pytensor_stabilize.rewrites.rules import REAL, Interval, Left, Rule
 
 _MOST_NODES = 80
 _ROUNDING = Fraction(1, 2**22)
+_HALF = Fraction(1, 2)
 _BOUNDED = (ps.Clip, ps.Maximum, ps.Minimum)
 
 
@@ -252,6 +255,30 @@ def sum_with_clip(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
     return None
 
 
+def log_of_clipped_sum(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
+    """``log(max(f, lo)) -> log1p(-(1 - f))`` where a sum f is above 1/2, far from the bound."""
+    (output,), (argument,) = node.outputs, node.inputs
+    bounds = _bounds_of(argument)
+    if bounds is None or bounds.lo is None or not 0 < bounds.lo < _HALF or not is_float(output):
+        return None
+    f = bounds.inside
+    if not is_a(scalar_op_of(f.owner), *SUMS) or f.type.dtype != output.type.dtype:
+        return None
+    if not same_pattern(f, output) or (bounds.hi is not None and bounds.hi <= _HALF):
+        return None
+    one, half = constant_like(1.0, f), constant_like(0.5, f)
+    complement = pt.sub(one, f)
+    if not hides_a_root(complement):
+        return None
+    near = pt.gt(f, half)
+    logarithm = pt.log1p(pt.neg(pt.switch(near, complement, half)))
+    if bounds.hi is not None and bounds.hi < 1:
+        logarithm = pt.minimum(logarithm, constant_like(math.log(bounds.hi), f))
+    # A smaller sum is no sum of this rule any more.
+    far = pt.maximum(pt.minimum(f, half), constant_like(float(bounds.lo), f))
+    return pt.switch(near, logarithm, pt.log(far))
+
+
 CLIPS: tuple[Rule, ...] = (
     Rule(
         name="clip_beside_its_condition",
@@ -280,5 +307,19 @@ CLIPS: tuple[Rule, ...] = (
         transform=sum_with_clip,
         needs=_BOUNDED,
         source="1 - clip(p, lo, hi) = clip(1 - p, 1 - hi, 1 - lo)",
+    ),
+    Rule(
+        name="log_of_clipped_sum",
+        before=lambda x: symbols.log(1 - symbols.sigmoid(x)),
+        after=lambda x: -symbols.softplus(x),
+        domain={"x": REAL},
+        tested_in="tests/test_clips.py",
+        promise=4.0,
+        mends="log(clip(y p + (1 - y) (1 - p), lo, 1)) is 0 where the sum rounds to 1",
+        databases=("stabilize", "specialize"),
+        tracks=(log,),
+        transform=log_of_clipped_sum,
+        needs=tuple((bound, kind) for bound in _BOUNDED for kind in (psm.Sigmoid, ps.Exp, ps.Tanh)),
+        source="log(f) = log1p(-(1 - f))",
     ),
 )

@@ -2,32 +2,54 @@
 
 ``1 - max(sigmoid(x))`` is ``sigmoid(-max(x))``, and the gradient goes to the largest argument,
 where the values of several round to 1.  A minimum is a maximum of negated values until late.
+So is that of two, ``1 - maximum(sigmoid(a), sigmoid(b))``, and the comparison that its gradient
+takes of them.
 """
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import pytensor.scalar.math as psm
 import pytensor.tensor as pt
-from pytensor.graph.basic import Apply, Variable
+from pytensor.graph.basic import Apply, Variable, equal_computations
 from pytensor.graph.fg import FunctionGraph
 from pytensor.scalar import basic as ps
+from pytensor.tensor.basic import Join, MakeVector
 from pytensor.tensor.elemwise import DimShuffle
-from pytensor.tensor.math import Max, eq
+from pytensor.tensor.math import Max, eq, ge, gt, le, lt, maximum, minimum
 
 from pytensor_stabilize.rewrites import symbols
+from pytensor_stabilize.rewrites.differences.pairs import SIGMOID, TANH, Arguments, family_of
 from pytensor_stabilize.rewrites.matching import FLOATS, is_a, scalar_op, signed_key, strip_sign
 from pytensor_stabilize.rewrites.rules import REAL, Left, Rule
 
 _INCREASING = (psm.Sigmoid, ps.Tanh, psm.Erf)
+_OF_JOINED = {SIGMOID: pt.sigmoid, TANH: pt.tanh}
+_MIRRORED = {eq: eq, ge: le, gt: lt, le: ge, lt: gt}
+
+# Sign, function and argument of sign * f(u).
+_Read = tuple[int, Any, Variable]
 
 
-def _read(variable: Variable) -> tuple[int, Variable] | None:
-    """``(sign, f(u))`` of ``sign * f(u)`` with an increasing function f."""
+def _read(variable: Variable) -> _Read | None:
+    """``sign * f(u)`` with an increasing function f, of what is joined as well."""
     sign, core = strip_sign(variable)
-    if variable.type.dtype not in FLOATS or not is_a(scalar_op(core), *_INCREASING):
+    node = core.owner
+    if node is None or variable.type.dtype not in FLOATS:
         return None
-    assert core.owner is not None
-    return (sign, core) if core.owner.inputs[0].type.dtype == core.type.dtype else None
+    if is_a(scalar_op(core), *_INCREASING):
+        argument = node.inputs[0]
+        same = argument.type.dtype == core.type.dtype
+        return (sign, node.op, argument) if same else None
+    if not is_a(node.op, Join, MakeVector):
+        return None
+    family = family_of(core)
+    if family not in _OF_JOINED:
+        return None
+    argument = Arguments(family, core.type.dtype).of(core)
+    same = argument.type.dtype == core.type.dtype
+    return (sign, _OF_JOINED[family], argument) if same else None
 
 
 def max_of_increasing(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
@@ -35,12 +57,41 @@ def max_of_increasing(fgraph: FunctionGraph, node: Apply) -> Variable | Left | N
     found = _read(node.inputs[0])
     if found is None:
         return None
-    sign, value = found
-    assert value.owner is not None
-    function, (argument,) = value.owner.op, value.owner.inputs
+    sign, function, argument = found
     if sign > 0:
         return function(node.op(argument))
     return pt.neg(function(pt.neg(node.op(pt.neg(argument)))))
+
+
+def larger_of_increasing(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
+    """``maximum(f(a), f(b)) -> f(maximum(a, b))``, and so for a minimum."""
+    read = _alike(node)
+    if read is None:
+        return None
+    (sign, function, _), *_ = read
+    op = node.op if sign > 0 else minimum if node.op == maximum else maximum
+    result = function(op(*(argument for _, _, argument in read)))
+    return result if sign > 0 else pt.neg(result)
+
+
+def comparison_of_increasing(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
+    """``f(a) >= f(b) -> a >= b``: the pullback of a maximum, and a choice of the larger."""
+    read = _alike(node)
+    if read is None:
+        return None
+    (sign, _, a), (_, _, b) = read
+    return cast(Variable, (node.op if sign > 0 else _MIRRORED[node.op])(a, b))
+
+
+def _alike(node: Apply) -> list[_Read] | None:
+    """The inputs of a node, if they are one function with one sign."""
+    read: list[_Read] = []
+    for variable in node.inputs:
+        found = _read(variable)
+        if found is None or (read and found[:2] != read[0][:2]):
+            return None
+        read.append(found)
+    return read if len({v.type.dtype for v in node.inputs}) == 1 else None
 
 
 def tie_of_increasing(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
@@ -49,18 +100,14 @@ def tie_of_increasing(fgraph: FunctionGraph, node: Apply) -> Variable | Left | N
         found = _read(own)
         if found is None:
             continue
-        sign, value = found
-        assert value.owner is not None
-        argument = value.owner.inputs[0]
+        sign, function, argument = found
         moves, inner = _through_moves(largest)
         of_largest = _read(inner)
-        if of_largest is None or of_largest[0] != sign:
+        if of_largest is None or of_largest[:2] != (sign, function):
             continue
-        first = of_largest[1].owner
-        assert first is not None
-        if first.op != value.owner.op or not _is_largest(first.inputs[0], argument):
+        at = of_largest[2]
+        if not _is_largest(at, argument):
             continue
-        at = first.inputs[0]
         for move in reversed(moves):
             at = move.op(at)
         return eq(at, argument)
@@ -81,7 +128,14 @@ def _is_largest(variable: Variable, argument: Variable) -> bool:
     node = inner.owner
     if node is None or not is_a(node.op, Max):
         return False
-    return signed_key(node.inputs[0])[1] == signed_key(argument)[1]
+    if signed_key(node.inputs[0])[1] == signed_key(argument)[1]:
+        return True
+    # What is joined has been joined anew.
+    return equal_computations([strip_sign(node.inputs[0])[1]], [strip_sign(argument)[1]])
+
+
+def _beside(*kinds: type) -> tuple[tuple[type, type], ...]:
+    return tuple((function, kind) for function in _INCREASING for kind in kinds)
 
 
 MONOTONE: tuple[Rule, ...] = (
@@ -96,8 +150,36 @@ MONOTONE: tuple[Rule, ...] = (
         databases=("stabilize", "specialize"),
         tracks=(Max,),
         transform=max_of_increasing,
-        needs=tuple((kind, Max) for kind in _INCREASING),
+        needs=_beside(Max),
         source="An increasing function is largest where its argument is",
+    ),
+    Rule(
+        name="larger_of_increasing",
+        before=lambda x: 1 - symbols.sigmoid(x),
+        after=lambda x: symbols.sigmoid(-x),
+        domain={"x": REAL},
+        tested_in="tests/test_monotone.py",
+        promise=4.0,
+        mends="1 - maximum(sigmoid(a), sigmoid(b)) is 0 where the larger rounds to 1",
+        databases=("stabilize", "specialize"),
+        tracks=(maximum, minimum),
+        transform=larger_of_increasing,
+        needs=_beside(ps.Maximum, ps.Minimum),
+        source="As above",
+    ),
+    Rule(
+        name="comparison_of_increasing",
+        before=lambda x: 1 - symbols.sigmoid(x),
+        after=lambda x: symbols.sigmoid(-x),
+        domain={"x": REAL},
+        tested_in="tests/test_monotone.py",
+        promise=4.0,
+        mends="sigmoid(a) >= sigmoid(b) holds for a < b where both round to 1",
+        databases=("stabilize", "specialize"),
+        tracks=(eq, ge, gt, le, lt),
+        transform=comparison_of_increasing,
+        needs=_INCREASING,
+        source="As above",
     ),
     Rule(
         name="tie_of_increasing",
@@ -110,7 +192,7 @@ MONOTONE: tuple[Rule, ...] = (
         databases=("stabilize", "specialize"),
         tracks=(eq,),
         transform=tie_of_increasing,
-        needs=tuple((kind, Max) for kind in _INCREASING),
+        needs=_beside(Max),
         source="As above",
     ),
 )

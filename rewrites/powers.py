@@ -21,6 +21,7 @@ from pytensor_stabilize.rewrites.arithmetic import (
     difference_of,
     product_of,
 )
+from pytensor_stabilize.rewrites.bases import BASES
 from pytensor_stabilize.rewrites.matching import FLOATS, exact_constant, is_a, scalar_op, strip_sign
 from pytensor_stabilize.rewrites.powers_near_one import LARGEST_MULTIPLIED_OUT, power_less_one
 from pytensor_stabilize.rewrites.products import Factors
@@ -272,6 +273,7 @@ def _arcsinh(x: Value) -> Value:
 
 
 POWERS: tuple[Rule, ...] = (
+    *BASES,
     Rule(
         name="power_minus_one",
         before=_plain_power,

@@ -45,6 +45,9 @@ from pytensor_stabilize.rewrites.rules import REAL, Left, Rule
 from pytensor_stabilize.rewrites.shapes.pieces import MOST_PIECES, Pieces
 from pytensor_stabilize.rewrites.softmax.matching import axes_of
 
+# Of more, the total stays one sum.
+_MOST_EXPONENTIALS = 4
+
 
 @within_limits
 def sum_over_data_with_term(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
@@ -192,6 +195,26 @@ def _parts_of_sum(fgraph: FunctionGraph, variable: Variable) -> list[Variable] |
     return parts and [as_dtype(pt.squeeze(v, axis), variable.type.dtype) for v in parts]
 
 
+def total_of_joined_exponentials(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
+    """``sum(exp(stack([a, b])), axis=0) -> exp(a) + exp(b)``, where only the total is used."""
+    (row,) = node.inputs
+    if not is_a(scalar_op_of(row.owner), ps.Exp) or not is_float(row):
+        return None
+    if any(type(getattr(client, "op", None)) is not Sum for client, _ in fgraph.clients[row]):
+        return None
+    parts = _parts_of_sum(fgraph, node.outputs[0])
+    if parts is None or len(parts) > _MOST_EXPONENTIALS:
+        return None
+    ones = (exact_constant(part.owner.inputs[0]) == 0 for part in map(_unmoved, parts))  # type: ignore[union-attr]
+    return pt.add(*(pt.ones_like(v) if one else v for v, one in zip(parts, ones, strict=True)))
+
+
+def _unmoved(variable: Variable) -> Variable:
+    while variable.owner is not None and is_a(variable.owner.op, *MOVES):
+        variable = variable.owner.inputs[0]
+    return variable
+
+
 def log1mexp_of_softplus(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
     """``log1mexp(-softplus(x)) -> -softplus(-x)``: the logarithm of one minus ``sigmoid(-x)``."""
     (argument,) = node.inputs
@@ -251,6 +274,21 @@ REDUCED_SUMS: tuple[Rule, ...] = (
         transform=sum_over_join,
         needs=((Sum, Join), (Sum, MakeVector)),
         source="A sum along the axis of a join is that of its parts",
+    ),
+    Rule(
+        name="total_of_joined_exponentials",
+        before=lambda x: 1 - symbols.exp(x) / (symbols.exp(x) + 1),
+        after=lambda x: symbols.sigmoid(-x),
+        domain={"x": REAL},
+        tested_in="tests/test_sums_over_joins.py",
+        promise=4.0,
+        mends="the slope of exp(x) / sum(exp(stack([x, 0]))) is 0 where the share rounds to 1",
+        databases=("stabilize", "specialize"),
+        tracks=(Sum,),
+        transform=total_of_joined_exponentials,
+        needs=((ps.Exp, Join), (ps.Exp, MakeVector)),
+        sees_clients=True,
+        source="As above",
     ),
     Rule(
         name="log1mexp_of_softplus",

@@ -22,7 +22,7 @@ def of_the_probability(x, y):
 
 
 # A focal loss in two spellings, and up to which derivative it keeps its digits.
-LOSSES = {"both terms": (of_both_terms, 2), "of the probability": (of_the_probability, 1)}
+LOSSES = {"both terms": (of_both_terms, 2), "of the probability": (of_the_probability, 2)}
 
 
 @pytest.mark.parametrize("name", ["numba_strict", "jax"])

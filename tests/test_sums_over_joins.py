@@ -82,3 +82,36 @@ def test_what_only_looks_like_it_is_left(name):
     with pytensor_stabilize.excluding("all"):
         stock = compile_rewritten([x, y], value)
     np.testing.assert_allclose(function(at, at), stock(at, at), rtol=1e-14)
+
+
+zero = pt.zeros_like(x)
+TOTALS = {
+    "beside a reference": (x, lambda e: e[0] / e.sum(axis=0), pt.stack([x, zero])),
+    "of two": (x, lambda e: e[1] / e.sum(axis=0), pt.stack([x, -x])),
+    "the last axis": (x, lambda e: e[:, 0] / e.sum(axis=1), pt.stack([x, zero], axis=1)),
+}
+
+
+@pytest.mark.parametrize("name", list(TOTALS))
+def test_share_of_joined_exponentials(name):
+    v, share, row = TOTALS[name]
+    value = share(pt.exp(row))
+    for output in (value, pytensor.grad(value.sum(), v)):
+        at = np.array([-300.0, -40.0, -3.0, 0.5, 38.0, 300.0])
+        function = compile_rewritten([v], output)
+        assert ulps(function(at), truth(output, {v: at})).max() <= 4
+    # The value is a written out softmax; in its gradient the row is only added up.
+    assert explain(pytensor.grad(value.sum(), v)).fired["total_of_joined_exponentials"]
+
+
+KEPT = {
+    "the row is used": pt.exp(pt.stack([x, y])) / pt.exp(pt.stack([x, y])).sum(axis=0),
+    "many": pt.exp(pt.stack([x, y, -x, -y, x + y])).sum(axis=0),
+    "along the data": pt.exp(pt.concatenate([x, y])).sum(),
+    "nothing is joined": pt.exp(m).sum(axis=0),
+}
+
+
+@pytest.mark.parametrize("name", list(KEPT))
+def test_other_totals_stay(name):
+    assert not explain(KEPT[name]).fired["total_of_joined_exponentials"]

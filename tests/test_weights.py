@@ -167,3 +167,70 @@ def test_mixtures_that_are_moved_about(name, mixture):
     move = MOVES[name]
     ours, stock = second_derivative(lambda x, w: pt.log(move(INSIDE[mixture](x, w))))
     np.testing.assert_allclose(ours, stock, rtol=1e-11)
+
+
+RATES = [-40.3, -19.2, -2.3, 0.3]
+ARGUMENTS = [-45.0, -19.2, -1.3, 0.3, 2.1, 19.7, 45.0]
+GRID = [np.repeat(ARGUMENTS, len(RATES)), np.tile(RATES, len(ARGUMENTS))]
+
+
+def of_no_events(b):
+    return pt.exp(-pt.exp(b))
+
+
+# No events in a zero-inflated Poisson model, with the logit of the inflation.
+INFLATED = {
+    "as a sum": lambda a, b: pt.log(p(a) + (1 - p(a)) * of_no_events(b)),
+    "the other way": lambda a, b: pt.log(1 - p(a) + p(a) * of_no_events(b)),
+    "with log1p": lambda a, b: pt.log1p(p(a) * pt.expm1(-pt.exp(b))),
+    "as one minus": lambda a, b: pt.log(1 - p(a) * (1 - of_no_events(b))),
+    "logaddexp": lambda a, b: pt.logaddexp(pt.log(p(a)), pt.log(1 - p(a)) - pt.exp(b)),
+    "logaddexp, turned": lambda a, b: pt.logaddexp(pt.log1p(-p(a)) - pt.exp(b), pt.log(p(a))),
+    "an exponential": lambda a, b: pt.log(1 - p(a) + p(a) * pt.exp(b)),
+}
+
+
+@pytest.mark.parametrize("name", ["numba_strict", "jax"])
+@pytest.mark.parametrize("form", INFLATED)
+def test_inflated(form, name):
+    args, outputs = with_gradients(INFLATED[form], 2, 1)
+    exact = truth(outputs, dict(zip(args, GRID, strict=True)))
+    with linker(name) as mode:
+        for values in together_and_alone(args, outputs, GRID, mode):
+            for value, right in zip(values, exact, strict=True):
+                errors = ulps(value, right)
+                # Exponentials of rounded sums: 4 (1 + |t|).
+                assert errors.max() <= 90, [column[errors.argmax()] for column in GRID]
+
+
+@pytest.mark.parametrize("form", INFLATED)
+def test_of_the_inflated_nothing_is_left_to_rewrite(form):
+    args, outputs = with_gradients(INFLATED[form], 2, 1)
+    assert not fired_again(compile_rewritten(args, outputs).maker.fgraph)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_inflated_by_a_weight(turned):
+    def function(x, w):
+        first, second = pt.log(w), pt.log1p(-w) - pt.exp(x)
+        return pt.logaddexp(second, first) if turned else pt.logaddexp(first, second)
+
+    args, outputs = with_gradients(function, 2, 1)
+    exact = truth(outputs[0], dict(zip(args, AT, strict=True)))
+    assert explain(outputs[0]).fired["logaddexp_of_weights"] == 1
+    errors = ulps(compile_rewritten(args, outputs[0])(*AT), exact)
+    assert errors.max() <= 4, [column[errors.argmax()] for column in AT]
+
+
+x, w, v = pt.dvector("x"), pt.dvector("w"), pt.dvector("v")
+NO_WEIGHTS = {
+    "of two weights": pt.logaddexp(pt.log(w), pt.log1p(-v) - x),
+    "with no other term": pt.logaddexp(pt.log(w), pt.log1p(-w)),
+    "of both terms": pt.logaddexp(pt.log(w) - v, pt.log1p(-w) - x),
+    "one softplus": pt.logaddexp(-pt.softplus(x), -pt.softplus(x) - v),
+}
+
+
+@pytest.mark.parametrize("form", NO_WEIGHTS)
+def test_other_logaddexp_stay(form):
+    assert not explain(NO_WEIGHTS[form]).fired["logaddexp_of_weights"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import reduce
 
 import numpy as np
 import pytensor.scalar.math as psm
@@ -250,31 +251,34 @@ class LogBuilder:
     def _near_one_in_the_middle(
         self, coefficient: Fraction, factors: Monomial, difference: Factored, small: list[Family]
     ) -> Variable | None:
-        """``log(1 - w + w exp(u))`` is ``log1p(w expm1(u))`` as long as that is small."""
-        if len(small) != 1 or small[0].kind != "logistic":
+        """``log(1 - w + w exp(u))`` is ``log1p(w expm1(u))`` as long as that is small.
+
+        So it is if w is another function, the weight of a zero-inflated model.
+        """
+        if not small or len(small) > 2 or any(f.kind != "logistic" for f in small):
             return None
-        (family,) = small
         left = difference.residual
         # 1 - w is what it is: no function is lost in it.
         if len({c > 0 for c in left.values()}) > 1 and families(left):
             return None
-        own_p, own_q, _ = powers(factors, family)
-        if own_p == own_q and powers(difference.factors, family)[2] % 2 == 0:
-            return None  # log(cosh(u)), which has rules of its own with fewer functions
+        if len(small) == 1:
+            own_p, own_q, _ = powers(factors, small[0])
+            if own_p == own_q and powers(difference.factors, small[0])[2] % 2 == 0:
+                return None  # log(cosh(u)), which has rules of its own with fewer functions
         taken = frozenset((g, n) for g, n in factors if isinstance(g, Member))
         logs = self._closed(coefficient, taken, factors - taken, families([factors]))
         if logs is None:
             return None
-        u = self.builder.argument(family, Fraction(1))
         # Beyond it the difference may overflow; JAX differentiates what is not selected.
         limit = self.builder.constant(-_floor_of_log_tiny(self.builder.dtype))
-        inner = Builder(
-            self.reader.with_argument(family, pt.clip(u, pt.neg(limit), limit)), self.builder.dtype
-        )
-        inside = self.builder.moved(pt.lt(pt.abs(u), limit), family)
-        above_one = inner.product(_opposite(difference))
-        half = self.builder.constant(Fraction(1, 2))
-        near = pt.and_(inside, pt.lt(pt.abs(above_one), half))
+        reader, inside = self.reader, list[Variable]()
+        for family in small:
+            u = self.builder.argument(family, Fraction(1))
+            reader = reader.with_argument(family, pt.clip(u, pt.neg(limit), limit))
+            inside.append(self.builder.moved(pt.lt(pt.abs(u), limit), family))
+        above_one = Builder(reader, self.builder.dtype).product(_opposite(difference))
+        half = self.builder.constant(Fraction(-1, 2))
+        near = reduce(pt.and_, [*inside, pt.gt(above_one, half)])
         return pt.switch(near, pt.log1p(above_one), logs)
 
     def _is_clamped(self, factors: Monomial) -> bool:

@@ -255,9 +255,11 @@ class Reader(Survey):
             opposite = self.sums.get(frozenset((-c, m) for m, c in total.items()))
             if opposite is not None and not self.open_sums and same_pattern(opposite, variable):
                 return [(Fraction(-1), self._symbol(opposite, moves)[1])]  # 1 - y beside y - 1
-            self.sums.setdefault(frozenset((c, m) for m, c in total.items()), variable)
+            first = self.sums.setdefault(frozenset((c, m) for m, c in total.items()), variable)
             if not self.open_sums:
-                return [self._symbol(variable, moves)]
+                # y - (1 - y) beside y + -(1 - y)
+                same = first if same_pattern(first, variable) else variable
+                return [self._symbol(same, moves)]
         return result
 
     def _inverse(self, variable: Variable, moves: Moves) -> list[Term]:

@@ -9,7 +9,7 @@ from fractions import Fraction
 from pytensor.graph.basic import Variable
 
 from pytensor_stabilize.rewrites.algebra.factoring import Factored, canonical, residue
-from pytensor_stabilize.rewrites.algebra.families import Family, Residue, Symbol, families
+from pytensor_stabilize.rewrites.algebra.families import Family, Member, Residue, Symbol, families
 from pytensor_stabilize.rewrites.algebra.forms import (
     MOST_TERMS,
     ONE,
@@ -158,10 +158,8 @@ def _coefficients(terms: list[Term], weight: Symbol, complement: Generator) -> l
     degree = max(k + m for k, m, _, _ in rows)
     if not degree or degree > _LARGEST_DEGREE:
         return None
-    collected = of_one_degree(rows, degree)
-    if sum(map(len, collected)) > MOST_TERMS:
-        return None
-    return [merged(terms) for terms in collected]
+    collected = [merged(terms) for terms in of_one_degree(rows, degree)]
+    return collected if sum(map(len, collected)) <= MOST_TERMS else None
 
 
 def _opened(form: Form, weight: Symbol, complement: Generator, sums: Sums) -> list[Term]:
@@ -188,7 +186,11 @@ def _in_them(
         return None
     if _single(items) == weight:
         return {monomial([(complement, 1)]): Fraction(1)}
-    return items if set(generators(items)) <= {weight, complement} else None
+    others = set(generators(items)) - {weight, complement}
+    # Of a mixture of companions all terms are positive: its square does not cancel, multiplied out.
+    if all(isinstance(g, Member) for g in others) and len({c > 0 for c in items.values()}) == 1:
+        return items
+    return None if others else items
 
 
 def _is_zero(vector: list[Form], sign: int) -> bool:

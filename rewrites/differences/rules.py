@@ -39,8 +39,10 @@ from pytensor_stabilize.rewrites.matching import (
     is_complex,
     is_float_cast,
     same_pattern,
+    scalar_op,
 )
 from pytensor_stabilize.rewrites.rules import REAL, Interval, Left, Rule, Transform
+from pytensor_stabilize.rewrites.sizes import SIZES
 from pytensor_stabilize.rewrites.symbols import Value
 
 VALUES: dict[Family, Callable[[Value, Value], Value]] = {
@@ -90,7 +92,10 @@ def _is_sigmoid(variable: Variable) -> bool:
 
 
 def log_of_difference(family: Family) -> Transform:
-    """Make the transform of ``log(c * (f(a) - f(b)))``, also moved about and times a positive c."""
+    """Make the transform of ``log(c * (f(a) - f(b)))``, also moved about and times a positive c.
+
+    Of the size of such a difference, ``log(abs(f(a) - f(b)))``, as well.
+    """
 
     def transform(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
         core = node.inputs[0]
@@ -104,7 +109,7 @@ def log_of_difference(family: Family) -> Transform:
         found = _pair_factor(core, family)
         if found is None:
             return None
-        pair, constant, others = found
+        pair, constant, others, is_size = found
         output = node.outputs[0]
         if is_complex(output):
             return Left("the result is complex")
@@ -112,6 +117,9 @@ def log_of_difference(family: Family) -> Transform:
             pair.plus, pair.minus = pair.minus, pair.plus
             pair.signs = (pair.signs[1], pair.signs[0])
         a, b = pair.arguments(output.type.dtype)
+        if is_size:
+            above = pt.ge(a, b)
+            a, b = pt.switch(above, a, b), pt.switch(above, b, a)
         if path:
             a, b = (moved(_spread(v, core, a, b), path) for v in (a, b))
         result = LOGS[family](a, b)
@@ -148,27 +156,36 @@ def log_of_ratio(fgraph: FunctionGraph, node: Apply) -> Variable | None:
     return forms.log_one_minus_sigmoid_ratio(as_dtype(a, wide), as_dtype(b, wide))
 
 
-def _pair_factor(core: Variable, family: Family) -> tuple[Pair, Fraction, Counter[Variable]] | None:
-    """The difference among the factors of `core`, the constant, and the other factors."""
+def _pair_factor(
+    core: Variable, family: Family
+) -> tuple[Pair, Fraction, Counter[Variable], bool] | None:
+    """The difference among the factors of `core`, the constant, and the other factors.
+
+    Also whether it is the absolute value of the difference.
+    """
     assert core.owner is not None
     if core.owner.op in (add, sub):
         constant, counted = Fraction(1), Counter([core])
-    elif core.owner.op in (mul, neg) or is_a(core.owner.op.scalar_op, ps.TrueDiv):
+    elif core.owner.op in (mul, neg) or is_a(core.owner.op.scalar_op, ps.TrueDiv, ps.Abs):
         constant, counted = factors(core)
     else:
         return None
     for v, power in counted.items():
-        if power != 1 or v.owner is None or v.owner.op not in (add, sub):
+        is_size = power == 1 and is_a(scalar_op(v), ps.Abs)
+        own, inside = factors(v.owner.inputs[0]) if is_size else (Fraction(1), Counter([v]))  # type: ignore[union-attr]
+        (u, *more) = inside or [v]
+        if power != 1 or more or u.owner is None or u.owner.op not in (add, sub):
             continue
-        pair = find_pair(v.owner)
+        pair = find_pair(u.owner)
         if pair is None or pair.family is not family or pair.kind != "difference" or pair.rest:
             continue
         others = Counter({u: p for u, p in counted.items() if u is not v})
         for u, p in pair.coefficient.items():
             others[u] += p
         positive = all(p % 2 == 0 or _is_positive(u) for u, p in others.items())
-        if positive and constant and pair.constant:
-            return pair, constant * pair.constant, others
+        if positive and constant and pair.constant and own:
+            total = constant * (abs(own * pair.constant) if is_size else pair.constant)
+            return None if is_size and total < 0 else (pair, total, others, is_size)
     return None
 
 
@@ -277,5 +294,5 @@ LOG_RULES: tuple[Rule, ...] = (
     ),
 )
 # These see a difference as a factor, and come before the rules that multiply sums out.
-OVER_DIFFERENCES: tuple[Rule, ...] = RATIO_RULES + LOG_RULES
+OVER_DIFFERENCES: tuple[Rule, ...] = SIZES + RATIO_RULES + LOG_RULES
 DIFFERENCES: tuple[Rule, ...] = VALUE_RULES + DENSITY_RULES

@@ -14,7 +14,8 @@ from pytensor.tensor.type import TensorType
 
 from pytensor_stabilize.rewrites import symbols
 from pytensor_stabilize.rewrites.arithmetic import as_dtype, signed_sum, sum_of
-from pytensor_stabilize.rewrites.matching import FLOATS, is_a
+from pytensor_stabilize.rewrites.exponentials.weighted import WEIGHTED
+from pytensor_stabilize.rewrites.matching import FLOATS, exact_constant, is_a, same_pattern
 from pytensor_stabilize.rewrites.rules import REAL, Left, Rule
 
 
@@ -47,6 +48,16 @@ def logaddexp_pullback(
             3: sum_of([pt.mul(v, q if side else p) for side, v in of.items()]),
         }
         return _like(node, [by_input[i] for i in inputs])
+    return None
+
+
+def logaddexp_of_zero(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
+    """``logaddexp(0, x) -> softplus(x)``, which other rules know."""
+    (output,) = node.outputs
+    for zero, x in (node.inputs, node.inputs[::-1]):
+        if exact_constant(zero) == 0 and x.type.dtype == output.type.dtype in FLOATS:
+            value = pt.softplus(x)
+            return value if same_pattern(x, output) else pt.second(output, value)
     return None
 
 
@@ -94,6 +105,7 @@ def _pullbacks_of(
 
 
 LOGADDEXP: tuple[Rule, ...] = (
+    *WEIGHTED,
     Rule(
         name="logaddexp_pullback",
         before=lambda x, y: symbols.exp(x) / (symbols.exp(x) + symbols.exp(y)),
@@ -107,5 +119,20 @@ LOGADDEXP: tuple[Rule, ...] = (
         needs=(LogAddExp,),
         tested_in="tests/test_pullbacks.py",
         source="The gradient of log(exp(x) + exp(y)) in x is sigmoid(x - y)",
+    ),
+    Rule(
+        name="logaddexp_of_zero",
+        before=lambda x: symbols.log(1 + symbols.exp(x)),
+        after=symbols.softplus,
+        domain={"x": REAL},
+        promise=4.0,
+        mends="y x - logaddexp(0, x) is 0 for y = 1 and x beyond 37",
+        # In canonicalize the pullback, which names the value, would not be known any more.
+        databases=("stabilize",),
+        tracks=(LogAddExp,),
+        transform=logaddexp_of_zero,
+        needs=(LogAddExp,),
+        tested_in="tests/test_pullbacks.py",
+        source="exp(0) = 1",
     ),
 )

@@ -28,6 +28,7 @@ from pytensor_stabilize.rewrites.arithmetic import as_dtype
 from pytensor_stabilize.rewrites.matching import exact_constant, is_a, same_pattern
 from pytensor_stabilize.rewrites.rules import REAL, Left, Rule
 from pytensor_stabilize.rewrites.softmax.matching import axes_of
+from pytensor_stabilize.rewrites.softmax.of_two import OF_TWO
 from pytensor_stabilize.rewrites.symbols import sigmoid
 
 Dims = tuple[int, ...]
@@ -259,6 +260,7 @@ def _shifted(dims: Sequence[int], removed: Sequence[int]) -> Dims:
 
 
 ONE_ROW: tuple[Rule, ...] = (
+    *OF_TWO,
     Rule(
         name="softmax_of_one_row",
         before=lambda x: sigmoid(x) * (1 - sigmoid(x)),
