@@ -26,7 +26,7 @@ from pytensor_stabilize.rewrites.matching import (
     exact_constant,
     is_a,
     scalar_op,
-    strip_sign,
+    signed_key,
 )
 from pytensor_stabilize.rewrites.power_series import (
     FUNCTIONS,
@@ -113,9 +113,9 @@ class Reader:
         """The sign in exp(u), exp(-u), sigmoid(u) or sigmoid(-u), where softplus(u) is known."""
         if self.softplus is None or not is_a(scalar_op(variable), ps.Exp, Sigmoid):
             return None
-        sign, core = strip_sign(variable.owner.inputs[0])  # type: ignore[union-attr]
-        own, known = strip_sign(self.softplus.owner.inputs[0])  # type: ignore[union-attr]
-        return sign * own if core is known and variable.type.dtype == self.dtype else None
+        sign, key = signed_key(variable.owner.inputs[0])  # type: ignore[union-attr]
+        own, known = signed_key(self.softplus.owner.inputs[0])  # type: ignore[union-attr]
+        return sign * own if key == known and variable.type.dtype == self.dtype else None
 
     def series(self, variable: Variable) -> Series:
         """The series of a variable that has one leaf.

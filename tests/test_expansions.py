@@ -39,6 +39,8 @@ CASES = {
     "log((exp(x) - 1) / x)": (lambda x: pt.log((pt.exp(x) - 1) / x), [SMALL], 0, 8),
     "log((1 - exp(-x)) / x)": (lambda x: pt.log((1 - pt.exp(-x)) / x), [SMALL], 0, 8),
     "log(softplus(x))": (lambda x: pt.log(pt.softplus(x)), [REAL], 2, 8),
+    "log(softplus(-2 x))": (lambda x: pt.log(pt.softplus(-2 * x)), [-REAL / 2], 2, 8),
+    "log(softplus(x / 2))": (lambda x: pt.log(pt.softplus(x / 2)), [REAL], 2, 8),
     "log(s) / (1 - s)": (lambda x: pt.log(pt.sigmoid(x)) / (1 - pt.sigmoid(x)), [REAL], 1, 8),
     # specialize writes a third power in squares before it comes to the sum around it
     "x / (1 - exp(-x))": (lambda x: x / (1 - pt.exp(-x)), [SMALL], 2, 12),
