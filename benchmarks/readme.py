@@ -20,6 +20,7 @@ from pytensor_stabilize import RULES
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 FRESH = ("--list", "fresh", "--within", "45", "--failures", "--top", "0")
+NATURAL = ("--list", "natural", "--within", "45", "--failures", "--top", "0")
 SPEED = ("--picture", "docs/figures/speed.png", "--repeats", "5")
 REPORT = ROOT / "docs" / "demo-report.md"
 SAMPLING = ROOT / "docs" / "sampling.md"
@@ -127,6 +128,7 @@ def main() -> None:
             )
         ),
         "fresh spellings": code(totals(output("benchmarks/spellings.py", *FRESH))),
+        "natural spellings": code(totals(output("benchmarks/spellings.py", *NATURAL))),
         "accuracy": output("benchmarks/accuracy.py"),
         "speed": output("benchmarks/speed.py", *SPEED),
         "compile time": output("benchmarks/compile_time.py", "--repeats", "5", "--cold", "2"),
