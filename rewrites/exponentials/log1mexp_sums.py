@@ -86,7 +86,9 @@ def _without_argument(signed: _Signed, read: _Read) -> _Signed | None:
                 left = difference_of(inner[:k] + inner[k + 1 :])
                 if not same_pattern(left, bracket):
                     continue
-                changed = Counter({left if v is bracket else v: n for v, n in counted.items()})
+                # What is left may be a factor already.
+                changed = Counter({v: n for v, n in counted.items() if v is not bracket})
+                changed[left] += 1
                 product = build_product(constant, changed, str(bracket.type.dtype))
                 kept = [t for n, t in enumerate(signed) if n not in (i, j)]
                 return [*kept, (sign, product)]
