@@ -40,6 +40,8 @@ _ARITHMETIC = (ps.Add, ps.Sub, ps.Mul, ps.TrueDiv, ps.Neg, ps.Reciprocal, *_POWE
 WITH_SERIES = (*FUNCTIONS, ps.Log)
 _MINE = (*_ARITHMETIC, *WITH_SERIES)
 _MOST_NODES = 60
+# Powers of x lose nothing beside one another here.
+_FAR_FROM_ONE = 16
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ class Reader:
 
     def at(self, point: Point, size: int) -> Reader:
         """A reader of the same functions next to another point."""
-        return Reader(self.dtype, size, point, self.softplus)
+        return Reader(self.dtype, size, point, self.softplus, self._leaves)
 
     def look_for_softplus(self, variables: list[Variable]) -> None:
         """Take the one softplus among variables for what others are functions of."""
@@ -102,6 +104,8 @@ class Reader:
                 found = frozenset([variable])
             else:
                 assert variable.owner is not None
+                # Counted before what it is made of, so that no chain is followed far.
+                self._leaves[variable] = frozenset([variable])
                 found = frozenset().union(*(self.leaves(v) for v in variable.owner.inputs))
             self._leaves[variable] = found
         return self._leaves[variable]
@@ -111,11 +115,9 @@ class Reader:
 
     def _exponential(self, variable: Variable) -> int | None:
         """The sign in exp(u), exp(-u), sigmoid(u) or sigmoid(-u), where softplus(u) is known."""
-        if self.softplus is None or not is_a(scalar_op(variable), ps.Exp, Sigmoid):
+        if self.softplus is None or variable.type.dtype != self.dtype:
             return None
-        sign, key = signed_key(variable.owner.inputs[0])  # type: ignore[union-attr]
-        own, known = signed_key(self.softplus.owner.inputs[0])  # type: ignore[union-attr]
-        return sign * own if key == known and variable.type.dtype == self.dtype else None
+        return _exponential_of(variable, self.softplus)
 
     def series(self, variable: Variable) -> Series:
         """The series of a variable that has one leaf.
@@ -140,7 +142,7 @@ class Reader:
         sign = self._exponential(variable)
         if sign is not None:
             return self._in_softplus(is_a(scalar_op(variable), Sigmoid), sign)
-        if not self._is_mine(variable):
+        if self.leaves(variable) == {variable}:
             return self.point.of_variable(self.size)
         node, op = variable.owner, scalar_op(variable)
         assert node is not None
@@ -178,6 +180,15 @@ class Reader:
             return decay if sign < 0 else one.plus(decay.scaled(Fraction(-1)))
         growth = t.inside(coefficients(ps.Expm1, t.end))
         return growth if sign > 0 else growth.inverse()
+
+
+def _exponential_of(variable: Variable, softplus: Variable) -> int | None:
+    """The sign in exp(u), exp(-u), sigmoid(u) or sigmoid(-u), of the u in softplus(u)."""
+    if not is_a(scalar_op(variable), ps.Exp, Sigmoid):
+        return None
+    sign, key = signed_key(variable.owner.inputs[0])  # type: ignore[union-attr]
+    own, known = signed_key(softplus.owner.inputs[0])  # type: ignore[union-attr]
+    return sign * own if key == known else None
 
 
 def logarithm(of: Series) -> Series:
@@ -329,6 +340,14 @@ def _with_zero_at_one(region: Region, near: Variable, radius: Fraction) -> Regio
         product[q] = 1
         at_edge *= sum(c * ONE.edge(radius) ** k for k, c in enumerate(reversed(quotient[1:])))
     whole = build_product(Fraction(1), product, str(x.type.dtype))
+    if lowest < 0:
+        # Far out the product of what is multiplied and what divides is inf / inf.
+        written = [
+            build_product(c, Counter({x: k} if k else {}), str(x.type.dtype))
+            for k, c in powers.items()
+        ]
+        coefficient, whole = Fraction(1), build_product(coefficient, product, str(x.type.dtype))
+        whole = pt.switch(pt.gt(x, constant_like(_FAR_FROM_ONE, x)), pt.add(*written), whole)
     kept = pt.switch(near, constant_like(float(at_edge), x), whole)
     return Region(x, region.opaque, [*others, (coefficient, Counter([kept]))])
 
@@ -339,6 +358,7 @@ def far_from(region: Region, near: Variable, point: Point, radius: Fraction) -> 
     dtype = x.type.dtype
     edge = point.edge(radius)
     known = {x: pt.switch(near, constant_like(float(edge), x), x)}
+    of_softplus = is_a(scalar_op(x), Softplus)
     if point is ONE:
         region = _with_zero_at_one(region, near, radius)
 
@@ -349,6 +369,7 @@ def far_from(region: Region, near: Variable, point: Point, radius: Fraction) -> 
                 node is None
                 or is_a(scalar_op(variable), ps.Switch)
                 or exact_constant(variable) is not None
+                or (of_softplus and _exponential_of(variable, x) is not None)
             ):
                 return variable
             moved = list(map(at, node.inputs))

@@ -11,7 +11,7 @@ from pytensor.tensor.basic import MakeVector
 from pytensor.tensor.math import Max, Min, add, log1p, sub
 
 from pytensor_stabilize.rewrites import symbols
-from pytensor_stabilize.rewrites.additive import with_complement
+from pytensor_stabilize.rewrites.additive import log_of_complement, with_complement
 from pytensor_stabilize.rewrites.algebra.limits import within_limits
 from pytensor_stabilize.rewrites.arithmetic import constant_like
 from pytensor_stabilize.rewrites.critical import factored_sum
@@ -32,7 +32,7 @@ def one_minus_largest(fgraph: FunctionGraph, node: Apply) -> Variable | Left | N
     if node.op == log1p:
         sign, extreme = strip_sign(node.inputs[0])
         found = _complement(extreme) if sign < 0 else None
-        return None if found is None else pt.log(found)
+        return None if found is None else log_of_complement(extreme, found)
     return with_complement(
         output, lambda f: None if (made := _complement(f)) is None else (1, made)
     )

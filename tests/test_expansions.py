@@ -104,6 +104,45 @@ def test_what_stock_finds_finite_stays_finite(form):
     assert np.isnan(found[0][-1])
 
 
+AT_ONE = {
+    "log(x) + 1/x - 1": lambda x: pt.log(x) + 1 / x - 1,
+    "2 log(x) + 1/x**2 - 1": lambda x: 2 * pt.log(x) + 1 / pt.sqr(x) - 1,
+    "x - 1/x - 2 log(x)": lambda x: x - 1 / x - 2 * pt.log(x),
+    "x**2 - 1/x**2 - 4 log(x)": lambda x: x**2 - 1 / x**2 - 4 * pt.log(x),
+}
+
+
+@pytest.mark.parametrize("form", AT_ONE)
+def test_far_from_one_it_is_what_was_written(form):
+    """Powers of x that are factored next to 1 overflow earlier than their sum."""
+    x = pt.dvector("x")
+    far = np.array([1e-300, 1e-200, 1e-3, 15.0, 17.0, 1e100, 1e155, 1e200, 1e300, np.inf])
+    with np.errstate(all="ignore"):
+        found = pytensor.function([x], AT_ONE[form](x), mode="CVM")(far)
+        with pytensor_stabilize.excluding("all"):
+            stock = pytensor.function([x], AT_ONE[form](x), mode="CVM")(far)
+    np.testing.assert_allclose(found[~np.isnan(stock)], stock[~np.isnan(stock)], rtol=1e-14)
+
+
+DEEP = {
+    "softplus": lambda u: pt.sigmoid(u) / pt.softplus(u) - 1,
+    "sine": lambda u: pt.sin(u) / u - 1,
+}
+
+
+@pytest.mark.parametrize("form", DEEP)
+def test_an_argument_at_the_end_of_a_long_chain(form):
+    x = pt.dvector("x")
+    u = x
+    for _ in range(1500):
+        u = pt.sin(u) + 0.001
+    points = np.array([0.5, 2.0])
+    found = pytensor.function([x], DEEP[form](u), mode="CVM")(points)
+    with pytensor_stabilize.excluding("all"):
+        stock = pytensor.function([x], DEEP[form](u), mode="CVM")(points)
+    np.testing.assert_allclose(found, stock, rtol=1e-9)
+
+
 @pytest.mark.parametrize("form", ["x log(x) - x + 1", "log(1 + 1/x) - 1/x", "log(softplus(x))"])
 def test_float32(form):
     args, columns, outputs, promise = build(form, "float32")

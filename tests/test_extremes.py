@@ -69,6 +69,18 @@ def test_special_values(dtype):
     np.testing.assert_array_equal(found, [0, 0, np.nan, 0.5])
 
 
+@pytest.mark.parametrize("of", [pt.maximum, pt.minimum])
+def test_log1p_of_what_is_small(of):
+    """What is next to 1 is rounded: log(1 - 1e-30) is 0.  A bound beyond 1 does no harm."""
+    x, b = pt.dvectors("x", "b")
+    points = np.array([-80.0, -50.0, 3.0, -1.0]), np.array([1e-30, 1e-20, 0.25, 40.0])
+    value = pt.log1p(-of(s(x), b))
+    found = pytensor.function([x, b], value, mode="CVM")(*points)
+    with pytensor_stabilize.excluding("all"):
+        stock = pytensor.function([x, b], value, mode="CVM")(*points)
+    np.testing.assert_allclose(found, stock, rtol=1e-13)
+
+
 NOT_TO_MATCH = {
     "no root": lambda a, b: 1 - pt.maximum(a, b) * s(a),
     "another constant": lambda a, b: 2 - pt.maximum(s(a), s(b)),

@@ -14,12 +14,14 @@ x, w = pt.dvectors("x", "w")
 POINTS = np.array([1e-9, 0.01, 0.7, 3.0, 20.0, 39.0, 700.0])
 WEIGHTS = np.array([0.3, 2.0, 1.0, 0.5, 3.0, 7.0, 0.2])
 log_expm1 = pt.log(pt.exp(x) - 1)
+log1mexp = pt.log1mexp(-x)
 CASES = {
     "less": log_expm1 - x,
     "the other way about": x - pt.log(pt.expm1(x)),
     "three times": 3 * log_expm1 - 3 * x,
     "weighted": w * log_expm1 - w * x,
     "beside something": -pt.exp(-x) + log_expm1 - x,
+    "a factor that is left again": log1mexp * (log1mexp + x) - log1mexp * x,
     "over": log_expm1 / w - x / w,
 }
 
