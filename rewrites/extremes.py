@@ -16,6 +16,7 @@ from pytensor_stabilize.rewrites.algebra.limits import within_limits
 from pytensor_stabilize.rewrites.arithmetic import constant_like
 from pytensor_stabilize.rewrites.critical import factored_sum
 from pytensor_stabilize.rewrites.matching import FLOATS, is_a, scalar_op, strip_sign
+from pytensor_stabilize.rewrites.monotone import alike
 from pytensor_stabilize.rewrites.rules import Interval, Left, Rule
 from pytensor_stabilize.rewrites.shapes.pieces import MOST_PIECES
 
@@ -55,6 +56,8 @@ def _complement(variable: Variable, level: int = 0) -> Variable | None:
         return None
     kind = type(scalar_op(variable))
     if kind in _OTHER:
+        if alike(node) is not None:
+            return None  # the larger of two sigmoids is about to become one sigmoid
         parts = _complements(node.inputs, variable.type.dtype, level)
         return None if parts is None else _OTHER[kind](*parts)
     joined = node.inputs[0].owner if is_a(node.op, Max, Min) else None

@@ -65,7 +65,7 @@ def max_of_increasing(fgraph: FunctionGraph, node: Apply) -> Variable | Left | N
 
 def larger_of_increasing(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
     """``maximum(f(a), f(b)) -> f(maximum(a, b))``, and so for a minimum."""
-    read = _alike(node)
+    read = alike(node)
     if read is None:
         return None
     (sign, function, _), *_ = read
@@ -76,14 +76,14 @@ def larger_of_increasing(fgraph: FunctionGraph, node: Apply) -> Variable | Left 
 
 def comparison_of_increasing(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
     """``f(a) >= f(b) -> a >= b``: the pullback of a maximum, and a choice of the larger."""
-    read = _alike(node)
+    read = alike(node)
     if read is None:
         return None
     (sign, _, a), (_, _, b) = read
     return cast(Variable, (node.op if sign > 0 else _MIRRORED[node.op])(a, b))
 
 
-def _alike(node: Apply) -> list[_Read] | None:
+def alike(node: Apply) -> list[_Read] | None:
     """The inputs of a node, if they are one function with one sign."""
     read: list[_Read] = []
     for variable in node.inputs:

@@ -20,6 +20,7 @@ CASES = {
     "three": lambda x: 1 - pt.maximum(pt.maximum(s(x), s(-x)), 0.5),
     "twice": lambda x: 2 - 2 * pt.maximum(s(x), 1 - s(x)),
     "beside something": lambda x: 1 / pt.cosh(x / 50) - pt.maximum(s(x), 1 - s(x)) + 1,
+    "a guess": lambda x: 1 - pt.maximum(0.25 + 0.75 * s(x), 1 - (0.25 + 0.75 * s(x))),
     "logarithm": lambda x: pt.log(1 - pt.maximum(s(x), 1 - s(x))),
     "log1p": lambda x: pt.log1p(-pt.maximum(s(x), 1 - s(x))),
     "a bound": lambda x: 1 - pt.maximum(s(x), 0.5),

@@ -25,7 +25,8 @@ def _two(fgraph: FunctionGraph, node: Apply) -> list[Variable] | None:
     """The two parts that a node's row is joined of, along its axis."""
     (row,), (output,) = node.inputs, node.outputs
     axes = node.op.axis
-    if axes is None or len(axes) != 1 or row.type.shape[axes[0]] != 2:
+    # A number has axis 0 for PyTensor, and no dimension.
+    if axes is None or len(axes) != 1 or row.type.ndim == 0 or row.type.shape[axes[0]] != 2:
         return None
     if row.type.dtype != output.type.dtype or row.type.dtype not in FLOATS:
         return None
