@@ -32,7 +32,7 @@ def test_it_keeps_its_promise(form, dtype):
             assert errors.max() <= 4, at[errors.argmax()]
 
 
-@pytest.mark.parametrize("base, log", [(2.0, pt.log2), (10.0, pt.log10)])
+@pytest.mark.parametrize(("base", "log"), [(2.0, pt.log2), (10.0, pt.log10)])
 def test_of_whole_powers_it_is_whole(base, log):
     x = pt.dvector("x")
     powers = np.arange(1.0, 15)
