@@ -18,6 +18,7 @@ from pytensor_stabilize.rewrites.matching import (
     is_a,
     same_pattern,
     scalar_op,
+    strip_sign,
     terms,
 )
 from pytensor_stabilize.rewrites.rules import Interval, Left, Rule
@@ -25,7 +26,10 @@ from pytensor_stabilize.rewrites.symbols import Value
 
 
 def log_base_of_one_plus(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
-    """``log2(1 + v) -> log1p(v) / log(2)``, as PyTensor does it for base e alone."""
+    """``log2(1 + v) -> log1p(v) / log(2)`` for small v, as PyTensor does it for base e alone.
+
+    Of whole powers of the base the logarithm is exact, and may be rounded down to a whole number.
+    """
     (output,), (argument,) = node.outputs, node.inputs
     if output.type.dtype not in FLOATS or argument.type.dtype != output.type.dtype:
         return None
@@ -40,8 +44,12 @@ def log_base_of_one_plus(fgraph: FunctionGraph, node: Apply) -> Variable | Left 
     inside = signed_sum(rest)
     if not same_pattern(inside, argument) or inside.type.dtype != output.type.dtype:
         return None
-    base = 2 if node.op == log2 else 10
-    return pt.mul(constant_like(1 / math.log(base), output), pt.log1p(inside))
+    near = pt.lt(pt.abs(strip_sign(inside)[1]), constant_like(0.5, inside))
+    scale = constant_like(1 / math.log(2 if node.op == log2 else 10), inside)
+    small = pt.switch(near, inside, constant_like(0.0, inside))
+    # What is chosen is no sum of this rule any more.
+    far = node.op(pt.switch(near, constant_like(1.0, inside), argument))
+    return pt.switch(near, pt.mul(scale, pt.log1p(small)), far)
 
 
 def _log2_of_one_plus(v: Value) -> Value:

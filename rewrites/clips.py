@@ -272,7 +272,7 @@ def log_of_clipped_sum(fgraph: FunctionGraph, node: Apply) -> Variable | Left | 
         return None
     near = pt.gt(f, half)
     logarithm = pt.log1p(pt.neg(pt.switch(near, complement, half)))
-    if bounds.hi is not None and bounds.hi < 1:
+    if bounds.hi is not None:
         logarithm = pt.minimum(logarithm, constant_like(math.log(bounds.hi), f))
     # A smaller sum is no sum of this rule any more.
     far = pt.maximum(pt.minimum(f, half), constant_like(float(bounds.lo), f))

@@ -28,10 +28,7 @@ def sign_with_abs(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
     for variable, power in counted.items():
         for kind, found in ((ps.Sign, signs), (ps.Abs, sizes)):
             if is_a(scalar_op(variable), kind):
-                own, core = strip_sign(variable.owner.inputs[0])  # type: ignore[union-attr]
-                found[core] += power
-                if kind is ps.Sign and own < 0 and power % 2:
-                    constant = -constant
+                found[strip_sign(variable.owner.inputs[0])[1]] += power  # type: ignore[union-attr]
     new = Counter(
         {
             variable: power
@@ -43,7 +40,7 @@ def sign_with_abs(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
     for variable, power in counted.items():
         if not is_a(scalar_op(variable), ps.Sign, ps.Abs):
             continue
-        core = strip_sign(variable.owner.inputs[0])[1]  # type: ignore[union-attr]
+        own, core = strip_sign(variable.owner.inputs[0])  # type: ignore[union-attr]
         if not (signs[core] and sizes[core] < 0):
             new[variable] += power
         elif is_a(scalar_op(variable), ps.Abs):
@@ -52,6 +49,8 @@ def sign_with_abs(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
             if (signs[core] + sizes[core]) % 2:
                 return None
             new[core] += power
+        elif own < 0 and power % 2:
+            constant = -constant
     return build_product(constant, new, output.type.dtype) if changed else None
 
 

@@ -32,6 +32,14 @@ def test_it_keeps_its_promise(form, dtype):
             assert errors.max() <= 4, at[errors.argmax()]
 
 
+@pytest.mark.parametrize(("base", "log"), [(2.0, pt.log2), (10.0, pt.log10)])
+def test_of_whole_powers_it_is_whole(base, log):
+    x = pt.dvector("x")
+    powers = np.arange(1.0, 15)
+    digits = compile_rewritten([x], pt.floor(log(1 + x)))
+    assert (digits(base**powers - 1) == powers).all()
+
+
 @pytest.mark.parametrize("form", LOGARITHMS)
 def test_a_second_pass_changes_nothing(form):
     args, outputs = with_gradients(LOGARITHMS[form], 1, 1)

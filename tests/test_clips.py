@@ -66,6 +66,16 @@ def test_it_keeps_its_promise(form, name, dtype):
             assert errors.max() <= (8 if name == "jax" else 4.1), columns[0][errors.argmax()]
 
 
+@pytest.mark.parametrize("hi", [0.9, 1.0, 2.0])
+def test_an_upper_bound_that_a_sum_exceeds(hi):
+    f = y * s + (1 - y) * (1 - s)
+    at = np.array([-3.0, 0.5, 4.0, 2.0, 7.0]), np.array([1.5, 0.5, 1.0, 4.0, -0.5])
+    clipped = compile_rewritten([x, y], pt.log(pt.clip(f, 1e-6, hi)))(*at)
+    p = 1 / (1 + np.exp(-at[0]))
+    right = np.log(np.clip(at[1] * p + (1 - at[1]) * (1 - p), 1e-6, hi))
+    assert np.allclose(clipped, right, rtol=1e-13, atol=1e-15)
+
+
 def second(value):
     return pt.grad(pt.grad(value.sum(), x).sum(), x)
 

@@ -52,6 +52,7 @@ PRODUCTS = {
     "one": (a * sign / size, a / x),
     "two of each": (a * sign * sign / size**2, a / x**2),
     "of the negation": (a * pt.sign(-x) / pt.abs(x), -a / x),
+    "beside the sign of another negation": (pt.sign(-a) * sign / size, -pt.sign(a) / x),
 }
 
 

@@ -82,3 +82,25 @@ def test_a_mixture_of_two_is_that_of_logaddexp():
     stacked = logsumexp_of(pt.stack(parts), axis=0)
     found, right = (compile_rewritten([x, y], v) for v in (stacked, pt.logaddexp(*parts)))
     assert same_graph(found, right)
+
+
+exponentials = pt.exp(pt.stack([x, y]))
+three = pt.exp(pt.stack([x, y, x - 1]))
+SHARES = {
+    "one element": (exponentials / exponentials.sum(axis=0))[0],
+    "its logarithm": pt.log((exponentials / exponentials.sum(axis=0))[1]),
+    "one of three": (three / three.sum(axis=0))[0],
+    "slope of log sum exp": pt.grad(pt.log(exponentials.sum(axis=0)).sum(), x),
+    "that of three": pt.grad(pt.log(three.sum(axis=0)).sum(), x),
+    "times data": pt.grad((pt.log(exponentials.sum(axis=0)) * [3.0, 5.0]).sum(), x),
+}
+
+
+@pytest.mark.parametrize("form", SHARES)
+def test_a_share_of_a_total_does_not_overflow(form):
+    at = np.array([800.0, -900.0]), np.array([799.0, -899.5])
+    exact = truth(SHARES[form], dict(zip((x, y), at, strict=True)))
+    found = compile_rewritten([x, y], SHARES[form])
+    # The logarithm is the difference of two of the size of the arguments.
+    assert ulps(found(*at), exact).max() <= (200 if "logarithm" in form else 8)
+    assert not fired_again(found.maker.fgraph)

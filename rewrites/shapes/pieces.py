@@ -14,13 +14,21 @@ import numpy as np
 import pytensor.tensor as pt
 from pytensor.graph.basic import Apply, Constant, Variable, equal_computations
 from pytensor.graph.fg import FunctionGraph
+from pytensor.scalar import basic as ps
 from pytensor.tensor.basic import Alloc, Join, MakeVector
 from pytensor.tensor.elemwise import DimShuffle, Elemwise
+from pytensor.tensor.math import Sum
 from pytensor.tensor.shape import Reshape
 from pytensor.tensor.subtensor import indices_from_subtensor
 
-from pytensor_stabilize.rewrites.arithmetic import as_dtype
-from pytensor_stabilize.rewrites.matching import exact_constant, is_a, same_pattern
+from pytensor_stabilize.rewrites.arithmetic import as_dtype, factors
+from pytensor_stabilize.rewrites.matching import (
+    exact_constant,
+    is_a,
+    same_pattern,
+    scalar_op,
+    scalar_op_of,
+)
 from pytensor_stabilize.rewrites.shapes.writes import READS, WRITES, read, shuffled
 
 MOST_PIECES = 16
@@ -145,6 +153,8 @@ class Pieces:
         return list(found) if all(map(equal_lengths, lengths, self.lengths)) else None
 
     def _elementwise(self, node: Apply) -> list[Variable] | None:
+        if _has_share(node):
+            return None  # the pieces would overflow where the softmax that it becomes does not
         whole = [v.type.broadcastable[self.axis] for v in node.inputs]
         found = [None if w else self.of(v) for v, w in zip(node.inputs, whole, strict=True)]
         if not any(found):
@@ -275,6 +285,21 @@ class Pieces:
         shape = [length_of(self.fgraph, base, d) for d in range(base.type.ndim)]
         shape[self.axis] = length
         return pt.zeros(shape, dtype=base.type.dtype)
+
+
+def _has_share(node: Apply) -> bool:
+    """Whether a product has a factor ``exp(x) / sum(exp(x))``."""
+    if not is_a(scalar_op_of(node), ps.Mul, ps.TrueDiv):
+        return False
+    _, counted = factors(node.outputs[0])
+    for total, power in counted.items():
+        while total.owner is not None and is_a(total.owner.op, DimShuffle):
+            total = total.owner.inputs[0]
+        if power == -1 and total.owner is not None and type(total.owner.op) is Sum:
+            (exponential,) = total.owner.inputs
+            if counted.get(exponential) == 1 and is_a(scalar_op(exponential), ps.Exp):
+                return True
+    return False
 
 
 def items(
