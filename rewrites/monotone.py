@@ -21,7 +21,14 @@ from pytensor.tensor.math import Max, eq, ge, gt, le, lt, maximum, minimum
 
 from pytensor_stabilize.rewrites import symbols
 from pytensor_stabilize.rewrites.differences.pairs import SIGMOID, TANH, Arguments, family_of
-from pytensor_stabilize.rewrites.matching import FLOATS, is_a, scalar_op, signed_key, strip_sign
+from pytensor_stabilize.rewrites.matching import (
+    FLOATS,
+    is_a,
+    same_pattern,
+    scalar_op,
+    signed_key,
+    strip_sign,
+)
 from pytensor_stabilize.rewrites.rules import REAL, Left, Rule
 
 _INCREASING = (psm.Sigmoid, ps.Tanh, psm.Erf)
@@ -68,6 +75,8 @@ def larger_of_increasing(fgraph: FunctionGraph, node: Apply) -> Variable | Left 
     read = alike(node)
     if read is None:
         return None
+    if not any(same_pattern(v, node.outputs[0]) for v in node.inputs):
+        return None  # of a row and a column f would be taken of the whole matrix
     (sign, function, _), *_ = read
     op = node.op if sign > 0 else minimum if node.op == maximum else maximum
     result = function(op(*(argument for _, _, argument in read)))

@@ -103,6 +103,12 @@ def test_of_two_it_ends_as_one_would_write_it(form):
     assert same_graph(found, right), str(diff(found, right))
 
 
+def test_of_a_row_and_a_column_each_is_taken_alone():
+    row, column = pt.drow("row"), pt.dcol("column")
+    larger = pt.maximum(pt.sigmoid(row), pt.sigmoid(column))
+    assert "larger_of_increasing" not in explain([larger]).fired
+
+
 @pytest.mark.parametrize("name", ["numba", "jax"])
 @pytest.mark.parametrize("form", [f for f in OF_TWO if OF_TWO[f][0].dtype != "bool"])
 def test_of_two_value_and_gradient(form, name):
