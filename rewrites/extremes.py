@@ -8,14 +8,14 @@ from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.fg import FunctionGraph
 from pytensor.scalar import basic as ps
 from pytensor.tensor.basic import MakeVector
-from pytensor.tensor.math import Max, Min, add, log1p, sub
+from pytensor.tensor.math import Max, Min, add, sub
 
 from pytensor_stabilize.rewrites import symbols
-from pytensor_stabilize.rewrites.additive import log_of_complement, with_complement
+from pytensor_stabilize.rewrites.additive import with_complement
 from pytensor_stabilize.rewrites.algebra.limits import within_limits
 from pytensor_stabilize.rewrites.arithmetic import constant_like
 from pytensor_stabilize.rewrites.critical import factored_sum
-from pytensor_stabilize.rewrites.matching import FLOATS, is_a, scalar_op, strip_sign
+from pytensor_stabilize.rewrites.matching import FLOATS, is_a, scalar_op
 from pytensor_stabilize.rewrites.monotone import alike
 from pytensor_stabilize.rewrites.rules import Interval, Left, Rule
 from pytensor_stabilize.rewrites.shapes.pieces import MOST_PIECES
@@ -30,10 +30,6 @@ def one_minus_largest(fgraph: FunctionGraph, node: Apply) -> Variable | Left | N
     (output,) = node.outputs
     if output.type.dtype not in FLOATS or not any(map(_is_extreme, node.inputs)):
         return None
-    if node.op == log1p:
-        sign, extreme = strip_sign(node.inputs[0])
-        found = _complement(extreme) if sign < 0 else None
-        return None if found is None else log_of_complement(extreme, found)
     return with_complement(
         output, lambda f: None if (made := _complement(f)) is None else (1, made)
     )
@@ -90,7 +86,7 @@ EXTREMES: tuple[Rule, ...] = (
         promise=4.0,
         mends="1 - max(p, 1 - p), the probability of an error, is 0 from 37 on",
         databases=("stabilize", "specialize"),
-        tracks=(add, sub, log1p),
+        tracks=(add, sub),
         transform=one_minus_largest,
         needs=tuple(
             (extreme, kind)

@@ -22,6 +22,7 @@ CASES = {
     "beside something": lambda x: 1 / pt.cosh(x / 50) - pt.maximum(s(x), 1 - s(x)) + 1,
     "a guess": lambda x: 1 - pt.maximum(0.25 + 0.75 * s(x), 1 - (0.25 + 0.75 * s(x))),
     "logarithm": lambda x: pt.log(1 - pt.maximum(s(x), 1 - s(x))),
+    "logarithm of a bound": lambda x: pt.log(1 - pt.minimum(s(x), 1.0)),
     "log1p": lambda x: pt.log1p(-pt.maximum(s(x), 1 - s(x))),
     "a bound": lambda x: 1 - pt.maximum(s(x), 0.5),
     "tanh": lambda x: 1 - pt.maximum(pt.tanh(x), pt.tanh(-x)),
