@@ -81,13 +81,6 @@ def with_complement(
     return None
 
 
-def log_of_complement(variable: Variable, complement: Variable) -> Variable:
-    """``log(1 - f)`` by what a rule makes of ``1 - f``, which is rounded where f is small."""
-    near = pt.lt(variable, constant_like(0.5, variable))
-    small = pt.log1p(pt.neg(pt.switch(near, variable, constant_like(0, variable))))
-    return pt.switch(near, small, pt.log(pt.switch(near, constant_like(1, variable), complement)))
-
-
 def softplus_sum(fgraph: FunctionGraph, node: Apply) -> Variable | Left | None:
     """Merge ``a * softplus(t)`` with ``-b * t``, or with ``-a * softplus(-t)``."""
     (output,) = node.outputs

@@ -33,6 +33,7 @@ from pytensor_stabilize.rewrites.power_series import (
     NoSeriesError,
     Series,
     coefficients,
+    combined,
 )
 
 _POWERS = (ps.Pow, ps.Sqr, ps.Sqrt, ps.Composite)
@@ -152,19 +153,10 @@ class Reader:
                 raise NoSeriesError
             return self.series(node.inputs[0]).power(exponent)
         parts = [self.series(v) for v in node.inputs]
-        first = parts[0]
-        if is_a(op, ps.Neg):
-            return first.scaled(Fraction(-1))
-        if is_a(op, ps.Reciprocal):
-            return first.inverse()
-        if is_a(op, ps.TrueDiv):
-            return first.times(parts[1].inverse())
-        if is_a(op, ps.Sub):
-            return first.plus(parts[1].scaled(Fraction(-1)))
-        if is_a(op, ps.Add, ps.Mul):
-            for part in parts[1:]:
-                first = first.plus(part) if is_a(op, ps.Add) else first.times(part)
-            return first
+        found = combined(op, parts)
+        if found is not None:
+            return found
+        (first,) = parts
         if is_a(op, ps.Log):
             return logarithm(first)
         if not first.c or first.order < 1:

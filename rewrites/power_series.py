@@ -14,6 +14,8 @@ from math import factorial
 import pytensor.scalar.math as psm
 from pytensor.scalar import basic as ps
 
+from pytensor_stabilize.rewrites.matching import is_a
+
 Coefficients = list[Fraction]
 
 
@@ -110,6 +112,31 @@ class Series:
             result = _product(result, u)
             result[0] += value
         return Series.of(0, result)
+
+
+def combined(op: ps.ScalarOp | None, parts: list[Series]) -> Series | None:
+    """The series of a sum, a product, a quotient or a negation; None of any other op.
+
+    Raises
+    ------
+    NoSeriesError
+        What is divided by is 0 as far as it is known.
+    """
+    first, *others = parts
+    if is_a(op, ps.Neg):
+        return first.scaled(Fraction(-1))
+    if is_a(op, ps.Reciprocal):
+        return first.inverse()
+    if is_a(op, ps.TrueDiv):
+        return first.times(others[0].inverse())
+    if is_a(op, ps.Add, ps.Sub, ps.Mul):
+        for part in others:
+            if is_a(op, ps.Mul):
+                first = first.times(part)
+            else:
+                first = first.plus(part if is_a(op, ps.Add) else part.scaled(Fraction(-1)))
+        return first
+    return None
 
 
 def _product(a: Coefficients, b: Coefficients) -> Coefficients:

@@ -20,6 +20,7 @@ from pytensor_stabilize.rewrites.power_series import (
     NoSeriesError,
     Series,
     coefficients,
+    combined,
 )
 
 OUTER = (ps.Exp, ps.Expm1, psm.Sigmoid, ps.Tanh)
@@ -150,24 +151,12 @@ class WReader:
         if not isinstance(op, (*SUMS, *ARITHMETIC)):
             raise NoSeriesError
         parts = [self.known(v) for v in node.inputs]
-        first = parts[0]
-        if is_a(op, ps.Neg):
-            return first.scaled(Fraction(-1))
-        if is_a(op, ps.Reciprocal):
-            return first.inverse()
-        if is_a(op, ps.TrueDiv):
-            return first.times(parts[1].inverse())
+        result = combined(op, parts)
+        if result is None:
+            raise NoSeriesError
         if is_a(op, *SUMS):
-            lowest = min(part.order for part in parts)
-            for part in parts[1:]:
-                first = first.plus(part if is_a(op, ps.Add) else part.scaled(Fraction(-1)))
-            self.loses |= not first.c or first.order > lowest
-            return first
-        if is_a(op, ps.Mul):
-            for part in parts[1:]:
-                first = first.times(part)
-            return first
-        raise NoSeriesError
+            self.loses |= not result.c or result.order > min(part.order for part in parts)
+        return result
 
     def _function(self, op: ps.ScalarOp, argument: Variable) -> Series:
         one = self.constant(Fraction(1))

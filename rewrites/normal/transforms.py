@@ -148,20 +148,16 @@ def ratio_transform(pair: bool) -> Transform:
             n, above_left, ratio, c = built
             if n > sum(v is variable for v in below):
                 continue
-            if not pair and n == 1:
-                spread = _over_both_tails(above_left, total, ratio, dtype)
-                if spread is not None:
-                    below.remove(variable)
-                    below += [pt.constant(float(c), dtype=dtype)] * (c != 1)
-                    return pt.true_div(spread, product_of(below)) if below else spread
-            other = None if pair or n > 1 else _other_tail(total, found)
+            alone = not pair and n == 1
+            spread = _over_both_tails(above_left, total, ratio, dtype) if alone else None
+            other = _other_tail(total, found) if alone and spread is None else None
             if other is not None:
                 # 1 / (erfc(u) erfc(-u)) = (1 / erfc(u) + 1 / erfc(-u)) / 2, because they add to 2.
                 below.remove(other[0])
                 ratio, c = pt.add(ratio, other[1]), 2 * c * other[2]
+            above_left = [*above_left, *[ratio] * n] if spread is None else [spread]
             for _ in range(n):
                 below.remove(variable)
-                above_left.append(ratio)
                 if c != 1:
                     below.append(pt.constant(float(c), dtype=dtype))
             result = product_of(above_left)

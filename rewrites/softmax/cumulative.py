@@ -13,7 +13,8 @@ from pytensor.tensor.math import add, log1p, sub
 from pytensor.tensor.special import Softmax
 from pytensor.tensor.subtensor import Subtensor
 
-from pytensor_stabilize.rewrites.additive import log_of_complement, with_complement
+from pytensor_stabilize.rewrites.additive import with_complement
+from pytensor_stabilize.rewrites.arithmetic import constant_like
 from pytensor_stabilize.rewrites.matching import FLOATS, MOVES, is_a, strip_sign
 from pytensor_stabilize.rewrites.rules import REAL, Left, Rule
 from pytensor_stabilize.rewrites.softmax.matching import softmax_axes
@@ -29,7 +30,12 @@ def one_minus_cumulative(fgraph: FunctionGraph, node: Apply) -> Variable | Left 
         return with_complement(output, _complement)
     sign, core = strip_sign(node.inputs[0])
     found = _complement(core) if sign < 0 else None
-    return None if found is None else log_of_complement(core, found[1])
+    if found is None:
+        return None
+    # Where little has been added up the complement is rounded next to 1.
+    near = pt.lt(core, constant_like(0.5, core))
+    small = pt.log1p(pt.neg(pt.switch(near, core, constant_like(0, core))))
+    return pt.switch(near, small, pt.log(pt.switch(near, constant_like(1, core), found[1])))
 
 
 def _complement(variable: Variable) -> tuple[int, Variable] | None:
